@@ -1,0 +1,33 @@
+# Two commands set everything up: `make demo` and `make test`. Each sees to .venv itself.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+ARGS ?=
+
+.PHONY: demo test lint types check clean
+
+$(STAMP): pyproject.toml constraints.txt
+	@echo "== setting up $(VENV) with $$($(PYTHON) --version)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local,dev]'
+	@touch $(STAMP)
+
+demo: $(STAMP) ## Embedded Kafka and Valkey, a worker and a week of events in two minutes; ARGS=--once ends by itself
+	@$(BIN)/hotspots demo $(ARGS)
+
+test: lint types ## Lint, types and every test
+	@echo "== tests"
+	@$(BIN)/python -m pytest $(ARGS)
+
+lint: $(STAMP)
+	@echo "== lint"
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+types: $(STAMP)
+	@echo "== types"
+	@$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

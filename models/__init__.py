@@ -1,0 +1,1 @@
+"""What is known: pure columns in, columns out. Imports no Faust, Kafka, Redis, Prometheus or HTTP."""

@@ -1,0 +1,111 @@
+"""The contract between a pure step and the shell that drives it: chunks in, a cut out.
+
+A step owns the state of one partition. The shell (a Faust agent, a backtest or a test) hands it
+chunks of messages in log order and now and then asks for a cut: what must be made durable, all of
+it or nothing. Nothing here knows how that is done.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+CREATE_TIME_MS = -1
+"""Stands in `Chunk.append_ms` where the topic does not carry the broker's append time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Consecutive messages of one partition, as columns of equal length.
+
+    `low_offset` is the first offset the chunk answers for and `next_offset` the one after its
+    last; offsets in between may be absent (compacted, control or aborted records), and a chunk
+    may hold no message at all and still move the position on.
+    """
+
+    low_offset: int
+    next_offset: int
+    offsets: list[int]
+    keys: list[bytes | None]
+    values: list[bytes | None]
+    append_ms: list[int]
+
+    def after(self, offset: int) -> "Chunk":
+        """Return the part of this chunk that starts at `offset`."""
+        if offset <= self.low_offset:
+            return self
+        keep = [i for i, at in enumerate(self.offsets) if at >= offset]
+        return Chunk(
+            low_offset=offset,
+            next_offset=self.next_offset,
+            offsets=[self.offsets[i] for i in keep],
+            keys=[self.keys[i] for i in keep],
+            values=[self.values[i] for i in keep],
+            append_ms=[self.append_ms[i] for i in keep],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """One message for another topic; `topic` is a logical name (streams/topics.py maps it)."""
+
+    topic: str
+    partition: int
+    key: bytes | None
+    value: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """A consistent cut of a step: rows changed since the last cut, and outputs made since then."""
+
+    rows: list[tuple[bytes, bytes | None]] = field(default_factory=list)
+    outputs: list[Output] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        """Tell whether there is anything to make durable."""
+        return bool(self.rows or self.outputs)
+
+
+class PartitionStep(Protocol):
+    """The state of one partition and the pure logic on it."""
+
+    def load(self, key: bytes, value: bytes | None) -> None:
+        """Take one record of the changelog during recovery; the last record of a key wins."""
+
+    def recovered(self) -> None:
+        """Finish recovery: every changelog record has been loaded."""
+
+    def process(self, chunk: Chunk) -> None:
+        """Process one chunk, in log order; offsets never repeat and never leave a hole."""
+
+    def learn(self, key: bytes, value: bytes | None) -> None:
+        """Take one record of the `learned` topic (only steps that decide by what was learned)."""
+
+    @property
+    def held(self) -> bool:
+        """Whether the step waits for a `learned` version and wants no further chunks until then."""
+
+    def cut(self) -> Cut:
+        """Return what changed since the last cut and forget that it did."""
+
+
+class BrokenChainError(RuntimeError):
+    """A hole in a source partition: going on would lose events silently."""
+
+
+class StepFactory(Protocol):
+    """Makes the step of one partition."""
+
+    def __call__(self, partition: int) -> PartitionStep:
+        """Return a fresh, empty step for `partition`."""
+
+
+__all__: Sequence[str] = (
+    "CREATE_TIME_MS",
+    "BrokenChainError",
+    "Chunk",
+    "Cut",
+    "Output",
+    "PartitionStep",
+    "StepFactory",
+)

@@ -1,0 +1,1 @@
+"""How it runs: Kafka, Faust, Redis, metrics and the commands around the pure steps of `models`."""
