@@ -1,4 +1,4 @@
-"""The words of the field: actions, signals, roles, stages, junctures, routes, states and their fixed codes.
+"""The words of the field: actions, signals, roles, stages, junctures, routes and states.
 
 The four stages, the routes of judgment and the junctures are those of the SNS Value Communication
 Model [1]; the lists of actions per stage are the event contract's (docs/events.md).

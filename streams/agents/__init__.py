@@ -1,0 +1,1 @@
+"""The Faust agents: one file each, each a thin shell around one pure step."""

@@ -1,0 +1,1 @@
+"""The same steps over a file, with no broker."""
