@@ -1,0 +1,107 @@
+"""Who and what is meant: keys of videos, their partition, and hashes that hide the audience.
+
+No raw id of the audience is stored or leaves `intake`: an actor becomes a keyed hash, which only
+who holds the key can link to an id again (docs/events.md, "People").
+"""
+
+from collections.abc import Iterable, Sequence
+from hashlib import blake2b
+from typing import Final
+from zlib import crc32
+
+import numpy as np
+import numpy.typing as npt
+
+KEY_SEPARATOR: Final = "\x1f"
+"""U+001F, the ASCII "unit separator"; a platform's name never holds it (docs/events.md)."""
+
+ABSENT_HASH: Final = 0
+"""Stands for an id that was not given; no id hashes to it."""
+
+KEY_BYTES_MIN: Final = 16
+"""128 bits: below that, a key can be found by trial, and with it every id of the audience."""
+
+KEY_BYTES_MAX: Final = 64
+"""The longest key of BLAKE2b (RFC 7693, section 2.1)."""
+
+_HASH_BYTES: Final = 8
+_HASH_TYPE: Final = np.dtype("<u8")
+_ZERO_STAND_IN: Final = 1
+
+
+def video_key(platform: str, video_id: str) -> str:
+    r"""Name a video over all platforms.
+
+    >>> video_key("douyin", "7273")
+    'douyin\x1f7273'
+    """
+    return f"{platform}{KEY_SEPARATOR}{video_id}"
+
+
+def split_video_key(key: str) -> tuple[str, str]:
+    r"""Return the platform and the id of a video key.
+
+    >>> split_video_key("douyin\x1f7273")
+    ('douyin', '7273')
+
+    Raises:
+        ValueError: The text is not a video key.
+    """
+    platform, separator, video_id = key.partition(KEY_SEPARATOR)
+    if not separator:
+        raise ValueError(f"not a video key: {key!r}")
+    return platform, video_id
+
+
+def partition_of(video_key: str, partitions: int) -> int:
+    r"""Return the partition, 0 to `partitions` - 1, that a video belongs to.
+
+    The rule is written to Kafka (docs/architecture.md): changing it moves videos away from their
+    state.
+
+    >>> partition_of("douyin\x1f7273", 4)
+    1
+    """
+    return crc32(video_key.encode()) % partitions
+
+
+def partitions_of(video_keys: Iterable[str], partitions: int) -> npt.NDArray[np.int32]:
+    """Return int32[n]: `partition_of` each key."""
+    return np.fromiter((crc32(key.encode()) % partitions for key in video_keys), np.int32)
+
+
+class ActorHasher:
+    """Turns ids into keyed 64-bit BLAKE2b hashes (RFC 7693), the same on every worker.
+
+    64 bits: among a hundred million people the chance that any two share a hash is 0.03 %
+    (birthday bound, n^2 / 2^65), and sketches are far coarser than that.
+
+    Args:
+        key: The secret shared by all workers, KEY_BYTES_MIN to KEY_BYTES_MAX bytes.
+
+    Raises:
+        ValueError: The key is too short or too long.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        if not KEY_BYTES_MIN <= len(key) <= KEY_BYTES_MAX:
+            raise ValueError(
+                f"the key for actors has {len(key)} bytes; "
+                f"it needs {KEY_BYTES_MIN} to {KEY_BYTES_MAX}",
+            )
+        self._key = key
+
+    def hash_one(self, text: str) -> int:
+        """Return the hash of one id, 1 to 2^64 - 1."""
+        digest = blake2b(text.encode(), digest_size=_HASH_BYTES, key=self._key).digest()
+        return int.from_bytes(digest, "little") or _ZERO_STAND_IN
+
+    def hash_all(self, texts: Sequence[str]) -> npt.NDArray[np.uint64]:
+        """Return uint64[n]: `hash_one` of each id; give each distinct id once, this is the cost."""
+        key = self._key
+        digests = b"".join(
+            blake2b(text.encode(), digest_size=_HASH_BYTES, key=key).digest() for text in texts
+        )
+        hashes = np.frombuffer(digests, _HASH_TYPE).astype(np.uint64)
+        hashes[hashes == ABSENT_HASH] = _ZERO_STAND_IN
+        return hashes
