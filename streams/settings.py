@@ -1,0 +1,457 @@
+"""The settings: environment variables `HOTSPOTS_*`, checked all at once, frozen for good.
+
+docs/settings.md is generated from this file (streams/reference.py) and tested for drift.
+"""
+
+import difflib
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from typing import Annotated, Any, Final, Literal, NoReturn, Self
+from urllib.parse import urlsplit
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from models.parameters import Level, Parameters
+from streams.durations import format_duration, parse_duration_ms
+from streams.errors import Problem, UserError
+
+ENV_PREFIX: Final = "HOTSPOTS_"
+ACTOR_KEY_CHARACTERS_MIN: Final = 16
+"""128 bits when written in random bytes, 64 in hex: the least that nobody guesses by trying."""
+WORKER_NEEDS: Final = ("kafka", "actor_key")
+"""What `hotspots worker` and `hotspots check` cannot do without."""
+PRODUCER_NEEDS: Final = ("kafka",)
+"""What `hotspots simulate` and `hotspots replay` cannot do without."""
+
+_DEFAULTS: Final = Parameters()
+_REQUIRED_REMEDY: Final = {
+    "kafka": "set it to the bootstrap servers, such as kafka-1:9092,kafka-2:9092",
+    "actor_key": (
+        f"set one secret of at least {ACTOR_KEY_CHARACTERS_MIN} characters, the same for all "
+        "workers, such as the output of: openssl rand -hex 32"
+    ),
+    "redis": "set it to the server's address, such as redis://redis:6379/0",
+}
+
+
+def _bootstrap_servers(text: str) -> str:
+    """Check `host:port[,host:port…]`."""
+    for server in filter(None, (part.strip() for part in text.split(","))):
+        address = urlsplit(f"//{server}")
+        try:
+            complete = bool(address.hostname) and address.port is not None
+        except ValueError:
+            complete = False
+        if not complete or address.path:
+            raise ValueError(f"{server!r} is not host:port")
+    return ",".join(part.strip() for part in text.split(",") if part.strip())
+
+
+def _redis_url(text: str) -> str:
+    """Check the scheme and the form of the address, without ever repeating its password."""
+    if not text:
+        return text
+    address = urlsplit(text)
+    if address.scheme not in {"redis", "rediss", "unix"}:
+        raise ValueError("the address must begin with redis://, rediss:// (TLS) or unix://")
+    try:
+        complete = bool(address.path if address.scheme == "unix" else address.hostname)
+        _ = address.port
+    except ValueError:
+        complete = False
+    if not complete:
+        raise ValueError("the address must look like redis://host:6379/0")
+    return text
+
+
+def _actor_key(key: SecretStr) -> SecretStr:
+    """Check the length; an empty key means that none was given."""
+    characters = len(key.get_secret_value())
+    if 0 < characters < ACTOR_KEY_CHARACTERS_MIN:
+        raise ValueError(
+            f"{characters} characters are too few, {ACTOR_KEY_CHARACTERS_MIN} are the least"
+        )
+    return key
+
+
+def _level(value: object) -> object:
+    return Level.parse(value) if isinstance(value, str) else value
+
+
+def _horizon(text: str) -> str:
+    return format_duration(parse_duration_ms(text))
+
+
+def _upper(value: object) -> object:
+    return value.upper() if isinstance(value, str) else value
+
+
+TOPIC_NAME: Final = r"^[a-zA-Z0-9._-]*$"
+"""What Kafka allows in the name of a topic and, for us, of a consumer group."""
+Port = Annotated[int, Field(ge=0, le=65_535)]
+
+
+class Settings(BaseSettings):
+    """Everything that can be set; each field is the variable `HOTSPOTS_` + its name in capitals.
+
+    Built from keyword arguments it takes those alone; `load_settings` reads the environment.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        validate_default=False,
+    )
+
+    kafka: Annotated[str, AfterValidator(_bootstrap_servers)] = Field(
+        default="",
+        description="Bootstrap servers, `host:port[,host:port…]`. Required, except for the demo.",
+    )
+    redis: Annotated[str, AfterValidator(_redis_url), Field(repr=False)] = Field(
+        default="",
+        description=(
+            "Address of the Redis or Valkey that holds the board, `redis://user:password@host:6379"
+            "/0`; `rediss://` with TLS. Empty: no board is written."
+        ),
+    )
+    actor_key: Annotated[SecretStr, AfterValidator(_actor_key)] = Field(
+        default=SecretStr(""),
+        description=(
+            "The secret under which the ids of people are hashed; at least "
+            f"{ACTOR_KEY_CHARACTERS_MIN} characters, the same for all workers. Required. With "
+            "another key the same people count anew."
+        ),
+    )
+
+    app_id: str = Field(
+        default="hotspots",
+        pattern=r"^[a-zA-Z0-9._-]+$",
+        description="Name of the consumer group; begins the names of changelogs and transactions.",
+    )
+    instance_id: str = Field(
+        default="",
+        pattern=TOPIC_NAME,
+        description=(
+            "A name for this worker that no other has and that survives its restart (static "
+            "membership): a restart then waits for no session timeout. Empty: none."
+        ),
+    )
+    partitions: int = Field(
+        default=_DEFAULTS.partitions,
+        ge=1,
+        le=256,
+        description=(
+            "Partitions of `engagement-batches`: the most workers that can share the work. Fixed "
+            "once the topics exist."
+        ),
+    )
+    topic_prefix: str = Field(
+        default="",
+        pattern=TOPIC_NAME,
+        description="Stands before the name of each of our topics (not of the input topic).",
+    )
+    input_topic: str = Field(
+        default="engagement",
+        pattern=r"^[a-zA-Z0-9._-]+$",
+        description="The platform's topic of engagement events.",
+    )
+
+    kafka_security_protocol: Annotated[
+        Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"], BeforeValidator(_upper)
+    ] = Field(default="PLAINTEXT", description="How Kafka is reached.")
+    kafka_sasl_mechanism: Annotated[
+        Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"], BeforeValidator(_upper)
+    ] = Field(default="SCRAM-SHA-512", description="How we prove who we are, with SASL.")
+    kafka_sasl_username: str = Field(default="", description="User name for SASL.")
+    kafka_sasl_password: SecretStr = Field(
+        default=SecretStr(""), description="Password for SASL; never printed."
+    )
+    kafka_ssl_cafile: str = Field(
+        default="",
+        description="File with the certificates (PEM) to trust. Empty: those of the system.",
+    )
+    kafka_ssl_certfile: str = Field(
+        default="", description="File with our own certificate (PEM), for mutual TLS."
+    )
+    kafka_ssl_keyfile: str = Field(
+        default="", description="File with the key (PEM) of our own certificate."
+    )
+    session_timeout_ms: int = Field(
+        default=10_000,
+        ge=6_000,
+        le=1_800_000,
+        description=(
+            "A worker that is silent for so long loses its partitions. The range is Kafka's own "
+            "(`group.min.session.timeout.ms`, `group.max.session.timeout.ms`), the default that "
+            "of Kafka before KIP-735: a crash delays alerts by so much."
+        ),
+    )
+    fetch_bytes_max: int = Field(
+        default=1_048_576,
+        ge=65_536,
+        le=64 * 1_048_576,
+        description=(
+            "Bytes fetched from one partition at a time, hence the size of a chunk; the default "
+            "is Kafka's own (`max.partition.fetch.bytes`)."
+        ),
+    )
+    checkpoint_interval_ms: int = Field(
+        default=500,
+        ge=50,
+        le=60_000,
+        description=(
+            "Time between two checkpoints. Shorter: alerts come sooner; at 500 ms no cost in "
+            "throughput was measured."
+        ),
+    )
+    idle_after_ms: int = Field(
+        default=10_000,
+        ge=100,
+        le=86_400_000,
+        description=(
+            "A partition of the input without news for so long no longer holds the watermark back."
+        ),
+    )
+    max_ahead_ms: int = Field(
+        default=300_000,
+        ge=0,
+        le=86_400_000,
+        description=(
+            "An event whose time lies further ahead of the broker's append time (else of its "
+            "receipt) is rejected. The default is the five minutes of clock skew that "
+            "Kerberos (RFC 4120) tolerates."
+        ),
+    )
+
+    bucket_ms: int = Field(
+        default=_DEFAULTS.bucket_ms,
+        ge=1,
+        description="Length of a bucket of event time, after which decisions are made.",
+    )
+    epoch_ms: int = Field(
+        default=_DEFAULTS.epoch_ms,
+        ge=1,
+        description=(
+            "Length of a decision epoch, after which what was learned is published; whole "
+            "buckets, and a divisor or a multiple of a day."
+        ),
+    )
+    allowed_lateness_ms: int = Field(
+        default=_DEFAULTS.allowed_lateness_ms,
+        ge=0,
+        description="How far the watermark stays behind the latest event of a source partition.",
+    )
+    alarm_rate_per_video_day: float = Field(
+        default=_DEFAULTS.alarm_rate_per_video_day,
+        gt=0,
+        lt=1,
+        description="False stage transitions promised at most, for each video and day.",
+    )
+    level: Annotated[Level, NoDecode, BeforeValidator(_level)] = Field(
+        default=_DEFAULTS.level,
+        description="What counts as a hotspot in numbers: `ACTION:N`, such as `view:10000`.",
+    )
+    horizon: Annotated[str, AfterValidator(_horizon)] = Field(
+        default=format_duration(_DEFAULTS.horizon_ms),
+        description="By when the level must be reached: `7d`, `36h`.",
+    )
+    emerging_probability: float = Field(
+        default=_DEFAULTS.emerging_probability,
+        gt=0,
+        lt=1,
+        description="The probability of reaching the level from which on a video is emerging.",
+    )
+    expire_after_ms: int = Field(
+        default=_DEFAULTS.expire_after_ms,
+        ge=1,
+        description="A video without events for so long (event time) is forgotten.",
+    )
+    repeat_window_ms: int = Field(
+        default=_DEFAULTS.repeat_window_ms,
+        ge=0,
+        description="The same `event_id` within this span of event time counts once.",
+    )
+    board_size: int = Field(
+        default=_DEFAULTS.board_size,
+        ge=1,
+        le=1_000,
+        description="Hotspots on the board.",
+    )
+
+    board_key: str = Field(
+        default="hotspots",
+        pattern=r"^[a-zA-Z0-9._:-]+$",
+        description=(
+            "Begins every key that we write in Redis, as a hash tag: all of them fall into one "
+            "slot of a cluster."
+        ),
+    )
+    board_expire_s: int = Field(
+        default=3_600,
+        ge=1,
+        description="The board vanishes when nobody has written it for so long (seconds).",
+    )
+    metrics_host: str = Field(
+        default="127.0.0.1",
+        description="Address on which `/metrics` is served; `0.0.0.0` for every interface.",
+    )
+    metrics_port: Port = Field(
+        default=9464,
+        description="Port of `/metrics`; 0 turns it off. (9464: OpenTelemetry's for Prometheus.)",
+    )
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = (
+        Field(default="INFO", description="What the worker writes to stderr.")
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take what is given and nothing else: the environment is read in `load_settings` only."""
+        del settings_cls, env_settings, dotenv_settings, file_secret_settings
+        return (init_settings,)
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        """Check what no single field can know.
+
+        Raises:
+            ValueError: SASL without user or password, one half of a certificate, or parameters
+                that do not fit each other.
+        """
+        if self.kafka_security_protocol.startswith("SASL_") and not (
+            self.kafka_sasl_username and self.kafka_sasl_password.get_secret_value()
+        ):
+            raise ValueError(
+                "HOTSPOTS_KAFKA_SECURITY_PROTOCOL is "
+                f"{self.kafka_security_protocol}: set HOTSPOTS_KAFKA_SASL_USERNAME and "
+                "HOTSPOTS_KAFKA_SASL_PASSWORD, too"
+            )
+        if bool(self.kafka_ssl_certfile) != bool(self.kafka_ssl_keyfile):
+            raise ValueError(
+                "HOTSPOTS_KAFKA_SSL_CERTFILE and HOTSPOTS_KAFKA_SSL_KEYFILE go together: set both "
+                "or none"
+            )
+        self.parameters()
+        return self
+
+    @property
+    def horizon_ms(self) -> int:
+        """The horizon in milliseconds."""
+        return parse_duration_ms(self.horizon)
+
+    def parameters(self) -> Parameters:
+        """Return what the pure steps need to know.
+
+        Raises:
+            ValueError: They do not fit each other (`Parameters`).
+        """
+        return Parameters(**{field.name: getattr(self, field.name) for field in fields(Parameters)})
+
+
+class SettingsError(UserError):
+    """One or more settings are wrong."""
+
+
+def variable(field: str) -> str:
+    """Return the environment variable of a field of `Settings`.
+
+    >>> variable("board_size")
+    'HOTSPOTS_BOARD_SIZE'
+    """
+    return f"{ENV_PREFIX}{field.upper()}"
+
+
+def load_settings(
+    environ: Mapping[str, str] | None = None,
+    *,
+    needs: Iterable[str] = WORKER_NEEDS,
+    overrides: Mapping[str, Any] | None = None,
+) -> Settings:
+    """Read the settings from `environ` (default: the process's environment).
+
+    `needs` names the fields that must be set, `overrides` the fields that a command line gave
+    and that win over the environment.
+
+    Raises:
+        SettingsError: Something is wrong, with one problem for each variable concerned.
+    """
+    given = dict(os.environ if environ is None else environ)
+    problems = _unknown(given)
+    source = EnvSettingsSource(Settings)
+    source.env_vars = {name.lower(): value for name, value in given.items()}
+    values = {**source(), **(overrides or {})}
+    settings: Settings | None = None
+    try:
+        settings = Settings(**values)
+    except ValidationError as error:
+        problems += [_problem(details) for details in error.errors(include_input=False)]
+    problems += [
+        Problem(f"{variable(name)} is not set", remedy=_REQUIRED_REMEDY[name])
+        for name in needs
+        if not values.get(name)
+    ]
+    if problems or settings is None:
+        _fail(problems)
+    return settings
+
+
+def _fail(problems: Iterable[Problem]) -> NoReturn:
+    raise SettingsError.of(problems)
+
+
+def _unknown(given: Mapping[str, str]) -> list[Problem]:
+    known = [variable(name) for name in Settings.model_fields]
+    problems = []
+    for name in sorted(given):
+        if name.upper().startswith(ENV_PREFIX) and name.upper() not in known:
+            close = difflib.get_close_matches(name.upper(), known, n=1)
+            remedy = f"did you mean {close[0]}?" if close else "unset it (see docs/settings.md)"
+            problems.append(Problem(f"{name} is no setting", remedy=remedy))
+    return problems
+
+
+def _problem(details: Mapping[str, Any]) -> Problem:
+    """Say in one line what pydantic found; never with the value, which may be a secret."""
+    message = str(details["msg"]).removeprefix("Value error, ")
+    message = message[:1].lower() + message[1:] if not message.startswith(ENV_PREFIX) else message
+    if not details["loc"]:
+        return Problem(message, where="settings", remedy="see docs/settings.md")
+    name = str(details["loc"][0])
+    field = Settings.model_fields.get(name)
+    about = (field.description or "") if field else ""
+    return Problem(f"{variable(name)} is wrong, {message}", remedy=about.split(". ")[0].rstrip("."))
+
+
+__all__: tuple[str, ...] = (
+    "ACTOR_KEY_CHARACTERS_MIN",
+    "ENV_PREFIX",
+    "PRODUCER_NEEDS",
+    "WORKER_NEEDS",
+    "Settings",
+    "SettingsError",
+    "load_settings",
+    "variable",
+)
