@@ -1,0 +1,286 @@
+"""The metrics: what a worker counts and how it is served on `/metrics`.
+
+Base units; every label comes from a closed set or is the number of a partition, never the id of
+a video or a person. docs/metrics.md is generated from this file (streams/reference.py) and tested
+for drift.
+"""
+
+import errno
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.metadata import version
+from threading import Thread
+from types import TracebackType
+from typing import Final, Self
+from wsgiref.simple_server import WSGIServer
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, start_http_server
+
+from models.vocabulary import JUNCTURE_INTO, Stage, State
+from streams.errors import UserError
+
+CHECKPOINT_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""prometheus-client's default buckets from 5 ms on: a transaction takes two round trips at least,
+and a worker has 10 s to end."""
+RECOVERY_SECONDS: Final = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+"""A changelog of 138,573 rows was read in 0.6 s; a hundred times as many should show."""
+CHUNK_MESSAGES: Final = (1, 10, 100, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000)
+"""1 MiB of events of 145 bytes, what is fetched at a time, are 7,200."""
+CHUNK_BYTES: Final = (1_024, 16_384, 131_072, 524_288, 1_048_576, 2_097_152, 8_388_608)
+"""Up to 8 MiB, the largest message of our own topics."""
+NO_JUNCTURE: Final = "none"
+"""Stands in the label `juncture` for the first stage, which no juncture leads to."""
+
+
+class Agent(StrEnum):
+    """The four agents, as a label."""
+
+    INTAKE = "intake"
+    STAGES = "stages"
+    HOTSPOTS = "hotspots"
+    DELIVERY = "delivery"
+
+
+STATEFUL_AGENTS: Final = (Agent.STAGES, Agent.HOTSPOTS)
+"""Those that keep rows, recover them and can be held."""
+
+
+def juncture_label(stage: Stage) -> str:
+    """Return the juncture that leads into `stage`, as the label says it.
+
+    >>> juncture_label(Stage.JUDGMENT)
+    'outbreak'
+    """
+    juncture = JUNCTURE_INTO.get(stage)
+    return juncture.value if juncture else NO_JUNCTURE
+
+
+class Metrics:
+    """All metrics of one worker, in `registry`.
+
+    Counters and histograms are attributes, to be used as prometheus-client has it
+    (`metrics.events.inc(n)`). What belongs to a partition is set through `assign`, `observe_*` and
+    ends with `revoke`, so that no figure outlives its owner.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self._add_intake()
+        self._add_decisions()
+        self._add_running()
+        self._initialise_labels()
+
+    def _add_intake(self) -> None:
+        self.events = Counter(
+            "hotspots_events",
+            "Valid events that intake has passed on (a pre-counted event is one).",
+            registry=self.registry,
+        )
+        self.rejects = Counter(
+            "hotspots_rejects",
+            "Messages that intake has rejected, by reason (docs/events.md).",
+            ["reason"],
+            registry=self.registry,
+        )
+        self.batches = Counter(
+            "hotspots_batches",
+            "Messages that intake has written to engagement-batches, by kind.",
+            ["kind"],
+            registry=self.registry,
+        )
+        self.batches_repeated = Counter(
+            "hotspots_batches_repeated",
+            "Batches that stages has dropped because it had them before (after a crash of intake).",
+            registry=self.registry,
+        )
+        self.events_late = Counter(
+            "hotspots_events_late",
+            "Events behind the watermark of their source partition: counted in totals only.",
+            registry=self.registry,
+        )
+        self.events_repeated = Counter(
+            "hotspots_events_repeated",
+            "Events dropped because their event_id came before within the window.",
+            registry=self.registry,
+        )
+
+    def _add_decisions(self) -> None:
+        self.videos = Gauge(
+            "hotspots_videos",
+            "Videos followed, by the stage they are in.",
+            ["partition", "stage"],
+            registry=self.registry,
+        )
+        self.transitions = Counter(
+            "hotspots_transitions",
+            "Transitions of videos into a stage, by the juncture that leads there.",
+            ["stage", "juncture"],
+            registry=self.registry,
+        )
+        self.state_changes = Counter(
+            "hotspots_state_changes",
+            "Videos that became interrupted, faded, revived or active again.",
+            ["state"],
+            registry=self.registry,
+        )
+        self.alerts = Counter(
+            "hotspots_alerts",
+            "Alerts raised, by type (docs/alerts.md).",
+            ["type"],
+            registry=self.registry,
+        )
+
+    def _add_running(self) -> None:
+        self.lag = Gauge(
+            "hotspots_lag_messages",
+            "Messages of a partition that are not yet processed.",
+            ["topic", "partition"],
+            registry=self.registry,
+        )
+        self.watermark_delay = Gauge(
+            "hotspots_watermark_delay_seconds",
+            "How far the watermark of a partition lies behind the clock (large in a replay).",
+            ["partition"],
+            registry=self.registry,
+        )
+        self.rows = Gauge(
+            "hotspots_rows",
+            "Rows kept in memory: videos for stages, works and topics for hotspots.",
+            ["agent", "partition"],
+            registry=self.registry,
+        )
+        self.held_partitions = Gauge(
+            "hotspots_held_partitions",
+            "Partitions that wait for a learned version.",
+            ["agent"],
+            registry=self.registry,
+        )
+        self.chunk_messages = Histogram(
+            "hotspots_chunk_messages",
+            "Messages in a fetched chunk.",
+            ["agent"],
+            buckets=CHUNK_MESSAGES,
+            registry=self.registry,
+        )
+        self.chunk_bytes = Histogram(
+            "hotspots_chunk_bytes",
+            "Bytes of the values in a fetched chunk.",
+            ["agent"],
+            buckets=CHUNK_BYTES,
+            registry=self.registry,
+        )
+        self.checkpoint_duration = Histogram(
+            "hotspots_checkpoint_duration_seconds",
+            "From the cut to the acknowledged commit.",
+            ["agent"],
+            buckets=CHECKPOINT_SECONDS,
+            registry=self.registry,
+        )
+        self.recovery_duration = Histogram(
+            "hotspots_recovery_duration_seconds",
+            "Reading the changelog of one partition after it was assigned.",
+            ["agent"],
+            buckets=RECOVERY_SECONDS,
+            registry=self.registry,
+        )
+        self.build = Info("hotspots_build", "The version that runs.", registry=self.registry)
+        self.build.info({"version": version("hotspots")})
+
+    def _initialise_labels(self) -> None:
+        """Show every counter at 0 from the start: a rate needs the point before the first event."""
+        for stage in Stage:
+            self.transitions.labels(stage.name.lower(), juncture_label(stage))
+        for state in State:
+            self.state_changes.labels(state.value)
+        for agent in Agent:
+            self.chunk_messages.labels(agent.value)
+            self.chunk_bytes.labels(agent.value)
+            self.checkpoint_duration.labels(agent.value)
+        for agent in STATEFUL_AGENTS:
+            self.recovery_duration.labels(agent.value)
+            self.held_partitions.labels(agent.value)
+
+    def observe_transition(self, stage: Stage, state: State) -> None:
+        """Count one transition: into a stage, or, when the state is not active, into a state."""
+        if state is State.ACTIVE:
+            self.transitions.labels(stage.name.lower(), juncture_label(stage)).inc()
+        else:
+            self.state_changes.labels(state.value).inc()
+
+    def observe_videos(self, partition: int, videos: Mapping[Stage, int]) -> None:
+        """Set how many videos of a partition of stages are in each stage; absent ones are 0."""
+        for stage in Stage:
+            self.videos.labels(partition, stage.name.lower()).set(videos.get(stage, 0))
+
+    def observe_chunk(self, agent: Agent, values: Iterable[bytes | None]) -> None:
+        """Record the size of one fetched chunk."""
+        sizes = [len(value) if value else 0 for value in values]
+        self.chunk_messages.labels(agent.value).observe(len(sizes))
+        self.chunk_bytes.labels(agent.value).observe(sum(sizes))
+
+    def revoke(self, agent: Agent, topic: str, partition: int) -> None:
+        """Forget the figures of a partition that another worker owns now."""
+        self.lag.remove(topic, partition)
+        if agent in STATEFUL_AGENTS:
+            self.rows.remove(agent.value, partition)
+        if agent is Agent.STAGES:
+            self.watermark_delay.remove(partition)
+            for stage in Stage:
+                self.videos.remove(partition, stage.name.lower())
+
+
+@dataclass(frozen=True, slots=True)
+class MetricsServer:
+    """A running `/metrics`; `stop` ends it, and so does leaving it as a context."""
+
+    host: str
+    port: int
+    _server: WSGIServer
+    _thread: Thread
+
+    @property
+    def url(self) -> str:
+        """Where the metrics are."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}/metrics"
+
+    def stop(self) -> None:
+        """Stop serving and free the port."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+def serve(metrics: Metrics, host: str, port: int) -> MetricsServer:
+    """Serve `/metrics` in a thread of its own; port 0 takes any free one.
+
+    (The setting `HOTSPOTS_METRICS_PORT=0` means "off": the caller then does not call this.)
+
+    Raises:
+        UserError: The port is taken, may not be used, or the host is not one of this machine.
+    """
+    try:
+        server, thread = start_http_server(port, host, metrics.registry)
+    except OSError as error:
+        where = "HOTSPOTS_METRICS_HOST, HOTSPOTS_METRICS_PORT"
+        if error.errno == errno.EADDRINUSE:
+            what, remedy = f"port {port} on {host} is taken", "choose another, or 0 for no metrics"
+        elif error.errno == errno.EACCES:
+            what, remedy = f"port {port} may not be used", "choose one from 1024 on, or 0"
+        else:
+            what = f"metrics cannot be served on {host}:{port}, {error.strerror}"
+            remedy = "choose an address of this machine, such as 127.0.0.1 or 0.0.0.0"
+        raise UserError(what, where, remedy) from error
+    return MetricsServer(host, int(server.server_port), server, thread)
