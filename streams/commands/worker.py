@@ -1,0 +1,16 @@
+"""`hotspots worker`: the Faust worker against the settings."""
+
+import click
+
+
+@click.command("worker")
+def command() -> None:
+    """Follow the platform's events and raise alerts, until SIGTERM or Ctrl-C.
+
+    Reads HOTSPOTS_* settings (docs/settings.md); HOTSPOTS_KAFKA and HOTSPOTS_ACTOR_KEY are
+    required. Several workers with the same settings share the work.
+    """
+    from streams.settings import load_settings  # noqa: PLC0415 - `--help` needs none of it
+    from streams.worker import run_worker  # noqa: PLC0415 - loads Faust, after the settings hold
+
+    run_worker(load_settings())
