@@ -1,1 +1,1 @@
-"""Embedded servers for the demo and the tests: a real Kafka and a real Valkey."""
+"""Servers of our own for the demo and the tests: Kafka and Valkey, as children of this program."""

@@ -1,0 +1,22 @@
+"""The servers that tests share: one Kafka, one Valkey, started when first asked for."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from streams.local.kafka import EmbeddedKafka
+from streams.local.valkey import EmbeddedValkey
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[EmbeddedKafka]:
+    """A real broker of this session; tests name their topics and groups apart (uuid4)."""
+    with EmbeddedKafka() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """The URL of a real Valkey of this session; tests use keys of their own."""
+    with EmbeddedValkey() as server:
+        yield server.url
