@@ -1,0 +1,78 @@
+"""Will it reach the hotspot level within the horizon? A first, honest baseline.
+
+A logistic regression on five figures that need no training on the platform: how far the level is,
+how far the present paces would carry, and how long it has had. It was fitted on the development
+halves of two public sets at once (docs/detection.md), on quantities relative to the level, so that
+it means the same at 10,000 views as at a million. What a platform's own past teaches comes on top
+of it later.
+"""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from models.parameters import DAY_MS, HOUR_MS
+
+Floats = npt.NDArray[np.float64]
+
+FEATURES: Final = ("missing", "fast_carry", "slow_carry", "mean_carry", "age")
+COEFFICIENTS: Final = np.array([-1.0, 0.5, 0.5, 0.5, -0.2])
+INTERCEPT: Final = 0.0
+
+FAST_HALF_LIFE_MS: Final = 3 * HOUR_MS
+SLOW_HALF_LIFE_MS: Final = 24 * HOUR_MS
+"""Half-lives of the two paces: a news cycle's hours, and a day, which evens out the daily
+rhythm."""
+
+_FLOOR: Final = 1e-4
+"""Carries below this share of the level are alike: one view an hour towards 10,000."""
+
+
+def features(
+    progress: Floats, fast_per_hour: Floats, slow_per_hour: Floats, age_ms: Floats, level: int
+) -> Floats:
+    """Return the figures the forecast is made of.
+
+    Args:
+        progress: float[n], events of the level's action so far.
+        fast_per_hour: float[n], pace with FAST_HALF_LIFE_MS.
+        slow_per_hour: float[n], pace with SLOW_HALF_LIFE_MS.
+        age_ms: float[n], since publication.
+        level: How many events make a hotspot.
+
+    Returns:
+        float[n, len(FEATURES)]: logarithms of ratios to the level.
+    """
+    age_hours = age_ms / HOUR_MS + 1
+    missing = np.log(np.maximum(level - progress, 1) / level)
+
+    def carry(per_hour: Floats) -> Floats:
+        return np.log(np.maximum(per_hour * (DAY_MS / HOUR_MS) / level, _FLOOR))
+
+    return np.stack(
+        [
+            missing,
+            carry(fast_per_hour),
+            carry(slow_per_hour),
+            carry(progress / age_hours),
+            np.log(age_hours),
+        ],
+        axis=1,
+    )
+
+
+def probability(
+    progress: Floats, fast_per_hour: Floats, slow_per_hour: Floats, age_ms: Floats, level: int
+) -> Floats:
+    """Return the probability that the level is reached within the horizon; 1 once it is.
+
+    Arguments as in `features`.
+
+    Returns:
+        float[n].
+    """
+    columns = features(progress, fast_per_hour, slow_per_hour, age_ms, level)
+    # Summed row by row: a matrix product may round differently for other numbers of rows.
+    logit = (columns * COEFFICIENTS).sum(axis=1) + INTERCEPT
+    return np.where(progress >= level, 1.0, 1 / (1 + np.exp(-np.clip(logit, -30, 30))))

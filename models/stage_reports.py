@@ -1,0 +1,142 @@
+"""The wire format of `video-stages`: what a partition of `stages` decided, bucket by bucket.
+
+One message = one Arrow IPC stream with one record batch: a row for every video that a decided bucket
+changed, in order of bucket and video. The schema's metadata says through which bucket the partition
+has decided (everything up to it, empty buckets included), and carries the cohort summaries of the
+epochs that ended.
+"""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from models.cohort_learning import EpochSummary
+from models.cohorts import SIGNALS
+
+VERSION: Final = 1
+_KEY: Final = b"hotspots"
+
+REPORT: Final = np.dtype(
+    [
+        ("bucket", np.int64),
+        ("last_ms", np.int64),
+        ("age_ms", np.int64),
+        ("views", np.int64),
+        ("total_views", np.int64),
+        ("acted", np.int64, (SIGNALS,)),
+        ("progress", np.int64),
+        ("total_progress", np.int64),
+        ("views_per_hour", np.float64),
+        ("probability", np.float32),
+        ("roles", np.int64),
+        ("stage", np.uint8),
+        ("route", np.uint8),
+        ("state", np.uint8),
+        ("episode", np.int32),
+    ]
+)
+"""Numbers of one video in one bucket: growth within it, and where the video stands after it."""
+
+
+class ReportFormatError(ValueError):
+    """A message of `video-stages` that is damaged, of another version, or out of sequence."""
+
+
+@dataclass(frozen=True, slots=True)
+class StageReport:
+    """What one partition decided since its last message.
+
+    Attributes:
+        partition: The partition that speaks, of `partitions`.
+        sequence: 0, 1, 2, ...: a hole would be lost decisions.
+        through_bucket: The last bucket decided.
+        high_ms: Greatest event time seen.
+        videos: Video keys of the rows.
+        rows: REPORT[n].
+        profiles: For each row the JSON text of the video's profile, or None when it has none.
+        transitions: (row, JSON-ready transition) in order.
+        summaries: (epoch, platform, summary) of epochs that ended.
+    """
+
+    partition: int
+    partitions: int
+    sequence: int
+    through_bucket: int
+    high_ms: int
+    videos: list[str]
+    rows: npt.NDArray[np.void]
+    profiles: list[str | None]
+    transitions: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+    summaries: list[tuple[int, str, EpochSummary]] = field(default_factory=list)
+
+
+def encode_report(report: StageReport) -> bytes:
+    """Return the message for a report."""
+    metadata = {
+        "version": VERSION,
+        "partition": report.partition,
+        "partitions": report.partitions,
+        "sequence": report.sequence,
+        "through_bucket": report.through_bucket,
+        "high_ms": report.high_ms,
+        "transitions": report.transitions,
+        "summaries": [(epoch, name, s.to_dict()) for epoch, name, s in report.summaries],
+    }
+    columns = [
+        pa.array(report.videos, pa.utf8()).dictionary_encode(),
+        pa.array(report.profiles, pa.utf8()).dictionary_encode(),
+        pa.FixedSizeBinaryArray.from_buffers(
+            pa.binary(REPORT.itemsize),
+            len(report.rows),
+            [None, pa.py_buffer(np.ascontiguousarray(report.rows).tobytes())],
+        ),
+    ]
+    schema = pa.schema(
+        [pa.field(n, c.type) for n, c in zip(("video", "profile", "row"), columns, strict=True)],
+        metadata={_KEY: json.dumps(metadata, ensure_ascii=False).encode()},
+    )
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, schema) as writer:
+        writer.write_batch(pa.record_batch(columns, schema=schema))
+    encoded: bytes = sink.getvalue().to_pybytes()
+    return encoded
+
+
+def decode_report(value: bytes) -> StageReport:
+    """Return the report of a message.
+
+    Raises:
+        ReportFormatError: The message is damaged or of another version.
+    """
+    try:
+        with pa.ipc.open_stream(pa.py_buffer(value)) as reader:
+            metadata = json.loads(reader.schema.metadata[_KEY])
+            batch = reader.read_next_batch()
+    except (pa.ArrowException, OSError, StopIteration, KeyError, TypeError, ValueError) as error:
+        raise ReportFormatError(f"not a stage report: {error}") from error
+    if metadata["version"] != VERSION:
+        raise ReportFormatError(f"version {metadata['version']}; this program reads {VERSION}")
+    column = batch.column("row")
+    if column.type.byte_width != REPORT.itemsize:
+        raise ReportFormatError(f"rows of {column.type.byte_width} bytes, not {REPORT.itemsize}")
+    data = column.buffers()[1]
+    rows = np.frombuffer(data, REPORT, count=len(column)) if len(column) else np.zeros(0, REPORT)
+    return StageReport(
+        partition=metadata["partition"],
+        partitions=metadata["partitions"],
+        sequence=metadata["sequence"],
+        through_bucket=metadata["through_bucket"],
+        high_ms=metadata["high_ms"],
+        videos=batch.column("video").to_pylist(),
+        rows=rows,
+        profiles=batch.column("profile").to_pylist(),
+        transitions=[(row, transition) for row, transition in metadata["transitions"]],
+        summaries=[
+            (epoch, name, EpochSummary.from_dict(stored))
+            for epoch, name, stored in metadata["summaries"]
+        ],
+    )

@@ -1,0 +1,330 @@
+"""The step of `stages`: batches of events in, decided buckets out, for one partition of videos.
+
+State: a row per video (video_state), events of buckets that are not decided yet (undecided), the
+clocks of the source partitions (event_time) and the cohort versions in force. A bucket is decided
+once the watermark has passed it and the version of its epoch is known; what is decided depends on
+the log alone, not on chunks, restarts or the number of partitions.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from models import evidence
+from models.batches import Batch, BatchKind, decode_batch
+from models.bucket_decision import ReportBuilder, decide_bucket
+from models.cohorts import CohortVersion
+from models.event_time import NEVER_MS, SourceClocks, bucket_of
+from models.parameters import DAY_MS, HOUR_MS, Parameters
+from models.stage_reports import StageReport, encode_report
+from models.steps import Chunk, Cut, Output
+from models.transitions import RULES
+from models.undecided import EVENT, RecentIds, UndecidedEvents
+from models.video_epochs import summaries
+from models.video_state import NEVER, VideoTable
+from models.vocabulary import Stage
+
+VIDEO_STAGES: Final = "video-stages"
+"""Logical name of the topic this step writes."""
+
+EPOCHS_TO_LEARN: Final = 2
+"""A version learned through epoch e holds in epoch e + 2: one whole epoch to learn it and tell
+all."""
+
+VERSIONS_KEPT: Final = 4
+"""A partition never needs more: it is at most two epochs away from what was learned last."""
+
+_META: Final = b"m"
+_ROW: Final = b"v/"
+_UNDECIDED: Final = b"u/"
+_IDS: Final = b"i/"
+
+
+@dataclass(slots=True)
+class StageCounters:
+    """What the shell's metrics read; never read by a decision."""
+
+    events: int = 0
+    late: int = 0
+    repeats: int = 0
+    batches_repeated: int = 0
+
+
+class StagesStep:
+    """The state of one partition of `engagement-batches`; a models.steps.PartitionStep."""
+
+    def __init__(self, partition: int, parameters: Parameters) -> None:
+        self.partition = partition
+        self.parameters = parameters
+        self.counters = StageCounters()
+        self.clocks = SourceClocks(parameters.bucket_ms, parameters.allowed_lateness_ms)
+        self.videos = VideoTable()
+        self._undecided = UndecidedEvents()
+        self._recent = RecentIds(-(-parameters.repeat_window_ms // parameters.bucket_ms))
+        self._versions: dict[int, CohortVersion] = {}
+        self._decided_bucket: int | None = None
+        self._epoch: int | None = None
+        self._hours: dict[str, npt.NDArray[np.float64]] = {}
+        self._sequence = 0
+        self._held = False
+        self._meta_dirty = False
+        self._outputs: list[Output] = []
+        self._loaded: dict[bytes, bytes] = {}
+        self._buckets_per_epoch = parameters.epoch_ms // parameters.bucket_ms
+        self._log_c = evidence.log_threshold(
+            parameters.alarm_rate_per_video_day, DAY_MS / parameters.bucket_ms, RULES
+        )
+
+    # -- the contract of a step ---------------------------------------------------------------
+
+    @property
+    def held(self) -> bool:
+        """Whether the next bucket waits for a cohort version."""
+        return self._held
+
+    def load(self, key: bytes, value: bytes | None) -> None:
+        """Take one changelog record."""
+        if key.startswith(_ROW):
+            self.videos.load(key[len(_ROW) :].decode(), value)
+        elif value is None:
+            self._loaded.pop(key, None)
+        else:
+            self._loaded[key] = value
+
+    def recovered(self) -> None:
+        """Finish recovery."""
+        for key in sorted(self._loaded):
+            value = self._loaded[key]
+            if key == _META:
+                self._load_meta(json.loads(value))
+            elif key.startswith(_UNDECIDED):
+                self._undecided.load(key[len(_UNDECIDED) :].decode(), value, self.videos.slots)
+            else:
+                self._recent.load(key[len(_IDS) :].decode(), value)
+        self._loaded.clear()
+        self._decide()
+
+    def process(self, chunk: Chunk) -> None:
+        """Apply a chunk of batches and decide what can be decided.
+
+        Raises:
+            BrokenChainError: A source partition has a hole.
+            BatchFormatError: A message is not a batch of this version.
+        """
+        for value in chunk.values:
+            if value is not None:
+                self._apply(decode_batch(value))
+        self._decide()
+
+    def learn(self, key: bytes, value: bytes | None) -> None:
+        """Take a cohort version, and go on if it was waited for."""
+        if value is None:
+            return
+        version = CohortVersion.from_dict(json.loads(value))
+        self._versions[version.through_epoch] = version
+        for epoch in sorted(self._versions)[:-VERSIONS_KEPT]:
+            del self._versions[epoch]
+        if self._held:
+            self._decide()
+
+    def cut(self) -> Cut:
+        """Return changed rows and new outputs."""
+        rows: list[tuple[bytes, bytes | None]] = [
+            (_ROW + key.encode(), row) for key, row in self.videos.take_dirty()
+        ]
+        rows += [
+            (_UNDECIDED + name.encode(), part)
+            for name, part in self._undecided.take_dirty(self.videos.keys)
+        ]
+        rows += [(_IDS + name.encode(), part) for name, part in self._recent.take_dirty()]
+        if self._meta_dirty:
+            rows.append((_META, json.dumps(self._meta()).encode()))
+            self._meta_dirty = False
+        outputs, self._outputs = self._outputs, []
+        return Cut(rows, outputs)
+
+    # -- what the shell may show --------------------------------------------------------------
+
+    @property
+    def watermark_ms(self) -> int:
+        """End of the last closed bucket, or NEVER_MS."""
+        closed = self.clocks.closed_bucket
+        return NEVER_MS if closed is None else (closed + 1) * self.parameters.bucket_ms
+
+    @property
+    def high_ms(self) -> int:
+        """Greatest event time seen, or NEVER_MS."""
+        return self.clocks.high_ms
+
+    def videos_by_stage(self) -> dict[Stage, int]:
+        """Return how many videos stand in each stage."""
+        used = self.videos.used
+        stages = used["stage"][used["first_ms"] != NEVER]
+        counts = np.bincount(stages, minlength=len(Stage))
+        return {stage: int(counts[stage]) for stage in Stage}
+
+    def totals(self) -> dict[str, list[int]]:
+        """Return every video's counts by action code, late events included."""
+        rows = self.videos.rows
+        return {key: rows["totals"][slot].tolist() for key, slot in self.videos.slot_of.items()}
+
+    # -- events in ----------------------------------------------------------------------------
+
+    def _apply(self, batch: Batch) -> None:
+        header = batch.header
+        clocks = self.clocks
+        if header.kind is BatchKind.HEARTBEAT:
+            clock = clocks.clocks.get(header.source)
+            if clock is not None and header.high < clock.mark:
+                self.counters.batches_repeated += 1
+                return
+            clocks.accept(header.source, header.sources, header.low, header.high)
+            clocks.advance(header.source, header.high_ms, idle=header.idle, ended=False)
+            self._meta_dirty = True
+            return
+        first_new = clocks.accept(header.source, header.sources, header.low, header.high)
+        if first_new is None:
+            self.counters.batches_repeated += 1
+            return
+        self._meta_dirty = True
+        if len(batch):
+            self._take_rows(batch, first_new)
+        clocks.advance(
+            header.source, header.high_ms, idle=False, ended=header.kind is BatchKind.END
+        )
+
+    def _take_rows(self, batch: Batch, first_new: int) -> None:
+        parameters = self.parameters
+        slots = self.videos.slots(batch.videos)[batch.video]
+        bucket = bucket_of(batch.time_ms, parameters.bucket_ms)
+        late = self.clocks.late(batch.header.source, batch.time_ms, batch.high_ms)
+        fresh = batch.offset >= first_new
+        repeat = self._recent.repeats(np.where(fresh, batch.event, 0), bucket)
+        keep = fresh & ~repeat
+        self.counters.repeats += int(repeat.sum())
+        self.counters.late += int((late & keep).sum())
+        self.counters.events += int(np.abs(batch.count[keep]).sum())
+        np.add.at(self.videos.rows["totals"], (slots[keep], batch.action[keep]), batch.count[keep])
+        np.maximum.at(self.videos.rows["seen_bucket"], slots[keep], bucket[keep])
+        self.videos.touch(slots[keep])
+        on_time = keep & ~late
+        events = np.empty(int(on_time.sum()), EVENT)
+        events["slot"] = slots[on_time]
+        for name in ("time_ms", "count", "actor", "action", "role"):
+            events[name] = getattr(batch, name)[on_time]
+        self._undecided.add(bucket[on_time], events)
+        closed = self.clocks.closed_bucket
+        for row, text in batch.profiles:
+            if keep[row]:
+                at = int(bucket[row])
+                # What was said late still describes the video: it holds from the next bucket on.
+                at = at if closed is None else max(at, closed + 1)
+                self._undecided.add_profile(at, int(slots[row]), int(batch.time_ms[row]), text)
+
+    # -- decisions ----------------------------------------------------------------------------
+
+    def _decide(self) -> None:
+        closed = self.clocks.closed_bucket
+        if closed is None or (self._decided_bucket is not None and closed <= self._decided_bucket):
+            return
+        report = ReportBuilder()
+        self._held = False
+        through = closed
+        while (bucket := self._next_bucket()) is not None and bucket <= closed:
+            epoch = bucket // self._buckets_per_epoch
+            self._enter_epoch(epoch, report)
+            version = self._versions.get(epoch - EPOCHS_TO_LEARN)
+            if version is None:
+                self._held = True
+                through = epoch * self._buckets_per_epoch - 1
+                break
+            self._decide_bucket(bucket, version, report)
+            self._decided_bucket = bucket
+        else:
+            self._enter_epoch((closed + 1) // self._buckets_per_epoch, report)
+            self._recent.forget(closed)
+        if self._decided_bucket is None or through > self._decided_bucket or report:
+            self._decided_bucket = max(through, self._decided_bucket or 0)
+            self._emit(report)
+
+    def _next_bucket(self) -> int | None:
+        pending = self._undecided.first()
+        due = int(self.videos.used["due_bucket"].min(initial=np.iinfo(np.int64).max))
+        if self._decided_bucket is not None:
+            due = max(due, self._decided_bucket + 1)
+        if pending is None:
+            return due if due < np.iinfo(np.int64).max else None
+        return min(pending, due)
+
+    def _enter_epoch(self, epoch: int, report: ReportBuilder) -> None:
+        """Summarise the epoch that ended, once, and forget videos that have long been silent."""
+        if self._epoch is not None and epoch > self._epoch:
+            report.summaries += summaries(self.videos, self._epoch, self._hours, self.parameters)
+            self._expire(epoch)
+        if self._epoch is None or epoch > self._epoch:
+            self._epoch = epoch
+            self._hours = {}
+            self._meta_dirty = True
+
+    def _decide_bucket(self, bucket: int, version: CohortVersion, report: ReportBuilder) -> None:
+        events, profiles = self._undecided.take(bucket)
+        for slot, _, text in profiles:
+            self.videos.describe(slot, json.loads(text))
+        decided = decide_bucket(
+            self.videos, events, bucket, version, self.parameters, log_c=self._log_c
+        )
+        for name, activity in decided.activity.items():
+            hour = bucket * self.parameters.bucket_ms // HOUR_MS % 24
+            self._hours.setdefault(name, np.zeros(24))[hour] += activity
+        self._meta_dirty = True
+        report.add(bucket, self.videos, decided)
+
+    def _expire(self, epoch: int) -> None:
+        """Forget videos without activity for `expire_after_ms` of event time."""
+        used = self.videos.used
+        before = (epoch * self.parameters.epoch_ms - self.parameters.expire_after_ms) // (
+            self.parameters.bucket_ms
+        )
+        seen = np.where(used["last_bucket"] == NEVER, used["seen_bucket"], used["last_bucket"])
+        silent = (seen != NEVER) & (seen < before)
+        waiting = self._undecided.slots()
+        self.videos.remove(np.setdiff1d(np.flatnonzero(silent), waiting))
+
+    def _emit(self, report: ReportBuilder) -> None:
+        assert self._decided_bucket is not None  # noqa: S101 - set by the only caller
+        message = StageReport(
+            partition=self.partition,
+            partitions=self.parameters.partitions,
+            sequence=self._sequence,
+            through_bucket=self._decided_bucket,
+            high_ms=self.clocks.high_ms,
+            videos=report.videos,
+            rows=report.rows(),
+            profiles=report.profiles,
+            transitions=report.transitions,
+            summaries=report.summaries,
+        )
+        self._sequence += 1
+        self._meta_dirty = True
+        self._outputs.append(Output(VIDEO_STAGES, 0, None, encode_report(message)))
+
+    # -- the changelog ------------------------------------------------------------------------
+
+    def _meta(self) -> dict[str, Any]:
+        return {
+            "clocks": self.clocks.to_dict(),
+            "decided_bucket": self._decided_bucket,
+            "epoch": self._epoch,
+            "hours": {name: hours.tolist() for name, hours in sorted(self._hours.items())},
+            "sequence": self._sequence,
+        }
+
+    def _load_meta(self, stored: dict[str, Any]) -> None:
+        self.clocks.load_dict(stored["clocks"])
+        self._decided_bucket = stored["decided_bucket"]
+        self._epoch = stored["epoch"]
+        self._hours = {name: np.array(hours) for name, hours in stored["hours"].items()}
+        self._sequence = stored["sequence"]

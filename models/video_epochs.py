@@ -1,0 +1,75 @@
+"""What a video contributes to its cohort: sums over the visits of one epoch, and their summary."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from models.cohort_learning import EpochSummary, VideoEpochs, summarise
+from models.cohorts import age_band, reach_band
+from models.parameters import HOUR_MS, Parameters
+from models.video_state import ROW, VideoTable, born_ms
+from models.visits import Visits
+
+_EPOCH_SUMS = tuple(name for name in ROW.names or () if name.startswith("epoch_"))
+
+
+def add_visit(
+    rows: npt.NDArray[np.void], visits: Visits, span_ms: npt.NDArray[np.int64], epoch: int
+) -> None:
+    """Add one visit to the epoch's sums of its rows, in place; sums of an older epoch restart."""
+    stale = rows["epoch"] != epoch
+    for name in _EPOCH_SUMS:
+        rows[name][stale] = 0.0
+    rows["epoch"] = epoch
+    exposed = np.maximum(visits.views[:, None], visits.people)
+    hours = span_ms / HOUR_MS
+    rows["epoch_visits"] += 1
+    rows["epoch_exposed"] += visits.views
+    rows["epoch_span"] += hours
+    rows["epoch_span_squared"] += hours**2
+    rows["epoch_acted"] += visits.people
+    rows["epoch_acted_squared"] += visits.people**2
+    rows["epoch_acted_squared_per_exposed"] += visits.people**2 / np.maximum(exposed, 1)
+    rows["epoch_acted_times_span"] += visits.people * hours[:, None]
+
+
+def summaries(
+    videos: VideoTable,
+    epoch: int,
+    hours: Mapping[str, npt.NDArray[np.float64]],
+    parameters: Parameters,
+) -> list[tuple[int, str, EpochSummary]]:
+    """Return (epoch, platform, summary) for every platform that was active in an epoch.
+
+    Args:
+        videos: All videos of a partition.
+        epoch: The epoch that ended.
+        hours: Per platform float[24], the epoch's events by UTC hour.
+        parameters: For the lengths of buckets and epochs.
+    """
+    used = videos.used
+    slots = np.flatnonzero(used["epoch"] == epoch)
+    names = np.array([videos.platform(slot) for slot in slots.tolist()], object)
+    end_ms = (epoch + 1) * parameters.epoch_ms
+    found = []
+    for name in sorted(set(names.tolist())):
+        rows = used[slots[names == name]]
+        born = born_ms(rows)
+        latest_ms = end_ms - parameters.bucket_ms
+        watched_ms = np.minimum(end_ms - np.minimum(born, latest_ms), parameters.epoch_ms)
+        columns = VideoEpochs(
+            age=age_band(rows["last_ms"] - born),
+            reach=reach_band(rows["views"]),
+            hours_watched=watched_ms / HOUR_MS,
+            exposed=rows["epoch_exposed"],
+            acted=rows["epoch_acted"],
+            acted_squared_per_exposed=rows["epoch_acted_squared_per_exposed"],
+            acted_squared=rows["epoch_acted_squared"],
+            acted_times_span=rows["epoch_acted_times_span"],
+            span=rows["epoch_span"],
+            span_squared=rows["epoch_span_squared"],
+            visits=rows["epoch_visits"],
+        )
+        found.append((epoch, name, summarise(columns, hours.get(name, np.zeros(24)))))
+    return found
