@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from jgo.maven import MavenContext
 
 LOCK_FILE: Final = Path(__file__).with_name("kafka_jars.lock")
+REPOSITORY_VARIABLE: Final = "HOTSPOTS_MAVEN"
+"""Names the URL of a mirror to fetch from instead of Maven Central; the lock guards it as well."""
+
 FETCH_THREADS: Final = 4
 """Files in flight at once: latency, not bandwidth, is what 46 files of 1 MB wait for."""
 
@@ -84,13 +87,13 @@ def kafka_jars(
     """Return the verified jars of Kafka, fetching what is missing or damaged.
 
     Args:
-        environment: Where XDG_CACHE_HOME is read.
+        environment: Where XDG_CACHE_HOME and HOTSPOTS_MAVEN are read.
         jars: What must be there; by default what the lock names.
         progress: Told about every file that had to be fetched.
 
     Raises:
-        LocalServerError: NO_NETWORK, DAMAGED_JAR (what Maven Central gives is not what the lock
-            names), DISK_FULL, DIRECTORY_UNUSABLE, DIRECTORY_LOCKED or NOT_INSTALLED (jgo).
+        LocalServerError: NO_NETWORK, DAMAGED_JAR (what comes is not what the lock names),
+            DISK_FULL, DIRECTORY_UNUSABLE, DIRECTORY_LOCKED or NOT_INSTALLED (jgo).
     """
     wanted = read_lock() if jars is None else list(jars)
     cache = cache_directory(environment)
@@ -102,7 +105,8 @@ def kafka_jars(
             lambda: progress("Another program is fetching Kafka; waiting for it"),
         )
         try:
-            _fetch(cache, _bad(cache, wanted), progress)
+            repository = environment.get(REPOSITORY_VARIABLE, "")
+            _fetch(cache, _bad(cache, wanted), repository, progress)
         finally:
             lock.release()
     return [cache / jar.path for jar in wanted]
@@ -120,7 +124,7 @@ def _bad(cache: Path, jars: Sequence[Jar]) -> list[Jar]:
     return [jar for jar in jars if not _is_good(cache / jar.path, jar.sha256)]
 
 
-def _fetch(cache: Path, jars: Sequence[Jar], progress: Progress) -> None:
+def _fetch(cache: Path, jars: Sequence[Jar], repository: str, progress: Progress) -> None:
     """Fetch jars into the cache; a jar appears there only when it is whole and verified."""
     if not jars:
         return
@@ -133,13 +137,14 @@ def _fetch(cache: Path, jars: Sequence[Jar], progress: Progress) -> None:
         shutil.rmtree(left, ignore_errors=True)
     staging = Path(tempfile.mkdtemp(prefix="incoming-", dir=cache))
     try:
-        _fetch_through(staging, cache, jars, progress)
+        _fetch_through(_context(staging, repository), cache, jars, progress)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
 
-def _fetch_through(staging: Path, cache: Path, jars: Sequence[Jar], progress: Progress) -> None:
-    context = _context(staging)
+def _fetch_through(
+    context: "MavenContext", cache: Path, jars: Sequence[Jar], progress: Progress
+) -> None:
     done = done_bytes = 0
     pool = ThreadPoolExecutor(FETCH_THREADS, thread_name_prefix="hotspots-jars")
     try:
@@ -160,14 +165,15 @@ def _fetch_through(staging: Path, cache: Path, jars: Sequence[Jar], progress: Pr
         pool.shutdown(cancel_futures=True)
 
 
-def _context(staging: Path) -> "MavenContext":
+def _context(staging: Path, repository: str) -> "MavenContext":
     try:
         from jgo.maven import MavenContext  # noqa: PLC0415 - the extra `local` may be missing
     except ModuleNotFoundError as error:
         raise not_installed("jgo") from error
     # jgo warns of what we find out and tell ourselves: a sum that is wrong.
     logging.getLogger("jgo").setLevel(logging.ERROR)
-    return MavenContext(repo_cache=staging, timeout=FETCH_TIMEOUT_SECONDS)
+    mirrors = {"mirror": repository.rstrip("/")} if repository else None
+    return MavenContext(repo_cache=staging, remote_repos=mirrors, timeout=FETCH_TIMEOUT_SECONDS)
 
 
 def not_installed(package: str) -> LocalServerError:
@@ -202,13 +208,22 @@ def _fetch_one(context: "MavenContext", jar: Jar) -> tuple[Jar, Path]:
         raise LocalServerError(
             Problem.DAMAGED_JAR,
             f"{jar.path.name} does not have the SHA-256 that was tested",
-            where="Maven Central or the proxy before it",
+            where=_repository(context),
             remedy="try again later or from another network; do not use that file",
         )
-    raise _no_network(jar, failure)
+    raise _no_network(jar, failure, _repository(context))
 
 
-def _no_network(jar: Jar, failure: Exception) -> LocalServerError:
+def _repository(context: "MavenContext") -> str:
+    """Return what to call the place we fetch from."""
+    return (
+        f"{REPOSITORY_VARIABLE}={url}"
+        if (url := context.remote_repos.get("mirror"))
+        else ("Maven Central")
+    )
+
+
+def _no_network(jar: Jar, failure: Exception, where: str) -> LocalServerError:
     import requests  # noqa: PLC0415 - comes with jgo, which may be missing
 
     if isinstance(failure, requests.exceptions.SSLError):
@@ -222,10 +237,10 @@ def _no_network(jar: Jar, failure: Exception) -> LocalServerError:
         )
     else:
         cause = "it was refused"
-        remedy = "check that the proxy allows Maven Central, and try again"
+        remedy = f"check that the proxy allows it, or name a mirror with {REPOSITORY_VARIABLE}"
     return LocalServerError(
         Problem.NO_NETWORK,
         f"{jar.path.name} cannot be fetched: {cause}",
-        where="Maven Central",
+        where=where,
         remedy=remedy,
     )

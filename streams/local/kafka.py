@@ -156,13 +156,14 @@ class EmbeddedKafka:
         self.close()
 
     def start(self) -> None:
-        """Start the broker and return when it answers; does nothing when it was started already.
+        """Start the broker and return when it answers; does nothing when it runs already.
 
         Raises:
             LocalServerError: It cannot run; the error's `problem` says why.
         """
-        if self._process is not None:
+        if self._process is not None and self._process.returncode is None:
             return
+        self.stop()
         require_supported_system()
         java = choose_java(self._given_java, self._environment)
         jars = kafka_jars(self._environment, progress=self._progress)

@@ -113,13 +113,14 @@ class EmbeddedValkey:
         self.stop()
 
     def start(self) -> None:
-        """Start the server and return when it answers; does nothing when it was started already.
+        """Start the server and return when it answers; does nothing when it runs already.
 
         Raises:
             LocalServerError: It cannot run; the error's `problem` says why.
         """
-        if self._process is not None:
+        if self._process is not None and self._process.returncode is None:
             return
+        self.stop()
         require_supported_system()
         program = valkey_program()
         self._directory = Path(tempfile.mkdtemp(prefix="hotspots-valkey-"))
