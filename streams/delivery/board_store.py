@@ -23,7 +23,13 @@ from urllib.parse import urlsplit
 
 from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
-from redis.exceptions import AuthenticationError, NoPermissionError, RedisError, WatchError
+from redis.exceptions import (
+    AuthenticationError,
+    NoPermissionError,
+    RedisError,
+    ResponseError,
+    WatchError,
+)
 from redis.typing import EncodableT, FieldT
 
 from streams.errors import UserError
@@ -59,12 +65,21 @@ class BoardStore:
     answer, refuses, or others write without end.
     """
 
-    def __init__(self, url: str, key_prefix: str = "hotspots", expire_s: int = 3_600) -> None:
+    def __init__(
+        self, url: str, key_prefix: str = "hotspots", expire_s: int = 3_600, branch: str = ""
+    ) -> None:
+        """Prepare a store; nothing is sent before the first call.
+
+        `url` begins with redis://, rediss:// (TLS) or unix://, `branch` stands between the prefix
+        and the names of the keys.
+        """
         self._redis: Redis = Redis.from_url(
             url, decode_responses=True, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
         )
         self._place = shown_address(url)
-        self._tag = f"{{{key_prefix}}}"
+        self._url = url
+        self._key_prefix = key_prefix
+        self._tag = f"{{{key_prefix}}}{branch}"
         self._expire_s = expire_s
 
     async def write_board(self, board: Mapping[str, Any]) -> bool:
@@ -82,7 +97,7 @@ class BoardStore:
             raise ValueError(f"{len(hotspots)} hotspots on a board, {HOTSPOTS_LIMIT} are the most")
         time_ms = int(board["time_ms"])
         names = {str(hotspot["hotspot_id"]) for hotspot in hotspots}
-        building = f"{self._tag}:building:{secrets.token_hex(8)}"
+        building = self._tag + self._new_branch()
 
         async def attempt(pipe: Pipeline) -> bool:
             await pipe.watch(self._about_key, self._board_key)
@@ -158,14 +173,29 @@ class BoardStore:
 
         return await self._transact(attempt) if count > 0 else []
 
-    async def ping(self) -> None:
-        """Make sure that Redis answers."""
+    async def clear(self) -> None:
+        """Remove the board and the alerts."""
 
         async def attempt(pipe: Pipeline) -> None:
-            pipe.ping()
+            await pipe.watch(self._board_key)
+            names = await _members(pipe, self._board_key)
+            _begin(pipe)
+            pipe.delete(*(self._hotspot_key(name) for name in names), self._board_key)
+            pipe.delete(self._about_key, self._alerts_key, self._alert_ids_key)
             await pipe.execute()
 
         await self._transact(attempt)
+
+    async def probe(self) -> None:
+        """Run every command that this class needs, under keys beside the board's own."""
+        probe = BoardStore(self._url, self._key_prefix, BUILDING_EXPIRE_S, self._new_branch())
+        async with probe:
+            board = {"time_ms": 1, "hotspots": [{"hotspot_id": "probe", "rank": 1}]}
+            await probe.write_board(board)
+            await probe.record_alerts([{"id": "probe"}])
+            await probe.read_board()
+            await probe.read_alerts(1)
+            await probe.clear()
 
     async def close(self) -> None:
         """Close the connections."""
@@ -176,6 +206,9 @@ class BoardStore:
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
+
+    def _new_branch(self) -> str:
+        return f":building:{secrets.token_hex(8)}"
 
     @property
     def _board_key(self) -> str:
@@ -269,7 +302,13 @@ def explain(error: Exception, place: str) -> tuple[str, str, str]:
         return (
             f"Redis at {place} refuses a command, {text}",
             "HOTSPOTS_REDIS",
-            "allow this user all commands that docs/settings.md names on its keys",
+            "allow this user to read and write the keys that begin with {HOTSPOTS_BOARD_KEY}",
+        )
+    if isinstance(error, ResponseError):
+        return (
+            f"Redis at {place} answers with an error, {text}",
+            "HOTSPOTS_REDIS",
+            "name a single writable server, Redis 6.2 or later",
         )
     return (
         f"Redis at {place} does not answer, {text}",

@@ -1,0 +1,74 @@
+"""`hotspots check`: configuration and connections, each problem in one line with its remedy."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from streams.errors import EXIT_USER_ERROR, UserError
+
+if TYPE_CHECKING:
+    from streams.connections import Findings
+    from streams.settings import Settings
+
+
+@click.command("check")
+@click.option(
+    "--timeout",
+    "timeout_s",
+    type=click.FloatRange(0.1, 300),
+    default=5.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long to wait for each answer.",
+)
+def command(timeout_s: float) -> None:
+    """Check settings, Kafka (servers, user, topics, rights) and Redis, without changing anything.
+
+    Each problem is one line on stderr: what is wrong, where it was set, how to mend it. Exit code 0
+    when a worker would run, 2 otherwise.
+    """
+    from streams.settings import load_settings  # noqa: PLC0415 - `--help` needs none of it
+
+    try:
+        settings = load_settings()
+    except UserError as error:
+        _say_problems(error.lines)
+    findings = _check(settings, timeout_s)
+    for fact in findings.facts:
+        click.echo(f"ok: {fact}")
+    if not findings.ok:
+        _say_problems([str(problem) for problem in findings.problems])
+
+
+def _check(settings: "Settings", timeout_s: float) -> "Findings":
+    """Run every check that makes sense after those before it."""
+    import asyncio  # noqa: PLC0415 - as above
+
+    from streams.connections import (  # noqa: PLC0415 - loads the clients of Kafka and Redis
+        Findings,
+        check_brokers,
+        check_redis,
+    )
+    from streams.rights import check_rights  # noqa: PLC0415 - as above
+    from streams.topics import topic_problems  # noqa: PLC0415 - as above
+
+    findings = Findings(facts=["the settings are complete and fit together"])
+    brokers = asyncio.run(check_brokers(settings, timeout_s))
+    findings.add(brokers)
+    if brokers.ok:
+        rights = check_rights(settings, timeout_s)
+        findings.add(rights)
+        try:
+            # Without rights the configuration of topics cannot be seen; that was said above.
+            if rights.ok:
+                findings.problems += asyncio.run(topic_problems(settings))
+        except UserError as error:
+            findings.problems += error.problems
+    findings.add(asyncio.run(check_redis(settings)))
+    return findings
+
+
+def _say_problems(lines: list[str]) -> None:
+    for line in lines:
+        click.echo(f"hotspots: {line}", err=True)
+    raise SystemExit(EXIT_USER_ERROR)
