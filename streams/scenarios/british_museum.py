@@ -1,0 +1,87 @@
+"""The scenario "british-museum": the seeds' case, incidents beside it, and ordinary life."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from models.parameters import DAY_MS
+from models.vocabulary import Stage
+from streams.scenarios import case, derivatives, incidents
+from streams.scenarios import figures as f
+from streams.scenarios.event_blocks import as_lines
+from streams.scenarios.ordinary import ordinary_life
+from streams.scenarios.truth import Kind, Truth
+
+NAME: Final = "british-museum"
+SEED: Final = 20230830
+"""The default seed; any other gives another week with the same truth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scenario:
+    """Events with known truth.
+
+    Attributes:
+        name: The scenario's name.
+        events: Columns `arrival_ms` (int64, when the platform sends it) and `line` (JSON text), in
+            the order of arrival.
+        truth: What is planted.
+    """
+
+    name: str
+    events: pl.DataFrame
+    truth: Truth
+
+
+def british_museum(seed: int = SEED, ordinary_videos: int = f.ORDINARY_VIDEOS) -> Scenario:
+    """Generate the scenario; the same seed gives the same bytes (with the same numpy).
+
+    Args:
+        seed: Of all chance.
+        ordinary_videos: How many ordinary videos live beside the case (fewer for tests).
+    """
+    # One stream of chance for each part: changing one part leaves the others as they are.
+    chance = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(8)]
+    names, published_ms, blocks = ordinary_life(chance[0], 0, ordinary_videos)
+    kinds = dict.fromkeys(names, Kind.ORDINARY)
+    lived_ms = float((f.ENDS_MS - published_ms).sum())
+
+    episodes = case.episodes(len(names))
+    names += [(e.platform, e.video_id) for e in episodes]
+    kinds |= {(e.platform, e.video_id): Kind.EPISODE for e in episodes}
+    blocks += [
+        case.publications(episodes),
+        *case.events(chance[1], episodes),
+        case.reports(chance[2], episodes),
+    ]
+    for kind, rng, make in (
+        (Kind.DERIVATIVE, chance[3], derivatives.originals),
+        (Kind.NEAR_COPY, chance[4], derivatives.near_copies),
+    ):
+        made, made_ms, made_blocks = make(rng, len(names), episodes)
+        kinds |= dict.fromkeys(made, kind)
+        lived_ms += float((f.ENDS_MS - made_ms).sum())
+        names += made
+        blocks += made_blocks
+    for name, kind, rng, make_one in (
+        (incidents.EXCLUDED, Kind.EXCLUDED, chance[5], incidents.excluded),
+        (incidents.IGNORED, Kind.IGNORED, chance[6], incidents.ignored),
+        (incidents.BOTS, Kind.BOTS, chance[7], incidents.bots),
+        (incidents.WISH, Kind.ORDINARY, chance[7], incidents.wish),
+    ):
+        blocks += make_one(rng, len(names))
+        names.append(name)
+        kinds[name] = kind
+    planted = [*case.planted_transitions(episodes), *incidents.planted_transitions()]
+    return Scenario(
+        name=NAME,
+        events=as_lines(blocks, names),
+        truth=Truth(
+            planted=tuple(sorted(planted, key=lambda p: (p.time_ms, p.video_id))),
+            kinds=kinds,
+            video_days=lived_ms / DAY_MS,
+            tolerated=frozenset({(*incidents.IGNORED, Stage.JUDGMENT)}),
+        ),
+    )
