@@ -32,7 +32,7 @@ def test_text_without_a_separator_is_not_a_video_key() -> None:
 
 
 def test_the_rule_of_partitions_is_frozen() -> None:
-    # The checksums that gzip writes into its trailer; a change would move videos away from their state.
+    # The checksums of gzip; a change would move videos away from their state.
     keys = ["douyin\x1f7273", "bilibili\x1fBV1", "weibo\x1f1", "微博\x1f视频"]
     assert [partition_of(key, 1 << 32) for key in keys] == [
         166285313,
