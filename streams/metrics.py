@@ -17,6 +17,9 @@ from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, start_http_server
 
+from models.alerts import AlertType
+from models.batches import BatchKind
+from models.events import RejectReason
 from models.vocabulary import JUNCTURE_INTO, Stage, State
 from streams.errors import UserError
 
@@ -44,6 +47,8 @@ class Agent(StrEnum):
 
 STATEFUL_AGENTS: Final = (Agent.STAGES, Agent.HOTSPOTS)
 """Those that keep rows, recover them and can be held."""
+STATE_CHANGES: Final = (State.INTERRUPTED, State.FADED, State.REVIVED)
+"""What a video can become; it is active from the start."""
 
 
 def juncture_label(stage: Stage) -> str:
@@ -120,7 +125,7 @@ class Metrics:
         )
         self.state_changes = Counter(
             "hotspots_state_changes",
-            "Videos that became interrupted, faded, revived or active again.",
+            "Videos that became interrupted, faded or revived.",
             ["state"],
             registry=self.registry,
         )
@@ -191,8 +196,14 @@ class Metrics:
         """Show every counter at 0 from the start: a rate needs the point before the first event."""
         for stage in Stage:
             self.transitions.labels(stage.name.lower(), juncture_label(stage))
-        for state in State:
+        for state in STATE_CHANGES:
             self.state_changes.labels(state.value)
+        for reason in RejectReason:
+            self.rejects.labels(reason.value)
+        for kind in BatchKind:
+            self.batches.labels(kind.value)
+        for alert_type in AlertType:
+            self.alerts.labels(alert_type.value)
         for agent in Agent:
             self.chunk_messages.labels(agent.value)
             self.chunk_bytes.labels(agent.value)

@@ -26,7 +26,8 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from models.parameters import Level, Parameters
+from models.events import DecodingLimits
+from models.parameters import DAY_MS, Level, Parameters
 from streams.durations import format_duration, parse_duration_ms
 from streams.errors import Problem, UserError
 
@@ -39,6 +40,10 @@ PRODUCER_NEEDS: Final = ("kafka",)
 """What `hotspots simulate` and `hotspots replay` cannot do without."""
 
 _DEFAULTS: Final = Parameters()
+_LIMITS: Final = DecodingLimits()
+_CLOSE: Final = 0.8
+"""difflib's ratio from which on a name is suggested; its default of 0.6 is reached by the prefix
+`HOTSPOTS_` alone."""
 _REQUIRED_REMEDY: Final = {
     "kafka": "set it to the bootstrap servers, such as kafka-1:9092,kafka-2:9092",
     "actor_key": (
@@ -114,7 +119,6 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_prefix=ENV_PREFIX,
-        env_ignore_empty=True,
         extra="forbid",
         frozen=True,
         validate_default=False,
@@ -195,12 +199,12 @@ class Settings(BaseSettings):
     )
     session_timeout_ms: int = Field(
         default=10_000,
-        ge=6_000,
+        ge=1_000,
         le=1_800_000,
         description=(
-            "A worker that is silent for so long loses its partitions. The range is Kafka's own "
-            "(`group.min.session.timeout.ms`, `group.max.session.timeout.ms`), the default that "
-            "of Kafka before KIP-735: a crash delays alerts by so much."
+            "A worker that is silent for so long loses its partitions: a crash delays alerts by so "
+            "much. The default is Kafka's own before KIP-735; the broker allows nothing below its "
+            "`group.min.session.timeout.ms`, 6000 by default."
         ),
     )
     fetch_bytes_max: int = Field(
@@ -224,20 +228,32 @@ class Settings(BaseSettings):
     idle_after_ms: int = Field(
         default=10_000,
         ge=100,
-        le=86_400_000,
+        le=DAY_MS,
         description=(
             "A partition of the input without news for so long no longer holds the watermark back."
         ),
     )
     max_ahead_ms: int = Field(
-        default=300_000,
+        default=_LIMITS.max_ahead_ms,
         ge=0,
-        le=86_400_000,
+        le=DAY_MS,
         description=(
             "An event whose time lies further ahead of the broker's append time (else of its "
-            "receipt) is rejected. The default is the five minutes of clock skew that "
-            "Kerberos (RFC 4120) tolerates."
+            "receipt) is rejected; the default allows for clocks of phones that were set by hand."
         ),
+    )
+    earliest_ms: int = Field(
+        default=_LIMITS.earliest_ms,
+        ge=0,
+        description=(
+            "An event whose time is earlier is rejected (milliseconds since 1970; the default is "
+            "the year 2000, which no time in seconds reaches)."
+        ),
+    )
+    message_bytes_max: int = Field(
+        default=_LIMITS.message_bytes_max,
+        ge=1_024,
+        description="A message of the input that is larger is rejected unread.",
     )
 
     bucket_ms: int = Field(
@@ -355,6 +371,7 @@ class Settings(BaseSettings):
                 "or none"
             )
         self.parameters()
+        self.decoding_limits()
         return self
 
     @property
@@ -369,6 +386,12 @@ class Settings(BaseSettings):
             ValueError: They do not fit each other (`Parameters`).
         """
         return Parameters(**{field.name: getattr(self, field.name) for field in fields(Parameters)})
+
+    def decoding_limits(self) -> DecodingLimits:
+        """Return the bounds within which an event is accepted."""
+        return DecodingLimits(
+            **{field.name: getattr(self, field.name) for field in fields(DecodingLimits)}
+        )
 
 
 class SettingsError(UserError):
@@ -392,7 +415,7 @@ def load_settings(
 ) -> Settings:
     """Read the settings from `environ` (default: the process's environment).
 
-    `needs` names the fields that must be set, `overrides` the fields that a command line gave
+    An empty variable counts as not set. `needs` names the fields that must be set, `overrides` the fields that a command line gave
     and that win over the environment.
 
     Raises:
@@ -401,7 +424,7 @@ def load_settings(
     given = dict(os.environ if environ is None else environ)
     problems = _unknown(given)
     source = EnvSettingsSource(Settings)
-    source.env_vars = {name.lower(): value for name, value in given.items()}
+    source.env_vars = {name.lower(): value for name, value in given.items() if value}
     values = {**source(), **(overrides or {})}
     settings: Settings | None = None
     try:
@@ -427,7 +450,7 @@ def _unknown(given: Mapping[str, str]) -> list[Problem]:
     problems = []
     for name in sorted(given):
         if name.upper().startswith(ENV_PREFIX) and name.upper() not in known:
-            close = difflib.get_close_matches(name.upper(), known, n=1)
+            close = difflib.get_close_matches(name.upper(), known, n=1, cutoff=_CLOSE)
             remedy = f"did you mean {close[0]}?" if close else "unset it (see docs/settings.md)"
             problems.append(Problem(f"{name} is no setting", remedy=remedy))
     return problems
