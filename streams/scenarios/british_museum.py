@@ -1,5 +1,6 @@
 """The scenario "british-museum": the seeds' case, incidents beside it, and ordinary life."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -18,6 +19,9 @@ NAME: Final = "british-museum"
 SEED: Final = 20230830
 """The default seed; any other gives another week with the same truth."""
 
+EVENTS_AT_ONCE: Final = 16_384
+"""Events turned into Python objects at a time; the rest stays in columns."""
+
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
@@ -33,6 +37,12 @@ class Scenario:
     name: str
     events: pl.DataFrame
     truth: Truth
+
+    def timed_events(self) -> Iterator[tuple[int, bytes]]:
+        """Yield when the platform sends each event (ms since the epoch), and its bytes."""
+        for part in self.events.iter_slices(EVENTS_AT_ONCE):
+            for arrival_ms, line in part.iter_rows():
+                yield arrival_ms, line.encode()
 
 
 def british_museum(seed: int = SEED, ordinary_videos: int = f.ORDINARY_VIDEOS) -> Scenario:

@@ -1,9 +1,13 @@
 """What a scenario knows about itself: planted transitions, and videos where there must be none."""
 
+import json
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
+from typing import Any
 
 from models.vocabulary import Route, Stage, State
+from streams.errors import UserError
 
 
 class Kind(StrEnum):
@@ -22,9 +26,9 @@ class Kind(StrEnum):
 class PlantedTransition:
     """A transition that the generator makes happen.
 
-    `time_ms` is when the generator's intensity passes into the stage: halfway up the ramp of the
-    propensity that drives it, or, for an interruption, when the exposures have stopped. For `state`
-    other than active the stage may be any.
+    `time_ms` is when the generator's intensity passes into the stage: halfway up the climb of the
+    propensity that drives it, or, for an interruption, when the exposures stop. An interruption is
+    planted in no stage: it may be noticed in any.
     """
 
     platform: str
@@ -42,8 +46,8 @@ class Truth:
     Attributes:
         planted: In order of time.
         kinds: (platform, video_id) to the part it plays.
-        videos_days: Video-days lived by videos of the kinds on which nothing is planted,
-            from publication to the end of the scenario.
+        video_days: Video-days lived by the videos on which nothing is planted, from publication to
+            the end of the scenario.
         tolerated: Transitions that are neither planted nor false: (platform, video_id, stage).
     """
 
@@ -51,3 +55,39 @@ class Truth:
     kinds: dict[tuple[str, str], Kind]
     video_days: float
     tolerated: frozenset[tuple[str, str, Stage]] = field(default_factory=frozenset)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return a JSON-ready form: the planted transitions, and the kind of each special video."""
+        return {
+            "planted": [
+                {
+                    "time_ms": p.time_ms,
+                    "platform": p.platform,
+                    "video_id": p.video_id,
+                    "stage": None if p.stage is None else p.stage.name.lower(),
+                    "state": p.state.value,
+                    "route": p.route.value,
+                }
+                for p in self.planted
+            ],
+            "videos": [
+                {"platform": platform, "video_id": video_id, "kind": kind.value}
+                for (platform, video_id), kind in self.kinds.items()
+                if kind is not Kind.ORDINARY
+            ],
+            "ordinary_video_days": self.video_days,
+        }
+
+
+def write_truth(truth: Truth, path: Path) -> None:
+    """Write the truth as JSON.
+
+    Raises:
+        UserError: The file cannot be written.
+    """
+    try:
+        path.write_text(json.dumps(truth.to_dict(), indent=1, ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise UserError(
+            f"{path} cannot be written: {error.strerror}", remedy="choose another place"
+        ) from error
