@@ -42,7 +42,7 @@ from models.events import (
 )
 from models.identity import KEY_SEPARATOR
 from models.parameters import HOUR_MS, MINUTE_MS
-from models.screening import Lines, screen, with_plain_numbers
+from models.screening import Lines, screen
 from models.steps import Chunk
 from models.validation import Event, may_nest_too_deeply, normal_platform, profile_json, validate
 from models.vocabulary import ACTION_CODE, ACTIONS, ROLES, Action
@@ -122,6 +122,9 @@ _ROW_SCHEMA: Final[dict[str, pl.DataType]] = {
     "profile": pl.String(),
 }
 """What both paths give; `row` is the index of the message in the chunk."""
+
+_HUGE_NUMBER: Final = "[0-9]{20}|[0-9][eE][+-]?[0-9]{3}"
+"""Numbers that polars may call malformed though they are JSON: beyond 64 bits, or a double."""
 
 # RFC 3339 as nearly every producer writes it; the slow path knows the rest of the grammar.
 _PLAIN_RFC_3339: Final = (
@@ -285,11 +288,12 @@ def _read(lines: Lines, rows: Rows, reading: _Reading) -> list[tuple[pl.DataFram
         return [(frame, rows)]
     # serde's reader gives null for malformed lines, and for those without a time.
     texts = pl.Series([lines.values[row] for row in rows.tolist()], dtype=pl.Binary).cast(pl.String)
-    rest = rows[texts.str.json_path_match("$.time").is_not_null().to_numpy()]
+    well_formed = texts.str.json_path_match("$.time").is_not_null()
+    rest = rows[well_formed.to_numpy()]
     frame = _read_together(lines, rest, reading)
     if frame is not None:
         return [(frame, rest)]
-    plain = with_plain_numbers(lines, rest)
+    plain = rows[(well_formed & ~texts.str.contains(_HUGE_NUMBER)).to_numpy()]
     return _read_in_halves(lines, plain, reading, rows_min=max(FAST_ROWS_MIN, len(plain) // 8))
 
 

@@ -40,9 +40,6 @@ def _table(allowed: bytes) -> Mask:
     return table
 
 
-_BEYOND_POLARS: Final = re.compile(rb"[0-9]{20}|[0-9][eE][+-]?[0-9]{3}")
-"""Numbers that overflow, or that polars may call malformed though they are JSON."""
-
 _STARTS_VALUE: Final = _table(b'"-0123456789tfn[{ ')
 _STARTS_NUMBER: Final = _table(b"0123456789")
 
@@ -155,9 +152,3 @@ def _drop_half_pairs(sound: Mask, values: Sequence[bytes], joined: bytes, ends: 
         value = values[line]
         if b"\\\\" in value or _SURROGATE.search(_SURROGATE_PAIR.sub(b"", value)):
             sound[line] = False
-
-
-def with_plain_numbers(lines: Lines, rows: Positions) -> Positions:
-    """Return those of `rows` in which no number is so long or so large that polars may give up."""
-    search = _BEYOND_POLARS.search
-    return rows[[search(lines.values[row]) is None for row in rows.tolist()]]
