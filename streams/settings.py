@@ -415,8 +415,8 @@ def load_settings(
 ) -> Settings:
     """Read the settings from `environ` (default: the process's environment).
 
-    An empty variable counts as not set. `needs` names the fields that must be set, `overrides` the fields that a command line gave
-    and that win over the environment.
+    An empty variable counts as not set. `needs` names the fields that must be set, `overrides`
+    holds the fields that a command line gave and that win over the environment.
 
     Raises:
         SettingsError: Something is wrong, with one problem for each variable concerned.

@@ -1,0 +1,167 @@
+import re
+import socket
+import urllib.request
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
+
+from models.alerts import AlertType
+from models.batches import BatchKind
+from models.events import RejectReason
+from models.vocabulary import Juncture, Stage, State
+from streams.errors import UserError
+from streams.metrics import Agent, Metrics, MetricsServer, serve
+
+TOPIC = "engagement-batches"
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics(CollectorRegistry())
+
+
+@pytest.fixture
+def server(metrics: Metrics) -> Iterator[MetricsServer]:
+    with serve(metrics, "127.0.0.1", 0) as running:
+        yield running
+
+
+def scrape(server: MetricsServer) -> dict[tuple[str, tuple[str, ...]], float]:
+    with urllib.request.urlopen(server.url, timeout=5) as answer:  # noqa: S310 - our own http address
+        text = answer.read().decode()
+    return {
+        (sample.name, tuple(sample.labels.values())): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+def value(metrics: Metrics, name: str, **labels: str) -> float | None:
+    return metrics.registry.get_sample_value(name, labels)
+
+
+def test_every_known_label_is_shown_at_zero_from_the_start(metrics: Metrics) -> None:
+    for reason in RejectReason:
+        assert value(metrics, "hotspots_rejects_total", reason=reason.value) == 0
+    for kind in BatchKind:
+        assert value(metrics, "hotspots_batches_total", kind=kind.value) == 0
+    for alert in AlertType:
+        assert value(metrics, "hotspots_alerts_total", type=alert.value) == 0
+    for agent in Agent:
+        name = "hotspots_checkpoint_duration_seconds_count"
+        assert value(metrics, name, agent=agent.value) == 0
+    for state in (State.INTERRUPTED, State.FADED, State.REVIVED):
+        assert value(metrics, "hotspots_state_changes_total", state=state.value) == 0
+
+
+@pytest.mark.parametrize(
+    ("stage", "juncture"),
+    [
+        (Stage.PRESENTATION, "none"),
+        (Stage.JUDGMENT, Juncture.OUTBREAK.value),
+        (Stage.INTERACTION, Juncture.SUBLIMATION.value),
+        (Stage.DIFFUSION, Juncture.CONTINUATION.value),
+    ],
+)
+def test_a_transition_is_counted_under_the_juncture_that_leads_there(
+    metrics: Metrics, stage: Stage, juncture: str
+) -> None:
+    name, labels = "hotspots_transitions_total", {"stage": stage.name.lower(), "juncture": juncture}
+    assert value(metrics, name, **labels) == 0
+    metrics.observe_transition(stage, State.ACTIVE)
+    metrics.observe_transition(stage, State.INTERRUPTED)
+    assert value(metrics, name, **labels) == 1
+    assert value(metrics, "hotspots_state_changes_total", state="interrupted") == 1
+
+
+def test_chunks_are_measured_in_messages_and_bytes(metrics: Metrics) -> None:
+    metrics.observe_chunk(Agent.INTAKE, [b"four", None, b"", b"sixsix"])
+    assert value(metrics, "hotspots_chunk_messages_sum", agent="intake") == 4
+    assert value(metrics, "hotspots_chunk_bytes_sum", agent="intake") == 10
+    assert value(metrics, "hotspots_chunk_bytes_count", agent="intake") == 1
+
+
+def test_a_partition_that_is_gone_leaves_nothing_behind(metrics: Metrics) -> None:
+    for partition in (0, 1):
+        metrics.observe_videos(partition, {Stage.JUDGMENT: 3})
+        metrics.lag.labels(TOPIC, partition).set(5)
+        metrics.rows.labels("stages", partition).set(6)
+        metrics.watermark_delay.labels(partition).set(7)
+    metrics.revoke(Agent.STAGES, TOPIC, 0)
+    left = {
+        sample.labels["partition"]
+        for family in metrics.registry.collect()
+        for sample in family.samples
+        if "partition" in sample.labels
+    }
+    assert left == {"1"}
+    assert value(metrics, "hotspots_videos", partition="1", stage="judgment") == 3
+    assert value(metrics, "hotspots_videos", partition="1", stage="diffusion") == 0
+    metrics.revoke(Agent.STAGES, TOPIC, 0)
+
+
+def test_names_carry_base_units_and_no_id_is_a_label(metrics: Metrics) -> None:
+    families = list(metrics.registry.collect())
+    assert len(families) > 15
+    for family in families:
+        assert re.fullmatch(r"hotspots_[a-z_]+", family.name)
+        assert not re.search(r"_(ms|millis|kb|mb|minutes|hours)\b", family.name)
+        assert family.documentation.endswith(".")
+    known = {
+        "reason",
+        "kind",
+        "partition",
+        "stage",
+        "juncture",
+        "state",
+        "type",
+        "topic",
+        "agent",
+        "version",
+        "le",
+    }
+    labels = {name for family in families for sample in family.samples for name in sample.labels}
+    assert labels <= known
+
+
+def test_metrics_are_served_and_the_port_is_free_again_afterwards(metrics: Metrics) -> None:
+    with serve(metrics, "127.0.0.1", 0) as server:
+        metrics.events.inc(41)
+        assert scrape(server)["hotspots_events_total", ()] == 41
+        port = server.port
+    with serve(metrics, "127.0.0.1", port) as again:
+        assert scrape(again)["hotspots_events_total", ()] == 41
+
+
+def test_two_workers_in_one_process_do_not_share_a_registry(server: MetricsServer) -> None:
+    Metrics(CollectorRegistry()).events.inc(5)
+    assert scrape(server)["hotspots_events_total", ()] == 0
+
+
+def test_a_taken_port_is_told_in_one_line(metrics: Metrics, server: MetricsServer) -> None:
+    with pytest.raises(UserError) as caught:
+        serve(metrics, "127.0.0.1", server.port)
+    (line,) = caught.value.lines
+    assert line == (
+        f"port {server.port} on 127.0.0.1 is taken (HOTSPOTS_METRICS_HOST, HOTSPOTS_METRICS_PORT): "
+        "choose another, or 0 for no metrics"
+    )
+
+
+def test_an_address_of_another_machine_is_told_in_one_line(metrics: Metrics) -> None:
+    # 192.0.2.0/24 is for documentation (RFC 5737): no machine has it.
+    with pytest.raises(UserError, match=r"cannot be served on 192\.0\.2\.1:9464"):
+        serve(metrics, "192.0.2.1", 9464)
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="no IPv6 here")
+def test_an_ipv6_address_is_written_in_brackets(metrics: Metrics) -> None:
+    try:
+        server = serve(metrics, "::1", 0)
+    except UserError as error:
+        pytest.skip(f"no IPv6 loopback here: {error}")
+    with server:
+        assert server.url == f"http://[::1]:{server.port}/metrics"
+        assert scrape(server)["hotspots_events_total", ()] == 0
