@@ -63,24 +63,32 @@ BROKER_SETTINGS: Final[Mapping[str, str]] = {
 }
 
 
+CONTROLLER: Final = "CONTROLLER"
+"""The listener on which the broker reaches its own controller."""
+
+PLAINTEXT: Final = "PLAINTEXT"
+"""The listener that every client of ours uses."""
+
+
 def server_properties(
-    log_directory: Path, port: int, controller_port: int, settings: Mapping[str, str]
+    log_directory: Path, ports: Mapping[str, int], settings: Mapping[str, str]
 ) -> str:
     """Return the broker's configuration file: KRaft combined mode on the loopback.
 
     Args:
         log_directory: Where the broker keeps its logs.
-        port: Where clients connect.
-        controller_port: Where the broker reaches its own controller.
+        ports: The port of every listener, `PLAINTEXT` and `CONTROLLER` among them.
         settings: What stands above `BROKER_SETTINGS`; the place and the cluster cannot be changed.
     """
+    addresses = {name: f"{name}://{LOOPBACK}:{port}" for name, port in ports.items()}
+    clients = [address for name, address in addresses.items() if name != CONTROLLER]
     place = {
         "process.roles": "broker,controller",
         "node.id": str(NODE_ID),
-        "controller.quorum.voters": f"{NODE_ID}@{LOOPBACK}:{controller_port}",
-        "controller.listener.names": "CONTROLLER",
-        "listeners": f"PLAINTEXT://{LOOPBACK}:{port},CONTROLLER://{LOOPBACK}:{controller_port}",
-        "advertised.listeners": f"PLAINTEXT://{LOOPBACK}:{port}",
+        "controller.quorum.voters": f"{NODE_ID}@{LOOPBACK}:{ports[CONTROLLER]}",
+        "controller.listener.names": CONTROLLER,
+        "listeners": ",".join(addresses.values()),
+        "advertised.listeners": ",".join(clients),
         "log.dirs": str(log_directory),
     }
     lines = [

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from streams.local.errors import LocalServerError, Problem
+from streams.local.errors import LocalServerError, Reason
 from streams.local.log_reading import explain
 
 FORMAT_SECONDS: Final = 60.0
@@ -55,14 +55,14 @@ def prepare_cluster(
     stored = stored_cluster_id(log_directory)
     if stored is None and log_directory.exists() and any(log_directory.iterdir()):
         raise LocalServerError(
-            Problem.OTHER_CLUSTER,
+            Reason.OTHER_CLUSTER,
             "the data directory holds files of something else",
             where=log_directory,
             remedy="choose another data directory, or remove that one if nothing in it is needed",
         )
     if stored is not None and wanted_cluster_id not in (None, stored):
         raise LocalServerError(
-            Problem.OTHER_CLUSTER,
+            Reason.OTHER_CLUSTER,
             f"the data directory belongs to the Kafka cluster {stored}, not {wanted_cluster_id}",
             where=log_directory,
             remedy="choose another data directory, or remove that one if nothing in it is needed",
@@ -102,7 +102,7 @@ def run_storage_tool(
         )
     except subprocess.TimeoutExpired as error:
         raise LocalServerError(
-            Problem.NOT_READY,
+            Reason.NOT_READY,
             f"Kafka's storage tool did not end within {FORMAT_SECONDS:.0f} s",
             where=properties.parent,
             remedy="the machine is too busy or its disk too slow; try again",

@@ -2,9 +2,11 @@
 
 from enum import StrEnum
 
+from streams.errors import UserError
 
-class Problem(StrEnum):
-    """The closed set of reasons; the same word serves the message, the log and the tests."""
+
+class Reason(StrEnum):
+    """The closed set of reasons; the same word serves the code and the tests."""
 
     JAVA_TOO_OLD = "java_too_old"
     JAVA_MISSING = "java_missing"
@@ -21,12 +23,11 @@ class Problem(StrEnum):
     NOT_READY = "not_ready"
 
 
-class LocalServerError(RuntimeError):
+class LocalServerError(UserError):
     """A local server cannot run: what went wrong, where, and how to mend it."""
 
-    def __init__(self, problem: Problem, what: str, *, where: object, remedy: str) -> None:
-        self.problem = problem
-        self.what = what
+    def __init__(self, reason: Reason, what: str, *, where: object, remedy: str) -> None:
+        self.reason = reason
         self.where = str(where)
         self.remedy = remedy
-        super().__init__(" ".join(f"{what} ({where}): {remedy}".split()))
+        super().__init__(what, self.where, remedy)

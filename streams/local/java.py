@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from streams.local.errors import LocalServerError, Problem
+from streams.local.errors import LocalServerError, Reason
 
 OLDEST_JAVA: Final = 17
 """Kafka 4 brokers need Java 17 or newer (Apache Kafka 4.0.0 release notes, KIP-1013)."""
@@ -99,13 +99,13 @@ def _first_new_enough(candidates: Sequence[Path]) -> Java:
         too_old.append(Java(path, major))
     if too_old:
         raise LocalServerError(
-            Problem.JAVA_TOO_OLD,
+            Reason.JAVA_TOO_OLD,
             f"Java {too_old[0].major} is too old for Kafka, which needs {OLDEST_JAVA}",
             where=too_old[0].path,
             remedy=_REMEDY,
         )
     raise LocalServerError(
-        Problem.JAVA_MISSING,
+        Reason.JAVA_MISSING,
         "there is no Java to run Kafka with",
         where=", ".join(map(str, candidates)) or "JAVA_HOME, PATH",
         remedy=_REMEDY,

@@ -9,14 +9,14 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-from streams.local.broker_settings import server_properties
+from streams.local.broker_settings import CONTROLLER, PLAINTEXT, server_properties
 from streams.local.cluster_directory import prepare_cluster, run_storage_tool
-from streams.local.errors import LocalServerError, Problem
+from streams.local.errors import LocalServerError, Reason
 from streams.local.jars import kafka_jars
 from streams.local.java import choose_java, java_environment
 from streams.local.log_reading import explain
@@ -75,6 +75,7 @@ class EmbeddedKafka:
         port: int | None = None,
         cluster_id: str | None = None,
         settings: Mapping[str, str] | None = None,
+        listeners: Sequence[str] = (),
         heap_megabytes: int = 256,
         java: Path | None = None,
         environment: Mapping[str, str] | None = None,
@@ -88,6 +89,8 @@ class EmbeddedKafka:
             cluster_id: What the data directory must belong to; by default whatever it belongs to,
                 or a fresh id when it is empty.
             settings: Broker settings above our own (`broker_settings.py`).
+            listeners: Names of further listeners, for clients with TLS or SASL; what each of them
+                speaks is said by `settings` (`listener.security.protocol.map` and its kin).
             heap_megabytes: The broker's Java heap.
             java: The Java to run; by default the system's, or the wheel's.
             environment: Where JAVA_HOME, PATH and XDG_CACHE_HOME are read; by default `os.environ`.
@@ -96,11 +99,12 @@ class EmbeddedKafka:
         self._given_directory = data_directory
         self._given_cluster_id = cluster_id
         self._settings = dict(settings or {})
+        self._listeners = (PLAINTEXT, *listeners)
         self._heap_megabytes = heap_megabytes
         self._given_java = java
         self._environment = dict(os.environ if environment is None else environment)
         self._progress = progress
-        self._port = port
+        self._ports = {} if port is None else {PLAINTEXT: port}
         self._directory: Path | None = None
         self._cluster_id: str | None = None
         self._process: GuardedProcess | None = None
@@ -112,9 +116,17 @@ class EmbeddedKafka:
         Raises:
             ValueError: It has not been started.
         """
-        if self._port is None or self._cluster_id is None:
-            raise ValueError(_NOT_STARTED)
-        return f"{LOOPBACK}:{self._port}"
+        return self.address_of(PLAINTEXT)
+
+    def address_of(self, listener: str) -> str:
+        """Return `host:port` of a listener.
+
+        Raises:
+            ValueError: It has not been started, or has no listener of this name.
+        """
+        if self._cluster_id is None or listener not in self._ports:
+            raise ValueError(f"{_NOT_STARTED}, or has no listener {listener}")
+        return f"{LOOPBACK}:{self._ports[listener]}"
 
     @property
     def cluster_id(self) -> str:
@@ -158,8 +170,11 @@ class EmbeddedKafka:
     def start(self) -> None:
         """Start the broker and return when it answers; does nothing when it runs already.
 
+        It takes 2 to 3 s. After a broker that was killed it takes some 9 s more: the controller
+        waits until the session of the dead broker has expired (broker.session.timeout.ms).
+
         Raises:
-            LocalServerError: It cannot run; the error's `problem` says why.
+            LocalServerError: It cannot run; the error's `reason` says why.
         """
         if self._process is not None and self._process.returncode is None:
             return
@@ -220,8 +235,9 @@ class EmbeddedKafka:
             self._progress("Formatting the storage of Kafka")
             properties = directory / "format.properties"
             # The tool checks addresses and opens none.
+            ports = {name: number for number, name in enumerate([*self._listeners, CONTROLLER], 1)}
             properties.write_text(
-                server_properties(log_directory, 1, 2, self._settings), encoding="utf-8"
+                server_properties(log_directory, ports, self._settings), encoding="utf-8"
             )
             run_storage_tool(command, properties, cluster_id, java_environment(self._environment))
 
@@ -231,30 +247,30 @@ class EmbeddedKafka:
 
     def _run(self, directory: Path, command: list[str], lock: DirectoryLock) -> None:
         """Start the broker and wait until it is ready; choose ports again if they were taken."""
-        fixed_port = self._port
+        fixed = self._ports
+        for port in fixed.values():
+            require_free_port(port, "Kafka")
+        names = [*self._listeners, CONTROLLER]
         for choices_left in reversed(range(PORT_CHOICES)):
-            ports = free_ports(2)
-            if fixed_port is not None:
-                require_free_port(fixed_port, "Kafka")
-                ports[0] = fixed_port
-            self._launch(directory, command, lock, (ports[0], ports[1]))
+            ports = dict(zip(names, free_ports(len(names)), strict=True)) | fixed
+            self._launch(directory, command, lock, ports)
             try:
-                self._wait_until_ready(ports[0])
+                self._wait_until_ready(ports[PLAINTEXT])
             except LocalServerError as error:
                 self.stop()
-                if error.problem is not Problem.PORT_TAKEN or not choices_left:
+                if error.reason is not Reason.PORT_TAKEN or fixed or not choices_left:
                     raise
             else:
-                self._port = ports[0]
+                self._ports = {name: ports[name] for name in self._listeners}
                 return
 
     def _launch(
-        self, directory: Path, command: list[str], lock: DirectoryLock, ports: tuple[int, int]
+        self, directory: Path, command: list[str], lock: DirectoryLock, ports: Mapping[str, int]
     ) -> None:
-        self._progress(f"Starting Kafka on {LOOPBACK}:{ports[0]}")
+        self._progress(f"Starting Kafka on {LOOPBACK}:{ports[PLAINTEXT]}")
         properties = directory / "server.properties"
         properties.write_text(
-            server_properties(directory / "log", *ports, self._settings), encoding="utf-8"
+            server_properties(directory / "log", ports, self._settings), encoding="utf-8"
         )
         self._process = GuardedProcess(
             [*command, "kafka.Kafka", properties],
@@ -269,7 +285,9 @@ class EmbeddedKafka:
     def _wait_until_ready(self, port: int) -> None:
         if self._process is None:
             raise ValueError(_NOT_STARTED)
-        where = f"{LOOPBACK}:{port}, {self.log_path.parent}"
+        where = f"{LOOPBACK}:{port}"
+        if self._given_directory is not None:
+            where += f", log in {self.log_path}"
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             returncode = self._process.returncode
@@ -281,7 +299,7 @@ class EmbeddedKafka:
                 return
             time.sleep(READY_POLL_SECONDS)
         raise LocalServerError(
-            Problem.NOT_READY,
+            Reason.NOT_READY,
             f"Kafka did not answer within {START_SECONDS:.0f} s",
             where=where,
             remedy="the machine is too busy; try again, or set HOTSPOTS_KAFKA to another Kafka",

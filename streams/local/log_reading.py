@@ -3,44 +3,44 @@
 import re
 from typing import Final
 
-from streams.local.errors import LocalServerError, Problem
+from streams.local.errors import LocalServerError, Reason
 
 _OLD_JAVA: Final = "install Java 17 or newer, or unset JAVA_HOME so that the wheel's is used"
 
 _SENTENCES: Final = (
     (
         r"Address already in use",
-        Problem.PORT_TAKEN,
+        Reason.PORT_TAKEN,
         "another program listens on its port",
         "name another port, or end that program",
     ),
     (
         r"Failed to acquire lock on file .*\.lock",
-        Problem.DIRECTORY_LOCKED,
+        Reason.DIRECTORY_LOCKED,
         "another Kafka uses its data directory",
         "end that Kafka, or choose another directory",
     ),
     (
         r"Invalid cluster\.id|Stored node id .* doesn't match|InconsistentClusterIdException",
-        Problem.OTHER_CLUSTER,
+        Reason.OTHER_CLUSTER,
         "its data directory belongs to another cluster",
         "choose another data directory, or remove that one if nothing in it is needed",
     ),
     (
         r"No space left on device|Disk quota exceeded",
-        Problem.DISK_FULL,
+        Reason.DISK_FULL,
         "the disk is full",
         "free some space, or choose a data directory (or TMPDIR) on another disk",
     ),
     (
         r"UnsupportedClassVersionError",
-        Problem.JAVA_TOO_OLD,
+        Reason.JAVA_TOO_OLD,
         "its Java is too old",
         _OLD_JAVA,
     ),
     (
         r"Could not find or load main class|NoClassDefFoundError|ZipException",
-        Problem.DAMAGED_JAR,
+        Reason.DAMAGED_JAR,
         "its jars are not whole",
         "remove the directory `hotspots/jars` in your cache and start again",
     ),
@@ -60,10 +60,10 @@ def explain(log: str, *, server: str, returncode: int, where: object) -> LocalSe
         if re.search(pattern, log):
             return LocalServerError(problem, f"{server} ended: {what}", where=where, remedy=remedy)
     return LocalServerError(
-        Problem.ENDED_EARLY,
+        Reason.ENDED_EARLY,
         f"{server} ended with code {returncode}: {_telling_line(log)}",
         where=where,
-        remedy="the lines before are in its log; start again with another data directory",
+        remedy="check what was set for it, or name another server (HOTSPOTS_KAFKA, HOTSPOTS_REDIS)",
     )
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from streams.local.errors import LocalServerError, Problem
+from streams.local.errors import LocalServerError, Reason
 
 LOOPBACK: Final = "127.0.0.1"
 Progress = Callable[[str], None]
@@ -62,7 +62,7 @@ def free_ports(count: int) -> list[int]:
         if len(found) == count:
             return found
     raise LocalServerError(
-        Problem.PORT_TAKEN,
+        Reason.PORT_TAKEN,
         f"{PORT_TRIES} ports were tried and fewer than {count} are free",
         where=f"{LOOPBACK}:{PORTS.start}-{PORTS.stop - 1}",
         remedy="end programs that hold ports, or name a free port",
@@ -77,7 +77,7 @@ def require_free_port(port: int, server: str) -> None:
     """
     if not port_is_free(port):
         raise LocalServerError(
-            Problem.PORT_TAKEN,
+            Reason.PORT_TAKEN,
             f"another program listens on the port {server} was to use",
             where=f"{LOOPBACK}:{port}",
             remedy="name another port, or end that program",
@@ -100,7 +100,7 @@ def require_free_space(directory: Path, needed_bytes: int, purpose: str) -> None
 def disk_full(directory: Path, what: str = "no space is left") -> LocalServerError:
     """Return the error for a full disk."""
     return LocalServerError(
-        Problem.DISK_FULL,
+        Reason.DISK_FULL,
         f"the disk is full: {what}",
         where=directory,
         remedy="free some space, or choose another disk (XDG_CACHE_HOME for downloads,"
@@ -120,7 +120,7 @@ def make_directory(directory: Path, remedy: str) -> Path:
             return directory.resolve()
     except OSError as error:
         raise LocalServerError(
-            Problem.DIRECTORY_UNUSABLE,
+            Reason.DIRECTORY_UNUSABLE,
             f"cannot write there: {error.strerror}",
             where=directory,
             remedy=remedy,
@@ -170,7 +170,7 @@ class DirectoryLock:
         while not self.try_acquire():
             if time.monotonic() >= deadline:
                 raise LocalServerError(
-                    Problem.DIRECTORY_LOCKED,
+                    Reason.DIRECTORY_LOCKED,
                     "another program uses this directory",
                     where=self.path.parent,
                     remedy="end that program, or choose another directory",
@@ -254,7 +254,7 @@ class GuardedProcess:
             return int(rest)
         self._reap()
         raise LocalServerError(
-            Problem.ENDED_EARLY,
+            Reason.ENDED_EARLY,
             f"the server cannot be run: {rest or self.log_tail()[-500:]}",
             where=command[0],
             remedy="install this program again with its extra `local`",

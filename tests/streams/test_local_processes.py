@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.local.errors import LocalServerError, Problem
+from streams.local.errors import LocalServerError, Reason
 from streams.local.processes import (
     PORTS,
     DirectoryLock,
@@ -126,7 +126,7 @@ def test_the_exit_code_and_the_log_of_a_server_that_ends_by_itself(tmp_path: Pat
 def test_a_command_that_is_not_there_is_told_in_one_line(tmp_path: Path) -> None:
     with pytest.raises(LocalServerError, match=r"cannot be run.*No such file") as caught:
         start(tmp_path, [str(tmp_path / "nothing")])
-    assert caught.value.problem is Problem.ENDED_EARLY
+    assert caught.value.reason is Reason.ENDED_EARLY
     assert "\n" not in str(caught.value)
 
 
@@ -192,7 +192,7 @@ def test_a_directory_is_locked_as_long_as_the_server_lives(tmp_path: Path) -> No
     told: list[bool] = []
     with pytest.raises(LocalServerError, match="another program uses this directory") as caught:
         DirectoryLock(tmp_path).acquire(0.3, lambda: told.append(True))
-    assert caught.value.problem is Problem.DIRECTORY_LOCKED
+    assert caught.value.reason is Reason.DIRECTORY_LOCKED
     assert told == [True]
     server.stop()
     later = DirectoryLock(tmp_path)
@@ -216,7 +216,7 @@ def test_a_port_that_is_taken_is_told(address: str) -> None:
         port = listener.getsockname()[1]
         with pytest.raises(LocalServerError, match=f"127.0.0.1:{port}") as caught:
             require_free_port(port, "Kafka")
-    assert caught.value.problem is Problem.PORT_TAKEN
+    assert caught.value.reason is Reason.PORT_TAKEN
     require_free_port(port, "Kafka")
 
 
@@ -224,11 +224,11 @@ def test_a_disk_without_room_is_told(tmp_path: Path) -> None:
     require_free_space(tmp_path, 1, "a test")
     with pytest.raises(LocalServerError, match="the disk is full: a test needs") as caught:
         require_free_space(tmp_path, 1 << 60, "a test")
-    assert caught.value.problem is Problem.DISK_FULL
+    assert caught.value.reason is Reason.DISK_FULL
 
 
 def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(LocalServerError, match="Not a directory") as caught:
         make_directory(tmp_path / "file" / "below", "choose another")
-    assert caught.value.problem is Problem.DIRECTORY_UNUSABLE
+    assert caught.value.reason is Reason.DIRECTORY_UNUSABLE
