@@ -64,6 +64,7 @@ class _Lines:
         self._unit = unit
         self._clock = clock
         self._done = 0
+        self._shown_done = -1
         self._started = self._shown = clock()
 
     def advance(self, done: int = 1) -> None:
@@ -74,8 +75,12 @@ class _Lines:
     def describe(self, text: str) -> None:
         self._text = text
 
+    def finish(self) -> None:
+        if self._done != self._shown_done:
+            self.show()
+
     def show(self) -> None:
-        self._shown = self._clock()
+        self._shown, self._shown_done = self._clock(), self._done
         whole = f" of {self._total:,}" if self._total else ""
         share = f" ({100 * self._done // self._total} %)" if self._total else ""
         seconds = self._shown - self._started
@@ -105,7 +110,7 @@ def progress(
     if not where.is_terminal:
         lines = _Lines(where, text, total, unit, clock)
         yield lines
-        lines.show()
+        lines.finish()
         return
     columns = (
         SpinnerColumn(),

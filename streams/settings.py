@@ -27,13 +27,12 @@ from pydantic_settings import (
 )
 
 from models.events import DecodingLimits
+from models.identity import KEY_BYTES_MAX, KEY_BYTES_MIN
 from models.parameters import DAY_MS, Level, Parameters
 from streams.durations import format_duration, parse_duration_ms
 from streams.errors import Problem, UserError
 
 ENV_PREFIX: Final = "HOTSPOTS_"
-ACTOR_KEY_CHARACTERS_MIN: Final = 16
-"""128 bits when written in random bytes, 64 in hex: the least that nobody guesses by trying."""
 WORKER_NEEDS: Final = ("kafka", "actor_key")
 """What `hotspots worker` and `hotspots check` cannot do without."""
 PRODUCER_NEEDS: Final = ("kafka",)
@@ -47,8 +46,8 @@ _CLOSE: Final = 0.8
 _REQUIRED_REMEDY: Final = {
     "kafka": "set it to the bootstrap servers, such as kafka-1:9092,kafka-2:9092",
     "actor_key": (
-        f"set one secret of at least {ACTOR_KEY_CHARACTERS_MIN} characters, the same for all "
-        "workers, such as the output of: openssl rand -hex 32"
+        f"set one secret of {KEY_BYTES_MIN} to {KEY_BYTES_MAX} bytes, the same for all workers, "
+        "such as the output of: openssl rand -hex 32"
     ),
     "redis": "set it to the server's address, such as redis://redis:6379/0",
 }
@@ -86,11 +85,9 @@ def _redis_url(text: str) -> str:
 
 def _actor_key(key: SecretStr) -> SecretStr:
     """Check the length; an empty key means that none was given."""
-    characters = len(key.get_secret_value())
-    if 0 < characters < ACTOR_KEY_CHARACTERS_MIN:
-        raise ValueError(
-            f"{characters} characters are too few, {ACTOR_KEY_CHARACTERS_MIN} are the least"
-        )
+    length = len(key.get_secret_value().encode())
+    if length and not KEY_BYTES_MIN <= length <= KEY_BYTES_MAX:
+        raise ValueError(f"it has {length} bytes instead of {KEY_BYTES_MIN} to {KEY_BYTES_MAX}")
     return key
 
 
@@ -138,9 +135,9 @@ class Settings(BaseSettings):
     actor_key: Annotated[SecretStr, AfterValidator(_actor_key)] = Field(
         default=SecretStr(""),
         description=(
-            "The secret under which the ids of people are hashed; at least "
-            f"{ACTOR_KEY_CHARACTERS_MIN} characters, the same for all workers. Required. With "
-            "another key the same people count anew."
+            f"The secret under which the ids of people are hashed; {KEY_BYTES_MIN} to "
+            f"{KEY_BYTES_MAX} bytes, the same for all workers. Required. With another key the "
+            "same people count anew."
         ),
     )
 
@@ -469,7 +466,6 @@ def _problem(details: Mapping[str, Any]) -> Problem:
 
 
 __all__: tuple[str, ...] = (
-    "ACTOR_KEY_CHARACTERS_MIN",
     "ENV_PREFIX",
     "PRODUCER_NEEDS",
     "WORKER_NEEDS",

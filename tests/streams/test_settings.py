@@ -7,6 +7,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from models.events import DecodingLimits
+from models.identity import ActorHasher
 from models.parameters import Level, Parameters
 from streams.settings import (
     PRODUCER_NEEDS,
@@ -32,6 +33,12 @@ def test_the_least_that_a_worker_needs() -> None:
     assert settings.actor_key.get_secret_value() == KEY
     assert settings.parameters() == Parameters()
     assert settings.decoding_limits() == DecodingLimits()
+
+
+@pytest.mark.parametrize("key", ["k" * 16, "k" * 64, "钥" * 6, "f" * 32])
+def test_every_key_that_is_accepted_can_hash(key: str) -> None:
+    settings = load_settings({**COMPLETE, "HOTSPOTS_ACTOR_KEY": key})
+    assert ActorHasher(settings.actor_key.get_secret_value().encode())
 
 
 def test_every_parameter_and_limit_is_a_setting() -> None:
@@ -106,7 +113,9 @@ def test_variables_of_others_are_no_concern_of_ours() -> None:
         ("redis", "http://redis:6379", "must begin with redis://"),
         ("redis", "redis://:6379", "must look like redis://host:6379/0"),
         ("redis", "redis://host:port", "must look like redis://host:6379/0"),
-        ("actor_key", "fifteen letters", "15 characters are too few, 16 are the least"),
+        ("actor_key", "fifteen letters", "it has 15 bytes instead of 16 to 64"),
+        ("actor_key", "k" * 65, "it has 65 bytes instead of 16 to 64"),
+        ("actor_key", "钥" * 22, "it has 66 bytes instead of 16 to 64"),
         ("partitions", "0", "greater than or equal to 1"),
         ("partitions", "many", "valid integer"),
         ("level", "views:10", "unknown action 'views'"),
