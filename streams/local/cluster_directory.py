@@ -12,7 +12,7 @@ from streams.local.errors import LocalServerError, Reason
 from streams.local.log_reading import explain
 
 FORMAT_SECONDS: Final = 60.0
-"""Measured: 0.9 s."""
+"""Measured: 0.65 s."""
 
 
 def new_cluster_id() -> str:
@@ -89,10 +89,12 @@ def run_storage_tool(
     Raises:
         LocalServerError: The tool failed; its last lines say why.
     """
+    # It ends before the optimising compiler could pay: 0.65 s with the quick one, 0.9 s with both.
+    java, *options = java_command
     tool = ["kafka.tools.StorageTool", "format", "-t", cluster_id, "-c", str(properties)]
     try:
         run = subprocess.run(
-            [*java_command, *tool],
+            [java, "-XX:TieredStopAtLevel=1", *options, *tool],
             capture_output=True,
             text=True,
             timeout=FORMAT_SECONDS,

@@ -10,6 +10,8 @@ from types import TracebackType
 from typing import Final, Self
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from streams.local.errors import LocalServerError, Reason
 from streams.local.jars import not_installed
@@ -30,6 +32,9 @@ START_SECONDS: Final = 30.0
 READY_POLL_SECONDS: Final = 0.02
 GRACE_SECONDS: Final = 3.0
 PORT_CHOICES: Final = 3
+_NO_RETRY: Final = Retry(NoBackoff(), 0)
+"""The client's own retries wait for seconds; we ask again ourselves."""
+
 MEMORY_BYTES: Final = 128 << 20
 """A board of 50 hotspots takes well under 1 MB; at the limit writes fail and say so."""
 
@@ -210,7 +215,7 @@ def is_ready(port: int, pid: int) -> bool:
         LocalServerError: Another server answers there (PORT_TAKEN).
     """
     try:
-        with redis.Redis(host=LOOPBACK, port=port, socket_timeout=1.0) as client:
+        with redis.Redis(host=LOOPBACK, port=port, socket_timeout=1.0, retry=_NO_RETRY) as client:
             answering_pid = client.info("server")["process_id"]
     except redis.RedisError:
         # Not listening, or still loading; the caller asks again until its own deadline.

@@ -54,40 +54,19 @@ def test_supported_systems_pass(system: str, machine: str) -> None:
     require_supported_system(system, machine)
 
 
-@pytest.mark.parametrize(
-    ("log", "reason"),
-    [
-        (
-            (
-                "ERROR [BrokerServer id=1] Fatal error\nCaused by: java.net.BindException: "
-                "Address already in use\n"
-            ),
-            Reason.PORT_TAKEN,
-        ),
-        (
-            "Failed listening on port 6379 (tcp), bind: Address already in use, aborting.",
-            Reason.PORT_TAKEN,
-        ),
-        (
-            (
-                "org.apache.kafka.common.KafkaException: Failed to acquire lock on file .lock in /d. A"
-                " Kafka instance in another process or thread is using this directory."
-            ),
-            Reason.DIRECTORY_LOCKED,
-        ),
-        ("java.io.IOException: No space left on device", Reason.DISK_FULL),
-        (
-            (
-                "java.lang.UnsupportedClassVersionError: kafka/Kafka has been compiled by a more recent"
-                " version of the Java Runtime (class file version 61.0)"
-            ),
-            Reason.JAVA_TOO_OLD,
-        ),
-        ("Error: Could not find or load main class kafka.Kafka", Reason.DAMAGED_JAR),
-        ("java.lang.OutOfMemoryError: Java heap space", Reason.ENDED_EARLY),
-        ("", Reason.ENDED_EARLY),
-    ],
-)
+LAST_WORDS = {
+    "java.net.BindException: Address already in use": Reason.PORT_TAKEN,
+    "KafkaException: Failed to acquire lock on file .lock in /d.": Reason.DIRECTORY_LOCKED,
+    "RuntimeException: Stored node id 7 doesn't match previous node id 1": Reason.OTHER_CLUSTER,
+    "java.io.IOException: No space left on device": Reason.DISK_FULL,
+    "java.lang.UnsupportedClassVersionError: kafka/Kafka": Reason.JAVA_TOO_OLD,
+    "Error: Could not find or load main class kafka.Kafka": Reason.DAMAGED_JAR,
+    "java.lang.OutOfMemoryError: Java heap space": Reason.ENDED_EARLY,
+    "": Reason.ENDED_EARLY,
+}
+
+
+@pytest.mark.parametrize(("log", "reason"), LAST_WORDS.items())
 def test_a_servers_last_words_become_one_line(log: str, reason: Reason) -> None:
     error = explain(log, server="Kafka", returncode=1, where="127.0.0.1:1")
     assert error.reason is reason

