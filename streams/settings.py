@@ -132,6 +132,13 @@ class Settings(BaseSettings):
             "/0`; `rediss://` with TLS. Empty: no board is written."
         ),
     )
+    maven: str = Field(
+        default="",
+        description=(
+            "URL of a mirror from which the demo and the tests fetch the jars of Kafka, once. Empty:"
+            " Maven Central. Every jar is verified, whoever gave it."
+        ),
+    )
     actor_key: Annotated[SecretStr, AfterValidator(_actor_key)] = Field(
         default=SecretStr(""),
         description=(
