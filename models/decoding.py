@@ -7,7 +7,8 @@ surrogate pairs become U+0000, a blank line vanishes, and one malformed line fai
 read is believed without proof:
 
 - *Types.* Strings are read as `pl.Binary` and closed sets as `pl.Enum`: with `ignore_errors` these
-  give null for everything that is not a JSON string, where `pl.String` would convert it.
+  give null for everything that is not a JSON string, where `pl.String` would convert it. (An Enum
+  with a word such as `1` or `true` would take the number for it; ours have none.)
 - *Keys.* In valid JSON every key ends with a quote, then perhaps white space, then a colon. So the
   colons that follow a quote or white space are never fewer than the keys of a line, and the keys
   are never fewer than its cells that are not null. Where both ends of that chain are equal, the
