@@ -135,7 +135,7 @@ class Settings(BaseSettings):
     maven: str = Field(
         default="",
         description=(
-            "URL of a mirror from which the demo and the tests fetch the jars of Kafka, once. Empty:"
+            "URL of a mirror from which the demo and the tests fetch Kafka's jars, once. Empty:"
             " Maven Central. Every jar is verified, whoever gave it."
         ),
     )
