@@ -209,12 +209,12 @@ class EmbeddedKafka:
             self._directory = None
 
     def _open_directory(self) -> Path:
-        if self._directory is None and self._given_directory is None:
+        if self._directory is not None:
+            return self._directory
+        if self._given_directory is None:
             self._directory = Path(tempfile.mkdtemp(prefix="hotspots-kafka-"))
-        elif self._directory is None and self._given_directory is not None:
+        else:
             self._directory = make_directory(self._given_directory, "choose another data directory")
-        if self._directory is None:
-            raise ValueError(_NOT_STARTED)
         return self._directory
 
     def _start_in(self, directory: Path, command: list[str]) -> None:
