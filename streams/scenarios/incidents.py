@@ -65,7 +65,7 @@ def planted_transitions() -> list[PlantedTransition]:
         PlantedTransition(
             *EXCLUDED, Stage.INTERACTION, State.ACTIVE, EXCLUDED_INTERACTION_MS, Route.EXCLUSION
         ),
-        PlantedTransition(*IGNORED, None, State.INTERRUPTED, IGNORED_UNTIL_MS, Route.EXCLUSION),
+        PlantedTransition(*IGNORED, None, State.INTERRUPTED, IGNORED_UNTIL_MS),
     ]
 
 

@@ -1,0 +1,48 @@
+"""One session of the demo: the servers, the run, the verdict, and nothing left behind."""
+
+import asyncio
+import os
+
+from rich.console import Console
+
+from streams.demo_settings import demo_environment, metrics_port
+from streams.demonstration import Demonstration
+from streams.local.servers import local_servers
+from streams.progress import say
+from streams.scenarios.british_museum import SEED, british_museum
+from streams.settings import load_settings
+from streams.verdict_table import show_verdict
+
+
+def play(*, once: bool, seed: int | None, speed: float | None, ordinary_videos: int) -> bool:
+    """Run the demo and tell whether the promise was kept.
+
+    Raises:
+        UserError: A server cannot run, or a setting is wrong.
+        WorkerFailedError: The worker ended or does not go on.
+        KeyboardInterrupt: Somebody ended it before the scenario was decided.
+    """
+    console = Console()
+    say("Making the scenario")
+    scenario = british_museum(SEED if seed is None else seed, ordinary_videos)
+    with local_servers(progress=say) as servers:
+        environment = demo_environment(os.environ, servers, metrics_port(os.environ))
+        demonstration = Demonstration(
+            scenario,
+            load_settings(environment),
+            environment,
+            speed=speed,
+            console=console,
+        )
+        try:
+            verdict = asyncio.run(demonstration.run(once=once))
+        except KeyboardInterrupt:
+            if demonstration.verdict is None:
+                raise
+            verdict = demonstration.verdict
+        finally:
+            if servers.kafka is None or servers.valkey is None:
+                asyncio.run(demonstration.remove_traces())
+    if once:
+        show_verdict(verdict, scenario.truth, console)
+    return verdict.passed

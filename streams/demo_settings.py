@@ -1,0 +1,55 @@
+"""The demo's settings: what it sets for its worker, and what it leaves to the user."""
+
+import secrets
+from collections.abc import Mapping
+from typing import Final
+
+from streams.local.processes import LOOPBACK, free_ports, port_is_free
+from streams.local.servers import LocalServers
+from streams.scenarios import figures
+from streams.settings import ENV_PREFIX, Settings, variable
+
+DEFAULTS: Final = {
+    # Ten million views of the case, in people of the scenario.
+    "LEVEL": str(figures.LEVEL),
+    # Six hours of event time pass in 3.3 s: what is learned in one epoch must be told in the next.
+    "CHECKPOINT_INTERVAL_MS": "200",
+    "LOG_LEVEL": "WARNING",
+}
+"""What the demo sets unless the user has set it."""
+
+
+def metrics_port(environ: Mapping[str, str]) -> int:
+    """Return the port that is set, else the usual one, or a free one when that is taken."""
+    chosen = environ.get(variable("metrics_port"))
+    if chosen and chosen.isdecimal():
+        return int(chosen)
+    usual = int(Settings.model_fields["metrics_port"].default)
+    return usual if port_is_free(usual) else free_ports(1)[0]
+
+
+def demo_environment(
+    environ: Mapping[str, str], servers: LocalServers, port: int
+) -> dict[str, str]:
+    """Return the whole environment of the demo's worker.
+
+    The user's own HOTSPOTS_* settings hold, but for names: on a Kafka or Redis that is not ours the
+    demo has topics, a group and a board of its own, for its events must not mix with real ones.
+    """
+    environment = {name: value for name, value in environ.items() if value}
+    for name, value in (DEFAULTS | {"METRICS_HOST": LOOPBACK}).items():
+        environment.setdefault(f"{ENV_PREFIX}{name}", value)
+    name = "demo" if servers.kafka is not None else f"demo-{secrets.token_hex(4)}"
+    own = {
+        "KAFKA": servers.bootstrap_servers,
+        "REDIS": servers.redis_url,
+        # Nobody needs to link the scenario's people again.
+        "ACTOR_KEY": secrets.token_hex(32),
+        "APP_ID": name,
+        "TOPIC_PREFIX": "" if servers.kafka is not None else f"{name}-",
+        "INPUT_TOPIC": "engagement" if servers.kafka is not None else f"{name}-engagement",
+        "INSTANCE_ID": "",
+        "BOARD_KEY": name,
+        "METRICS_PORT": str(port),
+    }
+    return environment | {f"{ENV_PREFIX}{key}": value for key, value in own.items()}
