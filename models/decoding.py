@@ -124,6 +124,10 @@ _ROW_SCHEMA: Final[dict[str, pl.DataType]] = {
 }
 """What both paths give; `row` is the index of the message in the chunk."""
 
+_DEBUG_FORM: Final = "Static("
+"""How polars writes whole numbers of more than 64 bits into a `pl.Binary`, where it gives null for
+every other number; a real text that begins so is left to the slow path."""
+
 _HUGE_NUMBER: Final = "[0-9]{20}|[0-9][eE][+-]?[0-9]{3}"
 """Numbers that polars may call malformed though they are JSON: beyond 64 bits, or a double."""
 
@@ -372,6 +376,8 @@ def _valid(frame: pl.DataFrame, latest_ms: Rows, limits: DecodingLimits) -> Mask
         if name not in frame.columns or name in {"time", "action", "actor_role"}:
             continue
         column = pl.col(name)
+        if kind in {FieldKind.NAME, FieldKind.TEXT}:
+            conditions.append(~column.str.starts_with(_DEBUG_FORM).fill_null(False))
         if kind is FieldKind.NAME:
             conditions.append((column.str.len_bytes() <= NAME_CHARACTERS_MAX).fill_null(True))
         elif kind is FieldKind.COUNT:
@@ -382,8 +388,9 @@ def _valid(frame: pl.DataFrame, latest_ms: Rows, limits: DecodingLimits) -> Mask
             conditions.append((column.abs() <= _SAFE_SENTIMENT).fill_null(True))
         elif kind is FieldKind.NAMES:
             length = pl.element().str.len_bytes()
-            good = length.is_between(1, NAME_CHARACTERS_MAX).fill_null(False).all()
-            conditions.append(column.list.agg(good).fill_null(True))
+            good = length.is_between(1, NAME_CHARACTERS_MAX).fill_null(False)
+            good &= ~pl.element().str.starts_with(_DEBUG_FORM).fill_null(False)
+            conditions.append(column.list.agg(good.all()).fill_null(True))
             conditions.append((column.list.len() <= NAMES_MAX).fill_null(True))
     valid: Mask = (
         frame.select(pl.all_horizontal(conditions).fill_null(False)).to_series().to_numpy()
