@@ -7,7 +7,6 @@ another sum is never put on a class path: it is thrown away and fetched again, o
 The lock is made by `python -m streams.local.lock_jars`.
 """
 
-import errno
 import hashlib
 import logging
 import shutil
@@ -22,10 +21,10 @@ from streams.local.errors import LocalServerError, Reason
 from streams.local.processes import (
     DirectoryLock,
     Progress,
-    disk_full,
     make_directory,
     quiet,
     require_free_space,
+    telling_of_a_full_disk,
 )
 
 if TYPE_CHECKING:
@@ -137,7 +136,8 @@ def _fetch(cache: Path, jars: Sequence[Jar], repository: str, progress: Progress
         shutil.rmtree(left, ignore_errors=True)
     staging = Path(tempfile.mkdtemp(prefix="incoming-", dir=cache))
     try:
-        _fetch_through(_context(staging, repository), cache, jars, progress)
+        with telling_of_a_full_disk(cache):
+            _fetch_through(_context(staging, repository), cache, jars, progress)
     finally:
         shutil.rmtree(staging, ignore_errors=True)
 
@@ -157,10 +157,6 @@ def _fetch_through(
             progress(
                 f"Fetching Kafka (once): {done} of {len(jars)} files, {done_bytes / 1e6:.1f} MB"
             )
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise disk_full(cache) from error
-        raise
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -30,6 +30,7 @@ from streams.local.processes import (
     quiet,
     require_free_port,
     require_free_space,
+    telling_of_a_full_disk,
 )
 from streams.local.readiness import is_ready
 from streams.local.system import require_supported_system
@@ -190,7 +191,9 @@ class EmbeddedKafka:
             os.pathsep.join(map(str, jars)),
         ]
         try:
-            self._start_in(self._open_directory(), command)
+            directory = self._open_directory()
+            with telling_of_a_full_disk(directory):
+                self._start_in(directory, command)
         except BaseException:
             self.close()
             raise

@@ -2,6 +2,7 @@
 
 import atexit
 import contextlib
+import errno
 import os
 import random
 import shutil
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -95,6 +96,21 @@ def require_free_space(directory: Path, needed_bytes: int, purpose: str) -> None
         raise disk_full(
             directory, f"{purpose} needs {needed_bytes >> 20} MB, {free_bytes >> 20} MB are free"
         )
+
+
+@contextlib.contextmanager
+def telling_of_a_full_disk(directory: Path) -> Iterator[None]:
+    """Turn the system's error for a full disk into ours, with the directory and the remedy.
+
+    Raises:
+        LocalServerError: The disk became full inside the block (DISK_FULL).
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise disk_full(directory) from error
+        raise
 
 
 def disk_full(directory: Path, what: str = "no space is left") -> LocalServerError:

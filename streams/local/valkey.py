@@ -23,6 +23,7 @@ from streams.local.processes import (
     free_ports,
     quiet,
     require_free_port,
+    telling_of_a_full_disk,
 )
 from streams.local.system import require_supported_system
 
@@ -130,7 +131,8 @@ class EmbeddedValkey:
         program = valkey_program()
         self._directory = Path(tempfile.mkdtemp(prefix="hotspots-valkey-"))
         try:
-            self._run(program, self._directory)
+            with telling_of_a_full_disk(self._directory):
+                self._run(program, self._directory)
         except BaseException:
             self.stop()
             raise

@@ -4,7 +4,10 @@ import functools
 import hashlib
 import http.server
 import re
+import shutil
 import socketserver
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -171,6 +174,44 @@ def test_a_full_disk_is_told_before_anything_is_fetched(
         kafka_jars(environment, jars=LOCK)
     assert caught.value.reason is Reason.DISK_FULL
     assert repository.asked == []
+
+
+FULL_DISK = """
+import sys
+from pathlib import PurePosixPath
+from streams.local import jars
+from streams.local.errors import LocalServerError
+jars.NEEDED_BYTES = 0  # as if the disk became full after we looked
+cache, url, path = sys.argv[1:]
+try:
+    jars.kafka_jars(
+        {"XDG_CACHE_HOME": cache, "HOTSPOTS_MAVEN": url}, jars=[jars.Jar(PurePosixPath(path), "0")]
+    )
+except LocalServerError as error:
+    print(error.reason, error)
+"""
+
+
+def test_a_disk_that_becomes_full_meanwhile_is_told(repository: Repository, tmp_path: Path) -> None:
+    """Fetch 1 MB to a file system of 256 kB, which a user may mount in a namespace of their own."""
+    namespace = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"]
+    if not shutil.which("unshare") or subprocess.run([*namespace, ":"], check=False).returncode:
+        pytest.skip("this machine does not let a user make a mount namespace")
+    repository.write(str(LOCK[0].path), b"x" * (1 << 20))
+    run = subprocess.run(
+        [
+            *namespace,
+            'mount -t tmpfs -o size=256k none "$0" && exec "$@"',
+            str(tmp_path),
+            *(sys.executable, "-c", FULL_DISK),
+            *(str(tmp_path), repository.url, str(LOCK[0].path)),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=Path(__file__).parents[2],
+    )
+    assert run.stdout.startswith(f"{Reason.DISK_FULL} the disk is full: no space is left ("), run
 
 
 def test_a_cache_that_cannot_be_written_to_is_told(
