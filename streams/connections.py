@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from aiokafka.conn import create_conn
+from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import (
     IllegalSaslStateError,
     KafkaError,
@@ -31,6 +31,9 @@ TIMEOUT_S: Final = 5.0
 """For each answer. A server in the same network takes milliseconds; a firewall that drops packets
 answers never, and nobody waits longer for a check."""
 
+
+CLOSE_TIMEOUT_S: Final = 1.0
+"""For taking leave, which TLS answers; whoever does not is left alone."""
 
 _CAUSES: Final[tuple[tuple[tuple[type[BaseException], ...], str, str, str], ...]] = (
     (
@@ -162,14 +165,20 @@ async def _ask(
     The metadata are asked for because a broker that wants SASL answers the first question (its
     versions) to anybody.
     """
-    async with asyncio.timeout(timeout_s):
-        connection = await create_conn(
-            host, port, request_timeout_ms=int(timeout_s * 1000), **options
-        )
-        try:
+    connection = AIOKafkaConnection(host, port, request_timeout_ms=int(timeout_s * 1000), **options)
+    is_open = True
+    try:
+        async with asyncio.timeout(timeout_s):
+            await connection.connect()
             metadata = await connection.send(MetadataRequest([]))
-        finally:
-            connection.close()
+    except OSError:
+        # It never came to a connection (or the system has closed it): nothing to wait for.
+        is_open = False
+        raise
+    finally:
+        closed = connection.close()
+        if is_open:
+            await asyncio.wait([closed], timeout=CLOSE_TIMEOUT_S)
     return {(str(name), int(port)) for _, name, port, *_ in metadata.brokers}
 
 

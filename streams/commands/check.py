@@ -48,6 +48,7 @@ def _check(settings: "Settings", timeout_s: float) -> "Findings":
         Findings,
         check_brokers,
         check_redis,
+        quiet,
     )
     from streams.rights import check_rights  # noqa: PLC0415 - as above
     from streams.topics import topic_problems  # noqa: PLC0415 - as above
@@ -58,12 +59,13 @@ def _check(settings: "Settings", timeout_s: float) -> "Findings":
     if brokers.ok:
         rights = check_rights(settings, timeout_s)
         findings.add(rights)
-        try:
-            # Without rights the configuration of topics cannot be seen; that was said above.
-            if rights.ok:
-                findings.problems += asyncio.run(topic_problems(settings))
-        except UserError as error:
-            findings.problems += error.problems
+        # Without rights the configuration of topics cannot be seen; that was said above.
+        if rights.ok:
+            try:
+                with quiet("aiokafka"):
+                    findings.problems += asyncio.run(topic_problems(settings))
+            except UserError as error:
+                findings.problems += error.problems
     findings.add(asyncio.run(check_redis(settings)))
     return findings
 
