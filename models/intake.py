@@ -191,6 +191,8 @@ def _profiles_at(
 
 def _split_at_end_marks(chunk: Chunk) -> list[tuple[Chunk, bool]]:
     """Return pieces that cover the chunk's offsets without a gap, and which are end marks."""
+    if None not in chunk.values:
+        return [(chunk, False)]
     marks = [
         at
         for at, (key, value) in enumerate(zip(chunk.keys, chunk.values, strict=True))
