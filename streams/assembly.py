@@ -1,0 +1,304 @@
+"""Puts a worker together: the Faust app, its topics, tables, agents and hosts.
+
+streams/app.py holds the only app at module level; tests build their own with other steps.
+
+What is overridden of `faust.App` (faust/app/base.py): `_new_transport` (ours, which delivers
+chunks), `_create_directories` (nothing is kept on disk), `on_first_start` (topics and connections
+come first), `on_rebalance_end` (processing begins), `on_stop` (the last checkpoint) and
+`on_shutdown` (connections go last).
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import faust
+from faust.app import BootStrategy
+from prometheus_client import CollectorRegistry
+from yarl import URL
+
+from models.steps import StepFactory
+from streams.agents.delivery import DeliveryPartitions, Store
+from streams.agents.intake import IntakePartitions, IntakeStep
+from streams.ending import EXIT_UNUSABLE, end_worker, ending_worker, reason_of
+from streams.errors import UserError
+from streams.gauges import LAG_INTERVAL_S, LagGauges
+from streams.learned import LearnedReader
+from streams.metrics import Agent, Metrics, MetricsServer, serve
+from streams.security import client_options, faust_credentials
+from streams.settings import Settings
+from streams.stateful import Observer, StatefulPartitions
+from streams.tables import RECOVERY_BUFFER_CHUNKS, ChangelogTable, ChunkSchema
+from streams.topics import Topic, ensure_topics, topic_names
+from streams.transactions import PartitionTransactions
+from streams.transport.consumer import ChunkTransport, Host, LedgerConsumer
+from streams.transport.ledger import Partition
+
+log = logging.getLogger(__name__)
+
+STREAM_BUFFER_CHUNKS: Final = 16
+"""Chunks that wait for an agent at most: at 1 MiB each, 16 MB for each agent. Faust stops fetching
+a partition at four fifths of it."""
+REBALANCE_TIMEOUT_S: Final = 60.0
+"""How long the group waits for a member's last checkpoint; Faust's own default. A checkpoint takes
+at most CHECKPOINT_TIMEOUT_S (streams/transactions.py)."""
+HEARTBEATS_PER_SESSION: Final = 5
+"""Kafka advises at least three (`heartbeat.interval.ms`); a loop that is busy may miss two."""
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """The pure steps of a worker."""
+
+    intake: IntakeStep
+    stages: StepFactory
+    hotspots: StepFactory
+    observe_stages: Observer = lambda _partition, _step: None
+    observe_hotspots: Observer = lambda _partition, _step: None
+
+
+TransactionsClass = Callable[..., PartitionTransactions]
+
+
+class _Boot(BootStrategy):  # type: ignore[misc] # Faust is read as untyped
+    """Starts everything but Faust's web server, whatever `faust worker` is told."""
+
+    enable_web = False
+
+
+class WorkerApp(faust.App):  # type: ignore[misc] # Faust is read as untyped
+    """The Faust app of a worker."""
+
+    BootStrategy = _Boot
+    settings_of_worker: Settings
+    intake: IntakePartitions
+    stateful: Sequence[StatefulPartitions]
+    delivery: DeliveryPartitions
+    learned: LearnedReader
+    worker_metrics: Metrics
+    store: Any
+    metrics_server: MetricsServer | None = None
+
+    @property
+    def hosts(self) -> Sequence[Host]:
+        """What owns partitions."""
+        return (self.intake, *self.stateful, self.delivery)
+
+    def _new_transport(self) -> ChunkTransport:
+        return ChunkTransport(self.conf.broker_consumer, self)
+
+    def _create_directories(self) -> None:
+        """Create nothing: tables live in memory and in their changelogs."""
+
+    async def on_first_start(self) -> None:
+        """See to the topics and connect, before Faust's own services start."""
+        await super().on_first_start()
+        settings = self.settings_of_worker
+        try:
+            await ensure_topics(settings)
+            if settings.metrics_port:
+                self.metrics_server = serve(
+                    self.worker_metrics, settings.metrics_host, settings.metrics_port
+                )
+        except UserError as error:
+            end_worker("; ".join(error.lines), EXIT_UNUSABLE)
+        with ending_worker("connecting to Kafka"):
+            await asyncio.gather(self.intake.start(), self.learned.start())
+        self.intake.consumer = self.consumer
+        self.delivery.consumer = self.consumer
+        for host in self.stateful:
+            host.consumer = self.consumer
+
+    async def on_stop(self) -> None:
+        """Stop Faust's part, which makes the last checkpoint, then the connections."""
+        await super().on_stop()
+        if self.consumer.ledger.is_open:
+            await self.consumer.checkpoint()
+            self.consumer.ledger.close()
+        if self.metrics_server is not None:
+            self.metrics_server.stop()
+
+    def on_rebalance_end(self) -> None:
+        """Begin to process: Faust has recovered the tables and cleared its queues."""
+        super().on_rebalance_end()
+        self.add_future(self.consumer.begin_processing())
+
+    async def on_shutdown(self) -> None:
+        """Close what `on_first_start` opened, after all services have stopped."""
+        await super().on_shutdown()
+        closing = [self.intake.stop(), self.learned.stop()]
+        closing += [host.stop() for host in self.stateful]
+        for result in await asyncio.gather(*closing, return_exceptions=True):
+            if isinstance(result, BaseException):
+                log.warning("a connection was not closed in order: %s", reason_of(result))
+
+
+def build_app(
+    settings: Settings,
+    steps: Steps,
+    *,
+    store: Store | None = None,
+    metrics: Metrics | None = None,
+    transactions: TransactionsClass = PartitionTransactions,
+) -> WorkerApp:
+    """Return a worker's app, ready to be started by Faust.
+
+    Raises:
+        UserError: A certificate or key file cannot be read.
+    """
+    topics = topic_names(settings)
+    metrics = metrics or Metrics(CollectorRegistry())
+    app = _faust_app(settings)
+    app.settings_of_worker = settings
+    app.worker_metrics = metrics
+    app.store = store
+    options = client_options(settings)
+    app.learned = LearnedReader(
+        topic=topics[Topic.LEARNED],
+        options=options,
+        learners=lambda: [host.learn for host in app.stateful],
+        clock=time.monotonic,
+    )
+    app.intake = IntakePartitions(
+        topics=topics,
+        step=steps.intake,
+        partitions=settings.partitions,
+        idle_after_ms=settings.idle_after_ms,
+        options=options,
+        metrics=metrics,
+    )
+    app.delivery = DeliveryPartitions(topics=topics, store=store, metrics=metrics)
+
+    def transactions_of(consumed: Partition, changelog: Partition) -> PartitionTransactions:
+        return transactions(
+            app_id=settings.app_id,
+            consumed=consumed,
+            changelog=changelog,
+            topics=topics,
+            options=options,
+        )
+
+    def stateful(
+        agent: Agent, consumed: Topic, changelog: Topic, factory: StepFactory, observe: Observer
+    ) -> StatefulPartitions:
+        return StatefulPartitions(
+            agent=agent,
+            topic=topics[consumed],
+            changelog=topics[changelog],
+            step_factory=factory,
+            transactions_factory=transactions_of,
+            learned=app.learned.latest,
+            metrics=metrics,
+            observe=observe,
+        )
+
+    app.stateful = (
+        stateful(
+            Agent.STAGES,
+            Topic.BATCHES,
+            Topic.VIDEOS_CHANGELOG,
+            steps.stages,
+            steps.observe_stages,
+        ),
+        stateful(
+            Agent.HOTSPOTS,
+            Topic.VIDEO_STAGES,
+            Topic.WORKS_CHANGELOG,
+            steps.hotspots,
+            steps.observe_hotspots,
+        ),
+    )
+    _add_tables(app)
+    _add_agents(app)
+    _add_tasks(app)
+    return app
+
+
+def _faust_app(settings: Settings) -> WorkerApp:
+    session_s = settings.session_timeout_ms / 1000
+    return WorkerApp(
+        settings.app_id,
+        broker=[URL(f"kafka://{server}") for server in settings.kafka.split(",")],
+        broker_credentials=faust_credentials(settings),
+        broker_commit_interval=settings.checkpoint_interval_ms / 1000,
+        broker_session_timeout=session_s,
+        broker_heartbeat_interval=session_s / HEARTBEATS_PER_SESSION,
+        broker_rebalance_timeout=REBALANCE_TIMEOUT_S,
+        broker_request_timeout=max(90.0, session_s),
+        consumer_group_instance_id=settings.instance_id or None,
+        consumer_auto_offset_reset="earliest",
+        consumer_max_fetch_size=settings.fetch_bytes_max,
+        stream_buffer_maxsize=STREAM_BUFFER_CHUNKS,
+        # The ledger and the checkpoint do what waiting for acknowledgements would do.
+        stream_wait_empty=False,
+        store="memory://",
+        table_standby_replicas=0,
+        topic_disable_leader=True,
+        topic_partitions=settings.partitions,
+        # Topics are ours to create (streams/topics.py).
+        topic_allow_declare=False,
+        web_enabled=False,
+        autodiscover=False,
+    )
+
+
+def _add_tables(app: WorkerApp) -> None:
+    for host in app.stateful:
+        table = ChangelogTable(
+            app,
+            name=host.agent.value,
+            partitions=None,
+            key_type=bytes,
+            value_type=bytes,
+            changelog_topic=app.topic(host.changelog, schema=ChunkSchema(), internal=False),
+            recovery_buffer_size=RECOVERY_BUFFER_CHUNKS,
+        )
+        table.host = host
+        app.tables.add(table)
+
+
+def _add_agents(app: WorkerApp) -> None:
+    agents: dict[Agent, Any] = {
+        Agent.INTAKE: app.intake,
+        **{host.agent: host for host in app.stateful},
+        Agent.DELIVERY: app.delivery,
+    }
+    for agent, host in agents.items():
+        channel = app.topic(*host.topics, schema=ChunkSchema(), internal=False)
+        app.agent(channel, name=agent.value, concurrency=1)(_runner(host))
+
+
+def _runner(host: Any) -> Callable[[Any], Any]:  # noqa: ANN401 - hosts differ in kind
+    async def run(stream: Any) -> None:  # noqa: ANN401 - Faust's type
+        async for event in stream.events():
+            await host.take(Partition(*event.message.tp), event.value)
+
+    return run
+
+
+def _add_tasks(app: WorkerApp) -> None:
+    gauges = LagGauges(app.worker_metrics)
+
+    # Functions, not bound methods: Faust marks what it is given with an attribute.
+    async def follow_learned() -> None:
+        await app.learned.follow()
+
+    async def watch_kafka() -> None:
+        await app.learned.watch_kafka()
+
+    async def watch_idleness() -> None:
+        await app.intake.watch_idleness()
+
+    async def observe_lag() -> None:
+        while True:
+            await asyncio.sleep(LAG_INTERVAL_S)
+            consumer: LedgerConsumer = app.consumer
+            gauges.observe(consumer)
+            with ending_worker("looking for what stands"):
+                await consumer.seek_what_stands()
+
+    for task in (follow_learned, watch_kafka, watch_idleness, observe_lag):
+        app.task(task)

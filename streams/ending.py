@@ -1,0 +1,62 @@
+"""How a worker ends when it must not go on: at once, with one line, and from the log anew.
+
+Crash-only (design, section 5): after a failed send, a failed transaction or a broken check, nothing
+that is still in memory may reach Kafka, so no handler, no finaliser and no service gets to run.
+"""
+
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Final, NoReturn, ParamSpec, TypeVar
+
+EXIT_CRASH: Final = 1
+"""The exit code of a worker that ended itself; whoever supervises it starts it again."""
+EXIT_UNUSABLE: Final = 2
+"""The exit code when a person has to mend something first (issue 3: "exit code 2")."""
+
+_REASON_CHARACTERS_MAX: Final = 1_000
+"""Keeps the line readable: errors of Kafka may quote whole requests."""
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
+
+
+def end_worker(reason: str, code: int = EXIT_CRASH) -> NoReturn:
+    """Write one line to stderr and end the process without any clean-up."""
+    line = " ".join(reason.split())[:_REASON_CHARACTERS_MAX]
+    # Not through logging: Faust may have redirected or muted it, and its handlers may be blocked.
+    os.write(2, f"hotspots: worker ends: {line}\n".encode())
+    os._exit(code)
+
+
+def reason_of(error: BaseException) -> str:
+    """Say an error in one line, with its kind, for many errors of Kafka have no text.
+
+    >>> reason_of(KeyError("a"))
+    "KeyError: 'a'"
+    >>> reason_of(TimeoutError())
+    'TimeoutError'
+    """
+    text = str(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+@contextmanager
+def ending_worker(doing: str) -> Iterator[None]:
+    """End the worker when the block raises: Faust would log the error, or swallow it, and go on."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001 - whatever it was, going on could lose or double events
+        end_worker(f"{doing} failed: {reason_of(error)}")
+
+
+async def or_end(
+    doing: str,
+    function: Callable[Arguments, Awaitable[Result]],
+    *arguments: Arguments.args,
+    **keywords: Arguments.kwargs,
+) -> Result:
+    """Await `function(...)`, and end the worker when it raises."""
+    with ending_worker(doing):
+        return await function(*arguments, **keywords)
+    raise AssertionError("unreachable: the worker has ended")

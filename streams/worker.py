@@ -1,0 +1,51 @@
+"""The product's worker: its own steps, its board, its metrics; what `hotspots worker` runs."""
+
+import time
+from typing import NoReturn
+
+from prometheus_client import CollectorRegistry
+
+from models.events import DecodingLimits
+from models.intake import Intake
+from streams.agents.hotspots import hotspots_factory
+from streams.agents.stages import stages_factory, stages_observer
+from streams.assembly import Steps, WorkerApp, build_app
+from streams.delivery.board_store import BoardStore
+from streams.metrics import Metrics
+from streams.running import run_app
+from streams.settings import Settings
+
+
+def product_app(settings: Settings) -> WorkerApp:
+    """Return the app with the product's own steps.
+
+    Raises:
+        UserError: A setting cannot be used.
+    """
+    metrics = Metrics(CollectorRegistry())
+    parameters = settings.parameters()
+    steps = Steps(
+        intake=Intake(
+            settings.partitions,
+            settings.actor_key.get_secret_value().encode(),
+            DecodingLimits(max_ahead_ms=settings.max_ahead_ms),
+        ),
+        stages=stages_factory(parameters),
+        hotspots=hotspots_factory(parameters),
+        observe_stages=stages_observer(metrics, lambda: time.time_ns() // 1_000_000),
+    )
+    store = (
+        BoardStore(settings.redis, settings.board_key, settings.board_expire_s)
+        if settings.redis
+        else None
+    )
+    return build_app(settings, steps, store=store, metrics=metrics)
+
+
+def run_worker(settings: Settings) -> NoReturn:
+    """Run a worker until it is told to stop.
+
+    Raises:
+        UserError: A setting cannot be used.
+    """
+    run_app(product_app(settings))

@@ -1,0 +1,200 @@
+"""Real, small steps for the exactly-once tests: they count, check chains and keep rows."""
+
+import json
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.batches import (
+    NO_TIME_MS,
+    Batch,
+    BatchHeader,
+    BatchKind,
+    decode_batch,
+    empty_batch,
+    encode_batch,
+)
+from models.identity import partition_of, video_key
+from models.steps import BrokenChainError, Chunk, Cut, Output
+from models.vocabulary import ACTION_CODE
+
+COUNT = struct.Struct("<q")
+MARKS = b"marks"
+
+
+@dataclass(frozen=True)
+class Refused:
+    offset: int
+    value: bytes | None
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Routed:
+    batches: list[list[bytes]]
+    rejects: list[Refused]
+    events: int
+
+
+class LineIntake:
+    """Reads `VIDEO ACTION` lines; anything else is refused."""
+
+    def __init__(self, partitions: int) -> None:
+        self.partitions = partitions
+
+    def process(self, chunk: Chunk, *, source: int, sources: int, received_ms: int) -> Routed:
+        rows: list[list[tuple[str, int, int]]] = [[] for _ in range(self.partitions)]
+        rejects = []
+        for offset, value in zip(chunk.offsets, chunk.values, strict=True):
+            words = (value or b"").decode().split(" ")
+            if len(words) != 2 or words[1] not in ACTION_CODE:
+                rejects.append(Refused(offset, value, "malformed", "two words expected"))
+                continue
+            key = video_key("test", words[0])
+            rows[partition_of(key, self.partitions)].append((key, ACTION_CODE[words[1]], offset))
+        header = BatchHeader(
+            kind=BatchKind.EVENTS,
+            source=source,
+            sources=sources,
+            low=chunk.low_offset - 1,
+            high=chunk.next_offset - 1,
+            high_ms=NO_TIME_MS,
+            idle=False,
+            received_ms=received_ms,
+        )
+        batches = [[encode_batch(_batch(header, part))] for part in rows]
+        return Routed(batches, rejects, len(chunk.offsets) - len(rejects))
+
+
+def _batch(header: BatchHeader, rows: list[tuple[str, int, int]]) -> Batch:
+    if not rows:
+        return empty_batch(header)
+    videos = sorted({key for key, _, _ in rows})
+    at = {key: index for index, key in enumerate(videos)}
+    count = len(rows)
+    return Batch(
+        header=header,
+        videos=videos,
+        video=np.array([at[key] for key, _, _ in rows], np.int32),
+        action=np.array([action for _, action, _ in rows], np.uint8),
+        time_ms=np.zeros(count, np.int64),
+        high_ms=np.zeros(count, np.int64),
+        count=np.ones(count, np.int64),
+        actor=np.zeros(count, np.uint64),
+        role=np.zeros(count, np.uint8),
+        event=np.zeros(count, np.uint64),
+        offset=np.array([offset for _, _, offset in rows], np.int64),
+        profiles=[],
+    )
+
+
+class CountingStages:
+    """Counts events per (video, action); every chunk with news becomes one output.
+
+    An output says how many events the partition has counted by then: outputs written twice or
+    not at all show as a repeat or a hole in that sequence.
+    """
+
+    held = False
+
+    def __init__(self, partition: int) -> None:
+        self.partition = partition
+        self.counts: dict[bytes, int] = {}
+        self.marks: dict[int, int] = {}
+        self.total = 0
+        self._dirty: set[bytes] = set()
+        self._outputs: list[Output] = []
+
+    def load(self, key: bytes, value: bytes | None) -> None:
+        if value is None:
+            raise AssertionError("no row is ever deleted")
+        if key == MARKS:
+            stored = json.loads(value)
+            self.marks = {int(source): mark for source, mark in stored["marks"].items()}
+            self.total = stored["total"]
+        else:
+            self.counts[key] = COUNT.unpack(value)[0]
+
+    def recovered(self) -> None:
+        if sum(self.counts.values()) != self.total:
+            raise BrokenChainError(f"{sum(self.counts.values())} events, but {self.total} noted")
+
+    def process(self, chunk: Chunk) -> None:
+        for value in chunk.values:
+            self._apply(decode_batch(value or b""))
+
+    def _apply(self, batch: Batch) -> None:
+        source, low, high = batch.header.source, batch.header.low, batch.header.high
+        mark = self.marks.get(source, -1)
+        if low > mark:
+            raise BrokenChainError(f"hole after {mark} of source {source}: ({low}, {high}]")
+        if batch.header.kind is BatchKind.HEARTBEAT or high <= mark:
+            return
+        before = self.total
+        for row in np.flatnonzero(batch.offset > mark):
+            key = f"{batch.videos[batch.video[row]]}\x1f{batch.action[row]}".encode()
+            self.counts[key] = self.counts.get(key, 0) + 1
+            self._dirty.add(key)
+            self.total += 1
+        self.marks[source] = high
+        self._dirty.add(MARKS)
+        if self.total > before:
+            news = {"partition": self.partition, "after": before, "total": self.total}
+            self._outputs.append(Output("video-stages", 0, None, json.dumps(news).encode()))
+
+    def learn(self, key: bytes, value: bytes | None) -> None:
+        pass
+
+    def cut(self) -> Cut:
+        rows: list[tuple[bytes, bytes | None]] = [
+            (key, COUNT.pack(self.counts[key])) for key in sorted(self._dirty - {MARKS})
+        ]
+        if MARKS in self._dirty:
+            rows.append((MARKS, json.dumps({"marks": self.marks, "total": self.total}).encode()))
+        self._dirty = set()
+        outputs, self._outputs = self._outputs, []
+        return Cut(rows, outputs)
+
+
+class CountingHotspots:
+    """Follows the totals of all partitions; a hole or a repeat among them is an error."""
+
+    held = False
+
+    def __init__(self, partition: int) -> None:
+        self.partition = partition
+        self.totals: dict[int, int] = {}
+        self._dirty: set[int] = set()
+        self._outputs: list[Output] = []
+
+    def load(self, key: bytes, value: bytes | None) -> None:
+        if value is None:
+            raise AssertionError("no row is ever deleted")
+        self.totals[int(key)] = COUNT.unpack(value)[0]
+
+    def recovered(self) -> None:
+        pass
+
+    def process(self, chunk: Chunk) -> None:
+        for value in chunk.values:
+            news = json.loads(value or b"")
+            if self.totals.get(news["partition"], 0) != news["after"]:
+                raise BrokenChainError(f"{news} after {self.totals}")
+            self.totals[news["partition"]] = news["total"]
+            self._dirty.add(news["partition"])
+            alert = json.dumps({"id": f"{news['partition']}/{news['total']}"}).encode()
+            self._outputs.append(Output("alerts", 0, None, alert))
+
+    def learn(self, key: bytes, value: bytes | None) -> None:
+        pass
+
+    def cut(self) -> Cut:
+        rows: list[tuple[bytes, bytes | None]] = [
+            (str(partition).encode(), COUNT.pack(self.totals[partition]))
+            for partition in sorted(self._dirty)
+        ]
+        self._dirty = set()
+        outputs, self._outputs = self._outputs, []
+        return Cut(rows, outputs)
