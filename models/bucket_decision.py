@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from models import forecast
 from models.cohort_learning import EpochSummary
-from models.cohorts import DRIFT, CohortVersion, age_band, reach_band
+from models.cohorts import AGES, DRIFT, CohortVersion, age_band, reach_band
 from models.parameters import HOUR_MS, Parameters
 from models.stage_reports import REPORT
 from models.transitions import (
@@ -82,8 +82,8 @@ def decide_bucket(
         add_visit(rows, visits, span_ms, bucket * parameters.bucket_ms // parameters.epoch_ms)
         nulls = _nulls(platforms, rows, visits, bucket * parameters.bucket_ms, version)
         gather_evidence(rows, visits, nulls, span_ms)
-        _forecast(rows, visits, span_ms, parameters.level.count)
         fade_rates(rows, visits, span_ms)
+        _forecast(rows, visits, span_ms, parameters.level.count)
         rows["last_bucket"] = bucket
         transitions = entries(rows, visits, nulls, span_ms, log_c, version.name)
         rows["due_bucket"] = due_buckets(rows, parameters.bucket_ms)
@@ -121,11 +121,13 @@ def _nulls(
     age = age_band(visits.last_ms - born_ms(rows))
     reach = reach_band(rows["views"])
     per_hour = np.stack([c.intensity * max(1.0, float(c.rhythm[hour])) for c in cohorts])
+    # A young video has no past of its own: what it did an hour ago is the rise under test.
+    own = np.where((age == AGES - 1)[:, None], rows["own_per_hour"], 0.0)
     return Nulls(
         propensity=np.stack([c.propensity for c in cohorts])[which, :, age, reach],
         concentration=np.stack([c.concentration for c in cohorts])[which],
         scarcity=np.stack([c.scarcity for c in cohorts])[which, age, reach],
-        per_hour=np.maximum(per_hour[which, :, age], rows["own_per_hour"]) * DRIFT,
+        per_hour=np.maximum(per_hour[which, :, age], own) * DRIFT,
         shape=np.stack([c.shape for c in cohorts])[which],
     )
 
@@ -138,13 +140,16 @@ def _forecast(rows: Rows, visits: Visits, span_ms: Ints, level: int) -> None:
     ):
         keep = np.exp2(-span_ms / half_life_ms)
         rows[name] = rows[name] * keep + (1 - keep) * visits.progress / hours
-    rows["probability"] = forecast.probability(
-        rows["progress"].astype(np.float64),
+    # After an episode has ended the level counts anew: what was reached once is no news.
+    begun_ms = np.where(rows["episode_ms"] == NEVER, born_ms(rows), rows["episode_ms"])
+    probability = forecast.probability(
+        (rows["progress"] - rows["progress_before_episode"]).astype(np.float64),
         rows["pace_fast_per_hour"],
         rows["pace_slow_per_hour"],
-        (visits.last_ms - born_ms(rows)).astype(np.float64),
+        np.maximum(visits.last_ms - begun_ms, 0).astype(np.float64),
         level,
     )
+    rows["probability"] = np.where(rows["resting"], 0.0, probability)
 
 
 def _end_episodes(
@@ -193,6 +198,7 @@ class ReportBuilder:
         report["age_ms"] = rows["last_ms"] - born_ms(rows)
         report["total_views"] = rows["views"]
         report["total_progress"] = rows["progress"]
+        report["episode_progress"] = rows["progress"] - rows["progress_before_episode"]
         report["views_per_hour"] = rows["activity_per_hour"]
         for name in ("views", "acted", "progress", "roles"):
             report[name][:visited] = getattr(visits, name)

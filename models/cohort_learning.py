@@ -38,9 +38,9 @@ Ints = npt.NDArray[np.int64]
 HALF_LIFE_MS: Final = 7 * DAY_MS
 """The memory fades by half in a week, the shortest span that holds every day of the week."""
 
-LEAST_EXPOSURES: Final = 50
-"""A video-epoch with fewer exposures says too little about its propensities: at a median of 0.012
-for interaction, 50 exposures carry half an event."""
+LEAST_EXPOSURES: Final = 200
+"""A video with fewer exposures says too little about its propensities: at a median of 0.012 for
+interaction (measured), 200 exposures carry two events."""
 
 MOST_PLATFORMS: Final = 64
 """Platforms beyond these share the shipped cohort; a named limit, since the name is free text."""
@@ -108,6 +108,7 @@ _SHAPES: Final = {
     "overdispersion": (SIGNALS, bins_of("dispersion")),
     "burstiness": (SIGNALS, bins_of("dispersion")),
     "hours": (24,),
+    "newcomers": (1,),
 }
 
 
@@ -121,6 +122,8 @@ class EpochSummary:
         overdispersion: [SIGNALS, bins], by the beta-binomial's 1 / (a + b + 1).
         burstiness: [SIGNALS, bins], by the gamma-Poisson's 1 / r.
         hours: [24], events by UTC hour.
+        newcomers: [1], videos first seen: six hours of one video are not six videos, so this, not
+            the number of video-epochs, says how much a platform has shown of itself.
     """
 
     propensity: Floats
@@ -128,6 +131,7 @@ class EpochSummary:
     overdispersion: Floats
     burstiness: Floats
     hours: Floats
+    newcomers: Floats
 
     @classmethod
     def empty(cls) -> "EpochSummary":
@@ -161,19 +165,21 @@ class EpochSummary:
 class VideoEpochs:
     """Columns of n video-epochs of one platform: what a partition knows at the end of an epoch.
 
-    Attributes:
-        age: int[n], age bands. reach: int[n], reach bands.
-        hours_watched: float[n], length of the epoch the video was known for, in hours.
-        exposed: float[n]. acted: float[n, SIGNALS].
-        acted_squared_per_exposed: float[n, SIGNALS], sum over visits of k^2 / n.
-        acted_squared: float[n, SIGNALS], sum over visits of k^2.
-        acted_times_span: float[n, SIGNALS], sum of k * hours. span: float[n], span_squared:
-        float[n].
-        visits: float[n].
+    Attributes: age: int[n], age bands. reach: int[n], reach bands. views: float[n], exposures
+    since it was first seen. acted_ever: float[n, SIGNALS], likewise. The cohort's propensities
+    are taken over a video's life, since six hours of a quiet video hold too few events; early
+    strangers are fewer, so this errs upwards: against an alarm. hours_watched: float[n], length
+    of the epoch the video was known for, in hours. exposed: float[n]. acted: float[n, SIGNALS].
+    acted_squared_per_exposed: float[n, SIGNALS], sum over visits of k^2 / n. acted_squared:
+    float[n, SIGNALS], sum over visits of k^2. acted_times_span: float[n, SIGNALS], sum of k *
+    hours. span: float[n], span_squared: float[n]. visits: float[n]. new: bool[n], first seen in
+    this epoch.
     """
 
     age: Ints
     reach: Ints
+    views: Floats
+    acted_ever: Floats
     hours_watched: Floats
     exposed: Floats
     acted: Floats
@@ -183,6 +189,7 @@ class VideoEpochs:
     span: Floats
     span_squared: Floats
     visits: Floats
+    new: npt.NDArray[np.bool_]
 
 
 LEAST_VISITS: Final = 6
@@ -195,18 +202,20 @@ def summarise(rows: VideoEpochs, hours: Floats) -> EpochSummary:
     """Return the histograms of one platform's videos in one epoch."""
     summary = EpochSummary.empty()
     summary.hours += hours
-    exposed_enough = rows.exposed >= LEAST_EXPOSURES
+    summary.newcomers += rows.new.sum()
+    known = rows.views >= LEAST_EXPOSURES
     exposed = np.maximum(rows.exposed, 1.0)
     for signal in range(SIGNALS):
         acted = rows.acted[:, signal]
+        ever = np.minimum(rows.acted_ever[:, signal] / np.maximum(rows.views, 1.0), 1.0)
+        bins = bin_index("propensity", ever)
+        where = (rows.age[known], rows.reach[known], bins[known])
+        np.add.at(summary.propensity[signal], where, 1)
         rate = np.minimum(acted / exposed, 1.0)
-        bins = bin_index("propensity", rate)
-        at = exposed_enough
-        np.add.at(summary.propensity[signal], (rows.age[at], rows.reach[at], bins[at]), 1)
         per_hour = acted / rows.hours_watched
         np.add.at(summary.intensity[signal], (rows.age, bin_index("intensity", per_hour)), 1)
         at = (rows.visits >= LEAST_VISITS) & (acted >= LEAST_EVENTS)
-        binomial = at & exposed_enough & (rate < 1)
+        binomial = at & (rows.exposed >= LEAST_EXPOSURES) & (rate < 1)
         pearson = rows.acted_squared_per_exposed[:, signal] - acted * rate
         variance = np.where(binomial, rate * (1 - rate), 1.0)
         excess = pearson / variance / np.maximum(rows.visits - 1, 1) - 1
@@ -235,15 +244,17 @@ DISPERSION_QUANTILE: Final = 0.75
 regular calls ordinary bursts evidence."""
 
 
-def _dispersion(histogram: Floats, shipped_inverse: Floats) -> Floats:
+def _dispersion(histogram: Floats, shipped_inverse: Floats, videos: float) -> Floats:
     learned = np.maximum(quantile("dispersion", histogram, DISPERSION_QUANTILE), 1e-6)
-    return _blend(learned, shipped_inverse, histogram.sum(axis=-1), PRIOR_PROPENSITY)
+    weight = np.minimum(histogram.sum(axis=-1), videos)
+    return _blend(learned, shipped_inverse, weight, PRIOR_PROPENSITY)
 
 
 def derive(memory: EpochSummary) -> PlatformCohort:
     """Return the nulls that follow from a platform's memory, blended with the shipped cohort."""
     propensity = np.empty((SIGNALS, AGES, REACHES))
-    videos = memory.propensity.sum(axis=-1)
+    shown = float(memory.newcomers[0])
+    videos = np.minimum(memory.propensity.sum(axis=-1), shown)
     for signal in range(SIGNALS):
         learned = quantile("propensity", memory.propensity[signal], NULL_QUANTILE[signal])
         propensity[signal] = _blend(
@@ -256,19 +267,23 @@ def derive(memory: EpochSummary) -> PlatformCohort:
     ratio = np.clip(np.where(inner > 0, outer / np.maximum(inner, 1e-9), 10.0), *TAIL_RATIO)
     decades = np.log10(0.01 / (1 - INTENSITY_QUANTILE))
     intensity = _blend(
-        outer * ratio**decades, SHIPPED.intensity, memory.intensity.sum(axis=-1), PRIOR_INTENSITY
+        outer * ratio**decades,
+        SHIPPED.intensity,
+        np.minimum(memory.intensity.sum(axis=-1), shown),
+        PRIOR_INTENSITY,
     )
-    rho = _dispersion(memory.overdispersion, 1 / (SHIPPED.concentration + 1))
-    burst = _dispersion(memory.burstiness, 1 / SHIPPED.shape)
-    hours = memory.hours + memory.hours.sum() * 0.01 / 24 + 1e-9
+    rho = _dispersion(memory.overdispersion, 1 / (SHIPPED.concentration + 1), shown)
+    burst = _dispersion(memory.burstiness, 1 / SHIPPED.shape, shown)
+    weight = shown / (shown + PRIOR_INTENSITY)
+    hours = memory.hours / max(float(memory.hours.mean()), 1e-9)
     return PlatformCohort(
         propensity=propensity,
         scarcity=scarcity,
         concentration=1 / np.minimum(rho, 0.9) - 1,
         intensity=intensity,
         shape=1 / np.maximum(burst, 1e-6),
-        rhythm=hours / hours.mean(),
-        videos=int(memory.intensity[0].sum()),
+        rhythm=weight * hours + (1 - weight) * SHIPPED.rhythm,
+        videos=int(shown),
     )
 
 

@@ -33,9 +33,10 @@ REACHES: Final = len(REACH_BANDS) + 1
 SIGNALS: Final = len(Signal)
 
 NULL_QUANTILE: Final = np.array([0.5, 0.95, 0.5, 0.5])
-"""float[SIGNALS]: which quantile of the cohort's propensities the null reaches up to. Identification,
-interaction and diffusion must be at least more than the median's; exclusion is rarer and skewed
-(measured on YouTube trending: median 0.0007, 90 % 0.0024), so only the outer twentieth counts."""
+"""float[SIGNALS]: which quantile of the cohort's propensities the null reaches up to.
+Identification, interaction and diffusion must be at least more than the median's; exclusion is rarer
+and skewed (measured on YouTube trending: median 0.0007, 90 % 0.0024), so only the outer twentieth
+counts."""
 
 SCARCE_QUANTILE: Final = 0.01
 """Below this quantile of the cohort's propensities to identify a video counts as ignored."""
@@ -61,7 +62,7 @@ class PlatformCohort:
         intensity: float[SIGNALS, AGES], quantile INTENSITY_QUANTILE of events per hour.
         shape: float[SIGNALS], gamma-Poisson shape between visits of one video.
         rhythm: float[24], share of each UTC hour in the platform's activity, mean 1.
-        videos: How many video-epochs it was learned from (0: shipped).
+        videos: How many videos it was learned from (0: shipped).
     """
 
     propensity: Floats

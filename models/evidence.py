@@ -23,7 +23,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import betaln, gammaln, logsumexp
+from scipy.special import betaln, gammaln
 
 Floats = npt.NDArray[np.float64]
 
@@ -42,22 +42,22 @@ def propensity_log_ratios(
     """Return log likelihood ratios of the beta-binomial at each alternative to the null.
 
     Args:
-        acted: float[n], events of the signal, at least 0.
-        exposed: float[n], exposures; raised to `acted` where fewer (people act on earlier views).
-        null: float[n], p0 in (0, 1): the greatest mean of the null.
-        concentration: float[n], a + b of the beta: small means over-dispersed.
+        acted: float[...], events of the signal, at least 0.
+        exposed: float[...], exposures; raised to `acted` where fewer (people act on earlier views).
+        null: float[...], p0 in (0, 1): the greatest mean of the null.
+        concentration: float[...], a + b of the beta: small means over-dispersed.
 
     Returns:
-        float[n, len(ALTERNATIVES)]; 0 where there is no exposure or p0 leaves no room above it.
+        float[..., len(ALTERNATIVES)]; 0 where there is no exposure or p0 leaves no room above it.
 
     >>> r = propensity_log_ratios(*(np.array([x]) for x in (30.0, 100.0, 0.1, 1e6)))
     >>> np.round(r, 1)
     array([[  9.1,  17.9, -inf]])
     """
-    exposed = np.maximum(exposed, acted)[:, None]
-    acted = acted[:, None]
-    null = null[:, None]
-    concentration = concentration[:, None]
+    exposed = np.maximum(exposed, acted)[..., None]
+    acted = acted[..., None]
+    null = null[..., None]
+    concentration = concentration[..., None]
     alternative = np.minimum(null * ALTERNATIVES, GREATEST_PROPENSITY)
 
     def log_likelihood(mean: Floats) -> Floats:
@@ -67,7 +67,7 @@ def propensity_log_ratios(
     usable = (exposed > 0) & (null > 0) & (null < GREATEST_PROPENSITY)
     safe_null = np.where(usable, null, 0.5)
     safe_alternative = np.where(usable, alternative, 0.5)
-    ratio = log_likelihood(safe_alternative) - log_likelihood(safe_null)
+    ratio: Floats = log_likelihood(safe_alternative) - log_likelihood(safe_null)
     return np.asarray(np.where(usable, ratio, 0.0))
 
 
@@ -78,10 +78,10 @@ def scarcity_log_ratios(
 
     The mirror image of `propensity_log_ratios`, with alternatives null / ALTERNATIVES; same shapes.
     """
-    exposed = np.maximum(exposed, acted)[:, None]
-    acted = acted[:, None]
-    null = null[:, None]
-    concentration = concentration[:, None]
+    exposed = np.maximum(exposed, acted)[..., None]
+    acted = acted[..., None]
+    null = null[..., None]
+    concentration = concentration[..., None]
 
     def log_likelihood(mean: Floats) -> Floats:
         a, b = mean * concentration, (1 - mean) * concentration
@@ -89,7 +89,7 @@ def scarcity_log_ratios(
 
     usable = (exposed > 0) & (null > 0) & (null < 1)
     safe_null = np.where(usable, null, 0.5)
-    ratio = log_likelihood(safe_null / ALTERNATIVES) - log_likelihood(safe_null)
+    ratio: Floats = log_likelihood(safe_null / ALTERNATIVES) - log_likelihood(safe_null)
     return np.where(usable, ratio, 0.0)
 
 
@@ -97,23 +97,23 @@ def intensity_log_ratios(count: Floats, expected: Floats, shape: Floats) -> Floa
     """Return log likelihood ratios of the gamma-Poisson at each alternative to the null.
 
     Args:
-        count: float[n], events in the span.
-        expected: float[n], the null's mean for the span (rate times length); 0 gives no evidence.
-        shape: float[n], shape r of the gamma: variance = mean + mean^2 / r.
+        count: float[...], events in the span.
+        expected: float[...], the null's mean for the span (rate times length); 0 gives no evidence.
+        shape: float[...], shape r of the gamma: variance = mean + mean^2 / r.
 
     Returns:
-        float[n, len(ALTERNATIVES)].
+        float[..., len(ALTERNATIVES)].
 
     >>> np.round(intensity_log_ratios(np.array([0.0]), np.array([2.0]), np.array([1e9])), 2)
     array([[ -1.,  -4., -18.]])
     """
-    count = count[:, None]
-    usable = expected[:, None] > 0
-    mean = np.where(usable, expected[:, None], 1.0)
-    shape = shape[:, None]
+    count = count[..., None]
+    usable = expected[..., None] > 0
+    mean = np.where(usable, expected[..., None], 1.0)
+    shape = shape[..., None]
     alternative = mean * ALTERNATIVES
     # The terms in gamma(count + r) cancel: both hypotheses share count and shape.
-    ratio = count * np.log(ALTERNATIVES) - (count + shape) * (
+    ratio: Floats = count * np.log(ALTERNATIVES) - (count + shape) * (
         np.log1p(alternative / shape) - np.log1p(mean / shape)
     )
     return np.asarray(np.where(usable, ratio, 0.0))
@@ -123,11 +123,11 @@ def cusum(log_evidence: npt.NDArray[np.float32], log_ratios: Floats) -> npt.NDAr
     """Chain one visit onto the e-CUSUM detectors: M = max(M, 1) * L, in logarithms.
 
     Args:
-        log_evidence: float32[n, alternatives], the detectors before the visit.
-        log_ratios: float[n, alternatives], the evidence of the visit.
+        log_evidence: float32[..., alternatives], the detectors before the visit.
+        log_ratios: float[..., alternatives], the evidence of the visit.
 
     Returns:
-        float32[n, alternatives].
+        float32[..., alternatives].
     """
     return (np.maximum(log_evidence, 0.0) + log_ratios).astype(np.float32)
 
@@ -136,15 +136,14 @@ def mixed(log_evidence: npt.NDArray[np.float32]) -> Floats:
     """Return the logarithm of the mean of each row's e-detectors: itself an e-detector.
 
     Args:
-        log_evidence: float32[n, alternatives].
+        log_evidence: float32[..., alternatives].
 
     Returns:
-        float[n].
+        float[...].
     """
-    if not len(log_evidence):
-        return np.zeros(0)
-    total = logsumexp(log_evidence.astype(np.float64), axis=1)
-    return np.asarray(total) - np.log(log_evidence.shape[1])
+    total: Floats = np.logaddexp.reduce(log_evidence.astype(np.float64), axis=-1)
+    mean: Floats = total - np.log(log_evidence.shape[-1])
+    return mean
 
 
 def log_threshold(alarm_rate_per_video_day: float, visits_per_day: float, rules: int) -> float:

@@ -17,8 +17,16 @@ from models.parameters import DAY_MS, HOUR_MS
 Floats = npt.NDArray[np.float64]
 
 FEATURES: Final = ("missing", "fast_carry", "slow_carry", "mean_carry", "age")
-COEFFICIENTS: Final = np.array([-1.0, 0.5, 0.5, 0.5, -0.2])
-INTERCEPT: Final = 0.0
+COEFFICIENTS: Final = np.array([-2.125, 0.833, 1.510, -1.496, -1.964])
+INTERCEPT: Final = 5.386
+"""Fitted by weighted maximum likelihood (each video, and each of the two sets, weighs the same)
+on 275,590 observations of 17,137 videos before their outcome: uploads towards 10,000 views, the
+popular list towards a million. Average precision against views per hour on the same halves: 1.07
+and 1.26 times."""
+
+GREATEST_PROBABILITY: Final = 0.8
+"""Above 0.8 the regression is too sure of itself: it said 0.92 and 0.91 where 0.75 and 0.76
+happened."""
 
 FAST_HALF_LIFE_MS: Final = 3 * HOUR_MS
 SLOW_HALF_LIFE_MS: Final = 24 * HOUR_MS
@@ -75,4 +83,5 @@ def probability(
     columns = features(progress, fast_per_hour, slow_per_hour, age_ms, level)
     # Summed row by row: a matrix product may round differently for other numbers of rows.
     logit = (columns * COEFFICIENTS).sum(axis=1) + INTERCEPT
-    return np.where(progress >= level, 1.0, 1 / (1 + np.exp(-np.clip(logit, -30, 30))))
+    likely = 1 / (1 + np.exp(-np.clip(logit, -30, 30)))
+    return np.where(progress >= level, 1.0, np.minimum(likely, GREATEST_PROBABILITY))

@@ -232,7 +232,7 @@ class HotspotsStep:
             return
         tracked.emerging = True
         data = self._data_of(tracked) | self._emerging_data(
-            probability, int(numbers["total_progress"]), float(numbers["views_per_hour"])
+            probability, int(numbers["episode_progress"]), float(numbers["views_per_hour"])
         )
         data["stage"] = Stage(int(numbers["stage"])).name.lower()
         time_ms = int(numbers["last_ms"])
@@ -270,30 +270,28 @@ class HotspotsStep:
 
     def _judge_work(self, work: Work, bucket: int) -> None:
         level = self.parameters.level
-        columns = (work.progress, work.pace_fast_per_hour, work.pace_slow_per_hour)
+        progress = work.progress - work.progress_before_episode
+        columns = (progress, work.pace_fast_per_hour, work.pace_slow_per_hour)
         arrays = [np.array([float(value)]) for value in columns]
-        age = np.array([float(work.last_ms - work.first_ms)])
-        work.probability = float(
-            forecast.probability(arrays[0], arrays[1], arrays[2], age, level.count)[0]
-        )
+        age = np.array([float(max(work.last_ms - work.episode_ms, 0))])
+        likely = forecast.probability(arrays[0], arrays[1], arrays[2], age, level.count)
+        work.probability = 0.0 if work.resting else float(likely[0])
         enough = work.probability >= self.parameters.emerging_probability
-        if work.state == State.FADED and work.heat > work.peak_heat:
-            work.peak_heat = work.heat
         if enough and not work.emerging:
             work.emerging = True
             if work.kind == TOPIC:
                 data = self._work_data(work) | self._emerging_data(
-                    work.probability, work.progress, work.heat
+                    work.probability, progress, work.heat
                 )
                 self._tell_work(AlertType.EMERGING, work, data, work.last_ms)
-        if work.progress >= level.count and work.deep() and not work.confirmed:
+        if progress >= level.count and work.deep() and not work.confirmed:
             work.confirmed = True
             data = self._work_data(work) | {
                 "reason": "level_reached_with_depth",
                 "level": str(level),
                 "probability": 1.0,
                 "figures": {
-                    f"{level.action}s": work.progress,
+                    f"{level.action}s": progress,
                     "stages": [Stage(stage).name.lower() for stage in sorted(work.stages)],
                 },
             }

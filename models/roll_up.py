@@ -19,8 +19,8 @@ MOST_WORKS: Final = 200_000
 old ones expire, and only videos that the monitor has something to say about become works."""
 
 DEEPEST_DERIVATION: Final = 8
-"""A derivative of a derivative still counts for the first work; chains longer than this, or in a ring,
-are cut."""
+"""A derivative of a derivative still counts for the first work; chains longer than this, or in a
+ring, are cut."""
 
 _WORK: Final = b"w/"
 _VIDEO: Final = b"t/"
@@ -128,7 +128,9 @@ class RollUp:
                 return
             kind = TOPIC if work_id.startswith("topic:") else VIDEO
             title = work_id.removeprefix("topic:") if kind == TOPIC else tracked.title
-            work = self.works[work_id] = Work(work_id, kind, title, last_ms - age_ms)
+            work = self.works[work_id] = Work(
+                work_id, kind, title, last_ms - age_ms, last_ms - age_ms
+            )
             if kind == VIDEO:
                 # It becomes a work only now that there is something to say; what it had counts.
                 work.views = int(numbers["total_views"]) - views

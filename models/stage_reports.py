@@ -1,9 +1,9 @@
 """The wire format of `video-stages`: what a partition of `stages` decided, bucket by bucket.
 
-One message = one Arrow IPC stream with one record batch: a row for every video that a decided bucket
-changed, in order of bucket and video. The schema's metadata says through which bucket the partition
-has decided (everything up to it, empty buckets included), and carries the cohort summaries of the
-epochs that ended.
+One message = one Arrow IPC stream with one record batch: a row for every video that a decided
+bucket changed, in order of bucket. The schema's metadata says through which bucket the partition has
+decided (everything up to it, empty buckets included), and carries the cohort summaries of the epochs
+that ended.
 """
 
 import json
@@ -30,6 +30,7 @@ REPORT: Final = np.dtype(
         ("acted", np.int64, (SIGNALS,)),
         ("progress", np.int64),
         ("total_progress", np.int64),
+        ("episode_progress", np.int64),
         ("views_per_hour", np.float64),
         ("probability", np.float32),
         ("roles", np.int64),

@@ -119,7 +119,7 @@ class StagesStep:
                 self._apply(decode_batch(value))
         self._decide()
 
-    def learn(self, key: bytes, value: bytes | None) -> None:
+    def learn(self, key: bytes, value: bytes | None) -> None:  # noqa: ARG002 - the step's contract
         """Take a cohort version, and go on if it was waited for."""
         if value is None:
             return
@@ -288,10 +288,12 @@ class StagesStep:
         before = (epoch * self.parameters.epoch_ms - self.parameters.expire_after_ms) // (
             self.parameters.bucket_ms
         )
-        seen = np.where(used["last_bucket"] == NEVER, used["seen_bucket"], used["last_bucket"])
-        silent = (seen != NEVER) & (seen < before)
-        waiting = self._undecided.slots()
-        self.videos.remove(np.setdiff1d(np.flatnonzero(silent), waiting))
+        silent = (used["last_bucket"] != NEVER) & (used["last_bucket"] < before)
+        unseen = (used["seen_bucket"] != NEVER) & (used["seen_bucket"] < before)
+        # Events that wait for a decision keep the row, but not what it knew: whether they have
+        # arrived already is a matter of timing, and must not show in what is decided.
+        self.videos.begin_anew(np.flatnonzero(silent & ~unseen))
+        self.videos.remove(np.flatnonzero(unseen))
 
     def _emit(self, report: ReportBuilder) -> None:
         assert self._decided_bucket is not None  # noqa: S101 - set by the only caller

@@ -45,6 +45,11 @@ COLLAPSE: Final = 0.1
 """An episode ends when smoothed activity falls under a tenth of its peak: entering takes evidence
 above the cohort's thousandth, leaving takes a fall by ten, and nothing in between moves a video."""
 
+RETURN: Final = 3.0
+"""After an episode has ended, a video rests until its activity has tripled from its lowest: half
+of the fall by ten, on a logarithmic scale, so that what still trickles down is not told as news
+again."""
+
 OWN_HALF_LIFE_MS: Final = 24 * HOUR_MS
 """A video's own past is what it did in the last day or so, over the daily rhythm."""
 
@@ -115,24 +120,18 @@ def spans_ms(rows: Rows, bucket: int, bucket_ms: int) -> Ints:
 
 def gather_evidence(rows: Rows, visits: Visits, nulls: Nulls, span_ms: Ints) -> None:
     """Chain one visit onto the detectors of its rows, in place."""
-    hours = span_ms / HOUR_MS
-    for signal in range(SIGNALS):
-        people = visits.people[:, signal]
-        rows["propensity_evidence"][:, signal] = evidence.cusum(
-            rows["propensity_evidence"][:, signal],
-            evidence.propensity_log_ratios(
-                people,
-                visits.views,
-                nulls.propensity[:, signal] * DRIFT,
-                nulls.concentration[:, signal],
-            ),
-        )
-        rows["intensity_evidence"][:, signal] = evidence.cusum(
-            rows["intensity_evidence"][:, signal],
-            evidence.intensity_log_ratios(
-                people, nulls.per_hour[:, signal] * hours, nulls.shape[:, signal]
-            ),
-        )
+    hours = (span_ms / HOUR_MS)[:, None]
+    exposed = np.broadcast_to(visits.views[:, None], visits.people.shape)
+    rows["propensity_evidence"] = evidence.cusum(
+        rows["propensity_evidence"],
+        evidence.propensity_log_ratios(
+            visits.people, exposed, nulls.propensity * DRIFT, nulls.concentration
+        ),
+    )
+    rows["intensity_evidence"] = evidence.cusum(
+        rows["intensity_evidence"],
+        evidence.intensity_log_ratios(visits.people, nulls.per_hour * hours, nulls.shape),
+    )
     rows["scarcity_evidence"] = evidence.cusum(
         rows["scarcity_evidence"],
         evidence.scarcity_log_ratios(
@@ -157,10 +156,25 @@ def fade_rates(rows: Rows, visits: Visits, span_ms: Ints) -> None:
     rows["activity_peak_per_hour"] = np.maximum(
         rows["activity_peak_per_hour"], rows["activity_per_hour"]
     )
-    for signal in range(SIGNALS):
-        rows["own_per_hour"][:, signal] = smooth(
-            rows["own_per_hour"][:, signal], visits.people[:, signal], OWN_HALF_LIFE_MS
-        )
+    resting = rows["resting"]
+    rows["activity_trough_per_hour"] = np.minimum(
+        rows["activity_trough_per_hour"], rows["activity_per_hour"]
+    )
+    returned = resting & (rows["activity_per_hour"] >= RETURN * rows["activity_trough_per_hour"])
+    _begin_episode(rows, returned, visits.last_ms)
+    keep = np.exp2(-span_ms / OWN_HALF_LIFE_MS)[:, None]
+    rows["own_per_hour"] = rows["own_per_hour"] * keep + (1 - keep) * visits.people / hours[:, None]
+
+
+def _begin_episode(rows: Rows, begun: npt.NDArray[np.bool_], time_ms: Ints) -> None:
+    """Let rows that rested count anew from here, in place."""
+    rows["resting"] &= ~begun
+    rows["episode_ms"] = np.where(begun, time_ms, rows["episode_ms"])
+    for name, value in (
+        ("progress_before_episode", "progress"),
+        ("activity_peak_per_hour", "activity_per_hour"),
+    ):
+        rows[name] = np.where(begun, rows[value], rows[name])
 
 
 def due_buckets(rows: Rows, bucket_ms: int) -> Ints:
@@ -191,14 +205,11 @@ def entries(
         log_c: Logarithm of the threshold that keeps the promised alarm rate.
         version: Name of the cohort version the nulls come from.
     """
-    enough = np.zeros((len(rows), SIGNALS), np.bool_)
-    strength = np.zeros((len(rows), SIGNALS))
     exposed = rows["views"] > 0
-    for signal in range(SIGNALS):
-        per_exposure = evidence.mixed(rows["propensity_evidence"][:, signal])
-        per_hour = evidence.mixed(rows["intensity_evidence"][:, signal])
-        strength[:, signal] = np.where(exposed, np.minimum(per_exposure, per_hour), per_hour)
-        enough[:, signal] = strength[:, signal] >= log_c
+    per_exposure = evidence.mixed(rows["propensity_evidence"])
+    per_hour = evidence.mixed(rows["intensity_evidence"])
+    strength = np.where(exposed[:, None], np.minimum(per_exposure, per_hour), per_hour)
+    enough = strength >= log_c
     rows["ignored"] |= exposed & (evidence.mixed(rows["scarcity_evidence"]) >= log_c)
     enough &= ~rows["entered"] & ~rows["deleted"][:, None]
     found: list[Transition] = []
@@ -248,7 +259,7 @@ def _enter(
         r["stage"] = Stage.PRESENTATION
         r["route"] = _UNDECIDED
         r["episode"] += 1
-        r["activity_peak_per_hour"] = r["activity_per_hour"]
+        _begin_episode(r, r["resting"].copy(), np.array([time_ms]))
     elif r["episode"][0] == 0:
         r["episode"] = 1
     r["entered"][0, signal] = True
@@ -325,6 +336,9 @@ def _end(r: Rows, row: int, time_ms: int) -> Transition:
     }
     r["state"] = state
     r["since_ms"] = time_ms
+    r["resting"] = True
+    r["activity_trough_per_hour"] = r["activity_per_hour"]
+    r["probability"] = 0.0
     r["entered"] = False
     r["ignored"] = False
     for name in ("propensity_evidence", "intensity_evidence", "scarcity_evidence"):

@@ -5,6 +5,7 @@ decided. Both stores are append-only in between, so a checkpoint writes only wha
 last.
 """
 
+import heapq
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -40,6 +41,8 @@ class UndecidedEvents:
 
     def __init__(self) -> None:
         self._buckets: dict[int, _Bucket] = {}
+        self._order: list[int] = []
+        self._unsaved: set[int] = set()
         self._dropped: list[tuple[int, int]] = []
 
     def __len__(self) -> int:
@@ -64,17 +67,18 @@ class UndecidedEvents:
         self._of(bucket).profiles.append((slot, time_ms, text))
 
     def _of(self, number: int) -> _Bucket:
-        return self._buckets.setdefault(number, _Bucket())
+        bucket = self._buckets.get(number)
+        if bucket is None:
+            bucket = self._buckets[number] = _Bucket()
+            heapq.heappush(self._order, number)
+        self._unsaved.add(number)
+        return bucket
 
     def first(self) -> int | None:
         """Return the earliest bucket with anything in it."""
-        return min(self._buckets, default=None)
-
-    def slots(self) -> npt.NDArray[np.int64]:
-        """Return the slots that anything waits for."""
-        waiting = [part["slot"] for bucket in self._buckets.values() for part in bucket.events]
-        profiles = [p[0] for bucket in self._buckets.values() for p in bucket.profiles]
-        return np.unique(np.concatenate([*waiting, np.array(profiles, np.int64)]))
+        while self._order and self._order[0] not in self._buckets:
+            heapq.heappop(self._order)
+        return self._order[0] if self._order else None
 
     def take(self, number: int) -> tuple[npt.NDArray[np.void], list[tuple[int, int, str]]]:
         """Remove and return the events of a bucket and its profiles in a fixed order."""
@@ -94,7 +98,8 @@ class UndecidedEvents:
         for number, part in self._dropped:
             yield f"{number}/{part}", None
         self._dropped.clear()
-        for number, bucket in sorted(self._buckets.items()):
+        for number in sorted(self._unsaved & self._buckets.keys()):
+            bucket = self._buckets[number]
             events = bucket.events[bucket.saved_events :]
             profiles = bucket.profiles[bucket.saved_profiles :]
             if events or profiles:
@@ -102,6 +107,7 @@ class UndecidedEvents:
                 bucket.parts += 1
                 bucket.saved_events = len(bucket.events)
                 bucket.saved_profiles = len(bucket.profiles)
+        self._unsaved.clear()
 
     def load(self, name: str, packed: bytes, slot_of: Any) -> None:  # noqa: ANN401 - a bound method
         """Take back one part; `slot_of(list of keys)` gives their slots in the video table."""
@@ -200,7 +206,7 @@ class RecentIds:
 
     def load(self, name: str, packed: bytes) -> None:
         """Take back one part."""
-        at = int(name.split("/")[0])
+        at = int(name.partition("/")[0])
         ids = np.frombuffer(packed, np.uint64)
         self._parts.setdefault(at, []).append(ids)
         self._saved[at] = len(self._parts[at])

@@ -61,6 +61,8 @@ def summaries(
         columns = VideoEpochs(
             age=age_band(rows["last_ms"] - born),
             reach=reach_band(rows["views"]),
+            views=rows["views"].astype(np.float64),
+            acted_ever=rows["acted"].astype(np.float64),
             hours_watched=watched_ms / HOUR_MS,
             exposed=rows["epoch_exposed"],
             acted=rows["epoch_acted"],
@@ -70,6 +72,7 @@ def summaries(
             span=rows["epoch_span"],
             span_squared=rows["epoch_span_squared"],
             visits=rows["epoch_visits"],
+            new=rows["first_ms"] >= epoch * parameters.epoch_ms,
         )
         found.append((epoch, name, summarise(columns, hours.get(name, np.zeros(24)))))
     return found

@@ -39,10 +39,13 @@ ROW: Final = np.dtype(
         ("views", np.int64),
         ("acted", np.int64, (SIGNALS,)),
         ("progress", np.int64),
+        ("progress_before_episode", np.int64),
+        ("episode_ms", np.int64),
         ("known_actors_acted", np.float64, (SIGNALS,)),
         ("own_per_hour", np.float64, (SIGNALS,)),
         ("activity_per_hour", np.float64),
         ("activity_peak_per_hour", np.float64),
+        ("activity_trough_per_hour", np.float64),
         ("pace_fast_per_hour", np.float64),
         ("pace_slow_per_hour", np.float64),
         # Sums over the visits of the current epoch, for the cohort (cohort_learning.VideoEpochs).
@@ -66,6 +69,7 @@ ROW: Final = np.dtype(
         ("state", np.uint8),
         ("ignored", np.bool_),
         ("deleted", np.bool_),
+        ("resting", np.bool_),
         ("entered", np.bool_, (SIGNALS,)),
         ("people", np.uint8, (SIGNALS, REGISTERS)),
     ]
@@ -99,6 +103,7 @@ _UNKNOWN_AT_FIRST: Final = (
     "last_ms",
     "last_bucket",
     "since_ms",
+    "episode_ms",
     "epoch",
 )
 
@@ -184,6 +189,16 @@ class VideoTable:
         if topics:
             known["topics"] = topics[:MOST_TOPICS]
         self._dirty[slot] = True
+
+    def begin_anew(self, slots: npt.NDArray[np.int64]) -> None:
+        """Forget all that was decided about videos; only their totals go on."""
+        fresh = _new_rows(len(slots))
+        for name in ("totals", "seen_bucket"):
+            fresh[name] = self.rows[name][slots]
+        self.rows[slots] = fresh
+        for slot in slots.tolist():
+            self.profiles.pop(slot, None)
+        self._dirty[slots] = True
 
     def remove(self, slots: npt.NDArray[np.int64]) -> None:
         """Forget videos."""

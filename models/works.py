@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from models.forecast import FAST_HALF_LIFE_MS, SLOW_HALF_LIFE_MS
 from models.parameters import HOUR_MS
-from models.transitions import ACTIVITY_HALF_LIFE_MS, COLLAPSE
+from models.transitions import ACTIVITY_HALF_LIFE_MS, COLLAPSE, RETURN
 from models.vocabulary import Stage
 
 TOPIC: Final = "topic"
@@ -30,15 +30,19 @@ class Work:
         kind: TOPIC or VIDEO.
         title: A name for people.
         first_ms, last_ms: Event time of its first and last activity.
+        episode_ms: When its episode began: at first, or when the one before faded.
         last_bucket: The last bucket it was active in.
         views: Exposures of all its videos.
-        progress: Events of the level's action of all its videos.
+        progress: Events of the level's action of all its videos; progress_before_episode of it
+            belongs to episodes that ended.
         acted: Events per signal.
         videos: How many videos count for it.
         platforms: Where they are.
         roles: Bit mask of who took part.
         pace_fast_per_hour, pace_slow_per_hour: Paces of the level's action.
-        heat: Activity per hour, smoothed; peak_heat its greatest value in this episode.
+        heat: Activity per hour, smoothed; peak_heat its greatest value in this episode, trough_heat
+            its least since the last one ended.
+        resting: Whether an episode has ended and none has begun.
         stages: Stages its videos have entered in this episode.
         stage, route, state, reason: Those of its latest transition.
         probability: That it reaches the level.
@@ -51,10 +55,12 @@ class Work:
     kind: str
     title: str
     first_ms: int
+    episode_ms: int
     last_ms: int = 0
     last_bucket: int = -1
     views: int = 0
     progress: int = 0
+    progress_before_episode: int = 0
     acted: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
     videos: int = 0
     platforms: list[str] = field(default_factory=list)
@@ -63,6 +69,8 @@ class Work:
     pace_slow_per_hour: float = 0.0
     heat: float = 0.0
     peak_heat: float = 0.0
+    trough_heat: float = 0.0
+    resting: bool = False
     stages: list[int] = field(default_factory=list)
     stage: str = "presentation"
     route: str = "undecided"
@@ -91,10 +99,22 @@ class Work:
             keep = 0.5 ** (span_ms / half_life_ms)
             setattr(self, name, getattr(self, name) * keep + (1 - keep) * amount / hours)
         self.peak_heat = max(self.peak_heat, self.heat)
+        self.trough_heat = min(self.trough_heat, self.heat)
         self.views += views
         self.progress += progress
         self.acted = [have + more for have, more in zip(self.acted, acted, strict=True)]
         self.last_bucket = bucket
+        if self.resting and self.heat >= RETURN * self.trough_heat:
+            self._return()
+
+    def _return(self) -> None:
+        """Begin a new episode: the level counts anew from here."""
+        self.resting = False
+        self.state = "revived"
+        self.episode += 1
+        self.episode_ms = self.last_ms
+        self.progress_before_episode = self.progress
+        self.peak_heat = self.heat
 
     def heat_at(self, bucket: int, bucket_ms: int) -> float:
         """Return the heat after silence up to a bucket."""
@@ -111,18 +131,21 @@ class Work:
 
     def enter(self, stage: Stage, route: str, state: str, reason: str) -> None:
         """Record that one of its videos entered a stage."""
+        if self.resting:
+            self._return()
         if stage not in self.stages:
             self.stages.append(int(stage))
         self.stage = Stage(max(self.stages)).name.lower()
         self.route, self.state, self.reason = route, state, reason
 
     def fade(self) -> None:
-        """End the episode: what comes back begins a new one."""
+        """End the episode: it rests until it returns (transitions.RETURN)."""
         self.state = "faded"
         self.emerging = self.confirmed = False
         self.stages = []
-        self.episode += 1
-        self.peak_heat = self.heat
+        self.resting = True
+        self.trough_heat = self.heat
+        self.probability = 0.0
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready form."""
