@@ -1,8 +1,8 @@
 """JSON messages as one run of bytes: which may be read together, and how many keys each can hold.
 
 Nothing here parses. `sound` is a guess that saves time (a malformed line fails a whole read), but
-for three properties that models/decoding.py rests on: a sound line holds no newline, no half of a
-surrogate pair, and nests no deeper than is allowed. `keys_max` is a bound that always holds.
+for three properties that models/fast_decoding.py rests on: a sound line holds no newline, no half
+of a surrogate pair, and nests no deeper than is allowed. `keys_max` is a bound that always holds.
 """
 
 import re

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from models import decoding
-from models.decoding import FAST_ROWS_MIN, decode, decode_slowly
+from models.decoding import decode, decode_slowly
 from models.events import (
     COUNT_MAX,
     EARLIEST_MS,
@@ -19,6 +19,7 @@ from models.events import (
     Reject,
     RejectReason,
 )
+from models.fast_decoding import FAST_ROWS_MIN
 from models.steps import CREATE_TIME_MS, Chunk
 from models.vocabulary import ACTIONS, ROLES
 
@@ -383,7 +384,7 @@ def test_an_empty_chunk_is_no_events() -> None:
 
 
 def test_polars_still_does_what_the_fast_path_is_built_around() -> None:
-    """When this fails after an upgrade, read the docstring of models/decoding.py again."""
+    """When this fails after an upgrade, read the docstring of models/fast_decoding.py again."""
 
     def cell(literal: str, kind: pl.DataType) -> object:
         line = f'{{"x":{literal}}}'.encode()

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.batches import NO_TIME_MS, Batch, BatchKind, decode_batch
-from models.decoding import FAST_ROWS_MIN
 from models.events import END_MARK_KEY, DecodingLimits, RejectReason
+from models.fast_decoding import FAST_ROWS_MIN
 from models.identity import ActorHasher, partition_of
 from models.intake import Intake, IntakeOutput
 from models.steps import CREATE_TIME_MS, Chunk
