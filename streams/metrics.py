@@ -6,6 +6,7 @@ for drift.
 """
 
 import errno
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -17,9 +18,10 @@ from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, start_http_server
 
-from models.alerts import AlertType
+from models.alerts import ALERTS, AlertType
 from models.batches import BatchKind
 from models.events import RejectReason
+from models.steps import Output
 from models.vocabulary import JUNCTURE_INTO, Stage, State
 from streams.errors import UserError
 
@@ -131,7 +133,7 @@ class Metrics:
         )
         self.alerts = Counter(
             "hotspots_alerts",
-            "Alerts raised, by type (docs/alerts.md).",
+            "Alerts written to the topic alerts, by type (docs/alerts.md).",
             ["type"],
             registry=self.registry,
         )
@@ -218,6 +220,19 @@ class Metrics:
             self.transitions.labels(stage.name.lower(), juncture_label(stage)).inc()
         else:
             self.state_changes.labels(state.value).inc()
+
+    def observe_outputs(self, outputs: Iterable[Output]) -> None:
+        """Count the alerts among what a checkpoint has written, and the transitions they tell."""
+        for output in outputs:
+            if output.topic != ALERTS or output.value is None:
+                continue
+            alert = json.loads(output.value)
+            self.alerts.labels(AlertType(alert["type"]).value).inc()
+            # A video's transition carries the juncture that led to it, also when there was none;
+            # what is told of works (topics) does not.
+            if "juncture" in alert["data"]:
+                data = alert["data"]
+                self.observe_transition(Stage[data["stage"].upper()], State(data["state"]))
 
     def observe_videos(self, partition: int, videos: Mapping[Stage, int]) -> None:
         """Set how many videos of a partition of stages are in each stage; absent ones are 0."""

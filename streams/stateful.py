@@ -156,6 +156,8 @@ class StatefulPartitions:
         self._assigned = False
         self._is_open = False
         previous, self._owned = self._owned, {}
+        for partition in previous:
+            self._metrics.revoke(self.agent, self.topic, partition)
         await asyncio.gather(*(_stop(owned.transactions) for owned in previous.values()))
         owned = await asyncio.gather(*(self._take_over(partition) for partition in partitions))
         self._owned = {item.changelog.partition: item for item in owned}
@@ -333,6 +335,8 @@ class StatefulPartitions:
                 if cut or position != owned.committed_position
             )
         )
+        held = sum(owned.step.held for owned in self._owned.values())
+        self._metrics.held_partitions.labels(self.agent.value).set(held)
         return {}
 
     async def _commit(self, owned: _Owned, position: int, cut: Cut) -> None:
@@ -345,6 +349,7 @@ class StatefulPartitions:
         seconds = self._clock() - began
         self._metrics.checkpoint_duration.labels(self.agent.value).observe(seconds)
         self._observe(owned.changelog.partition, owned.step)
+        self._metrics.observe_outputs(cut.outputs)
 
     async def stop(self) -> None:
         """Close the connections."""

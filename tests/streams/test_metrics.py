@@ -7,9 +7,10 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from models.alerts import AlertType
+from models.alerts import ALERTS, Alert, AlertType
 from models.batches import BatchKind
 from models.events import RejectReason
+from models.steps import Output
 from models.vocabulary import Juncture, Stage, State
 from streams.errors import UserError
 from streams.metrics import Agent, Metrics, MetricsServer, serve
@@ -74,6 +75,40 @@ def test_a_transition_is_counted_under_the_juncture_that_leads_there(
     metrics.observe_transition(stage, State.INTERRUPTED)
     assert value(metrics, name, **labels) == 1
     assert value(metrics, "hotspots_state_changes_total", state="interrupted") == 1
+
+
+def test_alerts_and_the_transitions_they_tell_are_counted_as_they_are_written(
+    metrics: Metrics,
+) -> None:
+    def alert(kind: AlertType, **data: object) -> Output:
+        return Output(ALERTS, 0, b"k", Alert(kind, 1, "douyin/1", "1", data).to_bytes())
+
+    video = {"stage": "judgment", "route": "contested", "juncture": "outbreak"}
+    metrics.observe_outputs(
+        [
+            alert(AlertType.STAGE_ENTERED, **video, state="active"),
+            alert(AlertType.STAGE_ENTERED, **video, state="revived"),
+            alert(AlertType.FADED, **video | {"juncture": None}, state="faded"),
+            alert(AlertType.FADED, stage="diffusion", topic="a work, not a video"),
+            alert(AlertType.EMERGING, stage="judgment", probability=0.8),
+            Output("learned", 0, b"k", b"no alert"),
+            Output(ALERTS, 0, b"k", None),
+        ]
+    )
+    counted = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in metrics.registry.collect()
+        for sample in family.samples
+        if sample.name.endswith("_total") and sample.value
+    }
+    assert counted == {
+        ("hotspots_alerts_total", "hotspot.stage.entered"): 2,
+        ("hotspots_alerts_total", "hotspot.faded"): 2,
+        ("hotspots_alerts_total", "hotspot.emerging"): 1,
+        ("hotspots_transitions_total", "judgment", "outbreak"): 1,
+        ("hotspots_state_changes_total", "revived"): 1,
+        ("hotspots_state_changes_total", "faded"): 1,
+    }
 
 
 def test_chunks_are_measured_in_messages_and_bytes(metrics: Metrics) -> None:
