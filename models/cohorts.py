@@ -33,8 +33,8 @@ REACHES: Final = len(REACH_BANDS) + 1
 SIGNALS: Final = len(Signal)
 
 NULL_QUANTILE: Final = np.array([0.5, 0.95, 0.5, 0.5])
-"""float[SIGNALS]: which quantile of the cohort's propensities the null reaches up to.
-Identification, interaction and diffusion must be at least more than the median's; exclusion is rarer
+"""float[SIGNALS]: which quantile of the cohort's propensities the null reaches.
+Identification, interaction and diffusion must be at least above the median; exclusion is rarer
 and skewed (measured on YouTube trending: median 0.0007, 90 % 0.0024), so only the outer twentieth
 counts."""
 

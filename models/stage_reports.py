@@ -1,8 +1,8 @@
 """The wire format of `video-stages`: what a partition of `stages` decided, bucket by bucket.
 
 One message = one Arrow IPC stream with one record batch: a row for every video that a decided
-bucket changed, in order of bucket. The schema's metadata says through which bucket the partition has
-decided (everything up to it, empty buckets included), and carries the cohort summaries of the epochs
+bucket changed, in order of bucket. Its metadata says through which bucket the partition has
+decided (everything up to it, empty buckets included), and carries the cohort summaries of epochs
 that ended.
 """
 

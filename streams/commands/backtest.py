@@ -1,0 +1,83 @@
+"""`hotspots backtest`: the same models over a file, no broker."""
+
+from pathlib import Path
+
+import click
+
+OFFLINE_KEY = b"hotspots backtest, nothing leaves"
+"""Hashes actors where no HOTSPOTS_ACTOR_KEY is set: the hashes end in sketches and are not
+written."""
+
+
+@click.command("backtest")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option(
+    "--alerts",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where to write the alerts, one CloudEvent a line.",
+)
+@click.option(
+    "--forecasts",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where to write the forecasts, one a line whenever a probability changes.",
+)
+@click.option("--level", metavar="ACTION:N", help="What a hotspot is, above HOTSPOTS_LEVEL.")
+@click.option("--horizon", metavar="DURATION", help="Within which time, above HOTSPOTS_HORIZON.")
+def command(
+    file: Path, alerts: Path, forecasts: Path | None, level: str | None, horizon: str | None
+) -> None:
+    """Tell what the monitor would have told of the events in FILE.
+
+    FILE holds JSON lines, plain or compressed (.gz, .zst), or parquet with a column per field. No
+    broker is needed; a worker that is fed the same file raises alerts with the same ids.
+    """
+    # `--help` needs none of these.
+    import json  # noqa: PLC0415
+    import time  # noqa: PLC0415
+    from contextlib import ExitStack  # noqa: PLC0415
+
+    from streams.errors import UserError  # noqa: PLC0415
+    from streams.offline.backtest import Backtest  # noqa: PLC0415
+    from streams.progress import progress, say  # noqa: PLC0415
+    from streams.scenarios.event_files import read_events  # noqa: PLC0415
+    from streams.settings import load_settings  # noqa: PLC0415
+
+    given = {"level": level, "horizon": horizon}
+    overrides = {name: value for name, value in given.items() if value is not None}
+    settings = load_settings(needs=(), overrides=overrides)
+    backtest = Backtest(
+        parameters=settings.parameters(),
+        actor_key=settings.actor_key.get_secret_value().encode() or OFFLINE_KEY,
+        limits=settings.decoding_limits(),
+        received_ms=time.time_ns() // 1_000_000,
+    )
+    told = 0
+    with ExitStack() as stack:
+        try:
+            alerts_file = stack.enter_context(alerts.open("wb"))
+            forecasts_file = None
+            if forecasts is not None:
+                forecasts_file = stack.enter_context(forecasts.open("w", encoding="utf-8"))
+        except OSError as error:
+            raise UserError(
+                f"{error.filename} cannot be written: {error.strerror}", remedy="choose another"
+            ) from error
+        steps = stack.enter_context(progress(f"backtest of {file.name}", unit="events"))
+        for lines, new_alerts, new_forecasts in backtest.run(read_events(file)):
+            alerts_file.writelines(alert + b"\n" for alert in new_alerts)
+            told += len(new_alerts)
+            if forecasts_file is not None:
+                for forecast in new_forecasts:
+                    line = {
+                        "time": forecast.time_ms,
+                        "platform": forecast.platform,
+                        "video_id": forecast.video_id,
+                        "probability": forecast.probability,
+                    }
+                    forecasts_file.write(json.dumps(line, ensure_ascii=False) + "\n")
+            steps.advance(lines)
+    rejected = sum(backtest.rejects.values())
+    say(f"{backtest.events:,} events, {rejected:,} rejected, {told:,} alerts in {alerts}")
+    for reason, count in backtest.rejects.most_common():
+        say(f"  rejected as {reason.value}: {count:,}")
