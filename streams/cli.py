@@ -35,7 +35,17 @@ class LazyGroup(click.Group):
         return found
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+HELP_COLUMNS: Final = 100
+"""The widest that help gets, where the terminal allows it: the width of a line of code here."""
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        "max_content_width": HELP_COLUMNS,
+    },
+)
 @click.version_option(package_name="hotspots", prog_name="hotspots")
 def hotspots() -> None:
     """Tells a short-video platform which cultural hotspots are emerging, and why.
