@@ -77,7 +77,7 @@ def metrics_table() -> str:
 def commands_help() -> str:
     """Return the help of the program and of each command."""
     parts = []
-    with click.Context(hotspots, info_name="hotspots") as program:
+    with click.Context(hotspots, info_name="hotspots", **hotspots.context_settings) as program:
         parts.append(_help("hotspots", hotspots, None))
         for name in COMMANDS:
             command = hotspots.get_command(program, name)
@@ -93,7 +93,7 @@ def _help(title: str, command: click.Command, parent: click.Context | None) -> s
         parent=parent,
         info_name=title.rsplit(maxsplit=1)[-1],
         terminal_width=HELP_COLUMNS,
-        max_content_width=HELP_COLUMNS,
+        **command.context_settings,
     )
     return f"## `{title}`\n\n```\n{command.get_help(context).rstrip()}\n```"
 
