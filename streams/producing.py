@@ -181,7 +181,7 @@ async def produce(
         sent: Told after each chunk how many events it had and the time of its last event.
     """
     total = 0
-    for chunk, last_ms, wait_s in _chunks(events, pace):
+    for chunk, last_ms, wait_s in chunks_of(events, pace):
         if chunk:
             await producer.send(chunk)
             total += len(chunk)
@@ -192,7 +192,7 @@ async def produce(
     return total
 
 
-def _chunks(
+def chunks_of(
     events: Iterable[tuple[int, bytes]], pace: Pace
 ) -> Iterator[tuple[list[bytes], int, float]]:
     """Yield what may be sent together, the time of its last event, and the pause after it."""

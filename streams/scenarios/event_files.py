@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, Any, Final, cast
 
 import polars as pl
+import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
@@ -17,6 +18,9 @@ from streams.errors import UserError
 
 LINE_BYTES_MAX: Final = 16 * 1024 * 1024
 """A longer line is no event but another kind of file; reading stops before the memory is full."""
+
+ZSTD_READ_BYTES: Final = 128 * 1024
+"""Packed bytes read at a time, which events unpack to a megabyte or so."""
 
 PARQUET_ROWS: Final = 16_384
 """Rows of a parquet file held in memory at a time."""
@@ -47,7 +51,7 @@ def read_events(path: Path) -> Iterator[bytes]:
         raise UserError(f"{path} may not be read", remedy="give yourself the right to") from error
     except (EOFError, gzip.BadGzipFile, zstandard.ZstdError, pl.exceptions.PolarsError) as error:
         raise UserError(f"{path} is damaged: {error}", remedy="copy or make it anew") from error
-    except (pq.lib.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise UserError(f"{path} cannot be read: {error}", remedy="copy or make it anew") from error
 
 
@@ -62,10 +66,48 @@ def _opened(path: Path) -> Iterator[tuple[IO[bytes], bool]]:
             unpacked = cast("IO[bytes]", gzip.GzipFile(fileobj=file))
             yield stack.enter_context(unpacked), False
         elif begin == b"\x28\xb5\x2f\xfd":
-            reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True)
-            yield stack.enter_context(io.BufferedReader(reader, 1 << 20)), False
+            yield io.BufferedReader(_Joined(_zstd_frames(file)), 1 << 20), False
         else:
             yield file, begin == b"PAR1"
+
+
+def _zstd_frames(file: IO[bytes]) -> Iterator[bytes]:
+    """Yield what the frames of a file hold.
+
+    The library's own reader takes a file that was cut off for a whole one.
+    """
+    frame = None
+    while packed := file.read(ZSTD_READ_BYTES):
+        while packed:
+            frame = frame or zstandard.ZstdDecompressor().decompressobj()
+            yield frame.decompress(packed)
+            packed = frame.unused_data if frame.eof else b""
+            frame = None if frame.eof else frame
+    if frame is not None:
+        raise EOFError("it ends in the middle of a frame")
+
+
+class _Joined(io.RawIOBase):
+    """Chunks of bytes as one stream."""
+
+    def __init__(self, chunks: Iterator[bytes]) -> None:
+        super().__init__()
+        self._chunks = chunks
+        self._rest = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:  # noqa: ANN401 - io's own type is a buffer
+        while not self._rest:
+            chunk = next(self._chunks, None)
+            if chunk is None:
+                return 0
+            self._rest = memoryview(chunk)
+        count = min(len(buffer), len(self._rest))
+        buffer[:count] = self._rest[:count]
+        self._rest = self._rest[count:]
+        return count
 
 
 def _lines(stream: IO[bytes], path: Path) -> Iterator[bytes]:
