@@ -4,7 +4,7 @@ streams/app.py holds the only app at module level; tests build their own with ot
 
 What is overridden of `faust.App` (faust/app/base.py): `_new_transport` (ours, which delivers
 chunks), `_create_directories` (nothing is kept on disk), `on_first_start` (topics and connections
-come first), `on_rebalance_end` (processing begins), `on_stop` (the last checkpoint) and
+come first), `_crash` (crash-only), `on_rebalance_end` (processing begins), `on_stop` (the last checkpoint) and
 `on_shutdown` (connections go last).
 """
 
@@ -120,6 +120,10 @@ class WorkerApp(faust.App):  # type: ignore[misc] # Faust is read as untyped
             self.consumer.ledger.close()
         if self.metrics_server is not None:
             self.metrics_server.stop()
+
+    def _crash(self, reason: BaseException) -> None:
+        """End at once: Faust would stop all services in turn, committing on its way."""
+        end_worker(f"Faust crashed: {reason_of(reason)}")
 
     def on_rebalance_end(self) -> None:
         """Begin to process: Faust has recovered the tables and cleared its queues."""

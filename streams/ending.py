@@ -5,8 +5,10 @@ that is still in memory may reach Kafka, so no handler, no finaliser and no serv
 """
 
 import os
+import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final, NoReturn, ParamSpec, TypeVar
 
 EXIT_CRASH: Final = 1
@@ -41,13 +43,19 @@ def reason_of(error: BaseException) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
+def _place_of(error: BaseException) -> str:
+    """Say where an error arose: the one line must do without a traceback."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+
+
 @contextmanager
 def ending_worker(doing: str) -> Iterator[None]:
     """End the worker when the block raises: Faust would log the error, or swallow it, and go on."""
     try:
         yield
     except Exception as error:  # noqa: BLE001 - whatever it was, going on could lose or double events
-        end_worker(f"{doing} failed: {reason_of(error)}")
+        end_worker(f"{doing} failed: {reason_of(error)}{_place_of(error)}")
 
 
 async def or_end(

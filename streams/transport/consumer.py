@@ -27,6 +27,7 @@ from typing import Any, Final, Protocol
 from aiokafka.errors import CommitFailedError, IllegalStateError
 from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
+from faust.types import TP
 
 from models.steps import BrokenChainError, Chunk
 from streams.ending import EXIT_UNUSABLE, end_worker, ending_worker
@@ -230,13 +231,13 @@ class LedgerConsumer(driver.Consumer):  # type: ignore[misc] # Faust is read as 
     def hold(self, partition: Partition) -> None:
         """Deliver nothing more of a partition until `release`."""
         self.ledger.hold(partition)
-        self.pause_partitions({partition})
+        self.pause_partitions({TP(*partition)})
 
     async def release(self, partition: Partition) -> None:
         """Deliver a held partition again, from where its agent stands."""
         position = self.ledger.release(partition)
         if position is not None:
-            self.resume_partitions({partition})
+            self.resume_partitions({TP(*partition)})
             await self.seek(partition, position)
 
     async def _seek(self, partition: Partition, offset: int) -> None:
