@@ -106,19 +106,28 @@ class Findings:
         self.problems += other.problems
 
 
-async def check_brokers(settings: Settings, timeout_s: float = TIMEOUT_S) -> Findings:
+@dataclass(slots=True)
+class BrokerFindings(Findings):
+    """And which of the bootstrap servers answer, as `host:port`."""
+
+    servers: list[str] = field(default_factory=list)
+
+
+async def check_brokers(settings: Settings, timeout_s: float = TIMEOUT_S) -> BrokerFindings:
     """Ask every bootstrap server, and every broker that they name, for a first answer."""
-    findings = Findings()
+    findings = BrokerFindings()
     try:
         options = client_options(settings)
     except UserError as error:
-        return Findings(problems=list(error.problems))
+        return BrokerFindings(problems=list(error.problems))
     servers = [_address(server) for server in options.pop("bootstrap_servers")]
+    answering: list[str] = []
     advertised: set[tuple[str, int]] = set()
     for server, answer in zip(servers, await _ask_all(servers, options, timeout_s), strict=True):
         if isinstance(answer, BaseException):
             findings.problems.append(_explain(answer, _shown(server), settings, timeout_s))
         else:
+            findings.servers.append(_shown(server))
             advertised |= answer
     others = sorted(advertised - set(servers))
     for broker, answer in zip(others, await _ask_all(others, options, timeout_s), strict=True):
@@ -131,8 +140,10 @@ async def check_brokers(settings: Settings, timeout_s: float = TIMEOUT_S) -> Fin
                     "let it advertise an address that can be reached from here",
                 )
             )
-    if findings.ok:
-        names = ", ".join(_shown(broker) for broker in sorted(advertised))
+        else:
+            answering.append(_shown(broker))
+    if findings.servers:
+        names = ", ".join([*findings.servers, *answering])
         findings.facts.append(f"Kafka answers ({settings.kafka_security_protocol}): {names}")
     return findings
 

@@ -11,6 +11,12 @@ def command() -> None:
     required. Several workers with the same settings share the work.
     """
     from streams.settings import load_settings  # noqa: PLC0415 - `--help` needs none of it
-    from streams.worker import run_worker  # noqa: PLC0415 - loads Faust, after the settings hold
 
-    run_worker(load_settings())
+    settings = load_settings()
+    # What loads Faust and the clients comes after: wrong settings are told at once.
+    from streams.preflight import require_kafka, warn_of_redis  # noqa: PLC0415
+    from streams.worker import run_worker  # noqa: PLC0415
+
+    require_kafka(settings)
+    warn_of_redis(settings)
+    run_worker(settings)

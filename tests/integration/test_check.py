@@ -23,9 +23,11 @@ from kafka.admin import (
 )
 
 from streams.cli import hotspots
+from streams.errors import UserError
 from streams.local.broker_settings import server_properties
 from streams.local.kafka import EmbeddedKafka
-from streams.settings import load_settings
+from streams.preflight import require_kafka, warn_of_redis
+from streams.settings import Settings, load_settings
 from streams.topics import topic_names, topic_specs
 
 pytestmark = pytest.mark.kafka
@@ -360,3 +362,42 @@ def test_a_broker_that_sends_its_clients_astray(guarded: Guarded) -> None:
     line = one_problem(kafka=guarded.kafka.address_of("TUNNEL"))
     assert "Kafka sends its clients on to 127.0.0.1:1, but nothing listens at 127.0.0.1:1" in line
     assert "(advertised.listeners of that broker): let it advertise an address" in line
+
+
+# ---- what a worker makes sure of before it starts ------------------------------------------------
+
+
+def settings_of(**settings: str) -> Settings:
+    given = {f"HOTSPOTS_{name.upper()}": text for name, text in settings.items()}
+    return load_settings({"HOTSPOTS_ACTOR_KEY": KEY, **given})
+
+
+def test_a_worker_starts_while_one_of_its_bootstrap_servers_is_down(
+    kafka: EmbeddedKafka, caplog: pytest.LogCaptureFixture
+) -> None:
+    require_kafka(settings_of(kafka=f"127.0.0.1:1,{kafka.bootstrap_servers}"))
+    assert "nothing listens at 127.0.0.1:1" in caplog.text
+
+
+def test_a_worker_does_not_start_when_no_server_answers() -> None:
+    with pytest.raises(UserError) as caught:
+        require_kafka(settings_of(kafka="127.0.0.1:1,127.0.0.1:2"))
+    assert [line.split(" (")[0] for line in caught.value.lines] == [
+        "nothing listens at 127.0.0.1:1",
+        "nothing listens at 127.0.0.1:2",
+    ]
+
+
+def test_a_worker_does_not_start_without_its_rights(guarded: Guarded) -> None:
+    with pytest.raises(UserError) as caught:
+        require_kafka(settings_of(**guarded.sasl("nobody", "right")))
+    assert any("lacks Write on transactional-id hotspots-" in line for line in caught.value.lines)
+    assert any("lacks Read on topic engagement" in line for line in caught.value.lines)
+
+
+def test_a_worker_starts_without_its_redis_and_says_so(
+    kafka: EmbeddedKafka, caplog: pytest.LogCaptureFixture
+) -> None:
+    warn_of_redis(settings_of(kafka=kafka.bootstrap_servers, redis="redis://127.0.0.1:1"))
+    assert "Redis at 127.0.0.1:1 does not answer" in caplog.text
+    assert "alerts and the board wait in their topics" in caplog.text
