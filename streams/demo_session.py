@@ -13,6 +13,9 @@ from streams.scenarios.british_museum import SEED, british_museum
 from streams.settings import load_settings
 from streams.verdict_table import show_verdict
 
+PLAIN_WIDTH = 120
+"""Columns of the tables in a file or a pipe, which has no width of its own."""
+
 
 def play(*, once: bool, seed: int | None, speed: float | None, ordinary_videos: int) -> bool:
     """Run the demo and tell whether the promise was kept.
@@ -23,6 +26,8 @@ def play(*, once: bool, seed: int | None, speed: float | None, ordinary_videos: 
         KeyboardInterrupt: Somebody ended it before the scenario was decided.
     """
     console = Console()
+    if not console.is_terminal:
+        console.width = PLAIN_WIDTH
     say("Making the scenario")
     scenario = british_museum(SEED if seed is None else seed, ordinary_videos)
     with local_servers(progress=say) as servers:

@@ -18,8 +18,8 @@ INVENTED_ROWS: Final = 20
 def show_verdict(verdict: Verdict, truth: Truth, console: Console) -> None:
     """Print the tables and the sentence that decides the exit code."""
     table = Table(title="Planted against detected transitions", title_justify="left")
-    for name in ("planted", "video", "transition", "route", "detected", "delay", "reason"):
-        table.add_column(name, justify="right" if name == "delay" else "left")
+    for name in ("planted", "video", "transition", "route", "detected", "delay"):
+        table.add_column(name, justify="right" if name == "delay" else "left", no_wrap=True)
     for judged in verdict.judged:
         table.add_row(*_row(judged), style="" if judged.detected else "bold red")
     console.print(table)
@@ -39,15 +39,15 @@ def _row(judged: Judged) -> tuple[str, ...]:
         planted.route.value if detected is None else detected.route,
     )
     if detected is None or judged.delay_ms is None:
-        return (*begin, "MISSED", "", "")
+        return (*begin, "MISSED", "")
     delay = f"{judged.delay_ms / HOUR_MS:+.1f} h"
-    return (*begin, clock(detected.time_ms), delay, detected.reason.replace("_", " "))
+    return (*begin, clock(detected.time_ms), delay)
 
 
 def _invented(verdict: Verdict, truth: Truth) -> Table:
     table = Table(title="Transitions that nobody planted", title_justify="left")
     for name in ("time", "video", "kind", "transition", "route", "reason"):
-        table.add_column(name)
+        table.add_column(name, no_wrap=name != "reason")
     for found in verdict.invented[:INVENTED_ROWS]:
         kind = truth.kinds.get((found.platform, found.video_id))
         table.add_row(
