@@ -7,6 +7,7 @@ the log alone, not on chunks, restarts or the number of partitions.
 """
 
 import json
+import zlib
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -36,6 +37,9 @@ all."""
 
 VERSIONS_KEPT: Final = 4
 """A partition never needs more: it is at most two epochs away from what was learned last."""
+
+_SPREAD: Final = np.uint64(0x9E37_79B9_7F4A_7C15)
+"""An odd constant (2^64 over the golden ratio) that carries 32 bits into all 64."""
 
 _META: Final = b"m"
 _ROW: Final = b"v/"
@@ -202,7 +206,7 @@ class StagesStep:
         bucket = bucket_of(batch.time_ms, parameters.bucket_ms)
         late = self.clocks.late(batch.header.source, batch.time_ms, batch.high_ms)
         fresh = batch.offset >= first_new
-        repeat = self._recent.repeats(np.where(fresh, batch.event, 0), bucket)
+        repeat = self._recent.repeats(np.where(fresh, _ids_per_video(batch), 0), bucket)
         keep = fresh & ~repeat
         self.counters.repeats += int(repeat.sum())
         self.counters.late += int((late & keep).sum())
@@ -330,3 +334,12 @@ class StagesStep:
         self._epoch = stored["epoch"]
         self._hours = {name: np.array(hours) for name, hours in stored["hours"].items()}
         self._sequence = stored["sequence"]
+
+
+def _ids_per_video(batch: Batch) -> npt.NDArray[np.uint64]:
+    """Return the id of each event within its video, 0 where it has none: ids repeat per video."""
+    if not batch.event.any():
+        return batch.event
+    video = np.array([zlib.crc32(key.encode()) for key in batch.videos], np.uint64)
+    mixed = batch.event ^ (video[batch.video] * _SPREAD)
+    return np.where(batch.event == 0, np.uint64(0), np.maximum(mixed, np.uint64(1)))
