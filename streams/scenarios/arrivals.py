@@ -42,6 +42,7 @@ class Videos:
     Attributes:
         number: int64[n], numbers of the videos in the scenario.
         ids: Their ids.
+        on_bilibili: bool[n], for people identify in other ways there.
         published_ms: int64[n].
         rate: float[n, SLOTS], expected views in each slot of the scenario.
         propensity: float[4, n] over Signal, events per view at the age of AGE_REFERENCE_H.
@@ -53,6 +54,7 @@ class Videos:
 
     number: Ints
     ids: list[str]
+    on_bilibili: npt.NDArray[np.bool_]
     published_ms: Ints
     rate: Floats
     propensity: Floats
@@ -158,7 +160,8 @@ def _actions(
 ) -> list[pl.DataFrame]:
     """Divide the events of one signal among its actions, each by a person."""
     shares = f.ACTION_SHARES[signal]
-    kind = rng.choice(len(shares), len(which), p=np.array(list(shares.values())))
+    bounds = _bounds(signal)[videos.on_bilibili[cells.row[which]].astype(np.intp)]
+    kind = (rng.random(len(which))[:, None] >= bounds).sum(axis=1)
     blocks = []
     time_ms = cells.moments(rng, which)
     number = _running_numbers(cells.row[which], time_ms)
@@ -186,6 +189,14 @@ def _actions(
         else:
             blocks.append(_repeats(rng, block))
     return blocks
+
+
+def _bounds(signal: Signal) -> Floats:
+    """Return float[2, actions - 1]: where in [0, 1) each action ends, elsewhere and on Bilibili."""
+    elsewhere = f.ACTION_SHARES[signal]
+    there = f.IDENTIFICATION_ON_BILIBILI if signal is Signal.IDENTIFICATION else elsewhere
+    shares = [[place[action] for action in elsewhere] for place in (elsewhere, there)]
+    return np.cumsum(shares, axis=1)[:, :-1]
 
 
 def _running_numbers(row: Ints, time_ms: Ints) -> Ints:

@@ -45,15 +45,23 @@ STAGE_SIGNALS: Final = {
     Signal.DIFFUSION: Stage.DIFFUSION,
 }
 _DISCUSSION: Final = f.ACTION_SHARES[Signal.INTERACTION]
+IDENTIFICATION_ON_BILIBILI: Final = 0.35
+"""Per view: 0.31 of likes, coins and bookmarks on the second and third episode, and follows."""
+_ON_BILIBILI: Final = f.VIEWS * f.SCALE * EPISODES_VIEWS_SHARE * f.PLATFORM_SHARE[f.BILIBILI]
+_LIKES_ELSEWHERE: Final = f.LIKES * f.SCALE - (
+    _ON_BILIBILI * IDENTIFICATION_ON_BILIBILI * f.IDENTIFICATION_ON_BILIBILI[Action.LIKE]
+)
 EXPECTED_EVENTS: Final = {
-    Signal.IDENTIFICATION: f.LIKES * f.SCALE / f.ACTION_SHARES[Signal.IDENTIFICATION][Action.LIKE],
-    Signal.INTERACTION: f.COMMENTS
+    (Signal.IDENTIFICATION, True): _ON_BILIBILI * IDENTIFICATION_ON_BILIBILI,
+    (Signal.IDENTIFICATION, False): _LIKES_ELSEWHERE
+    / f.ACTION_SHARES[Signal.IDENTIFICATION][Action.LIKE],
+    (Signal.INTERACTION, None): f.COMMENTS
     * f.SCALE
     / (_DISCUSSION[Action.COMMENT] + _DISCUSSION[Action.REPLY]),
-    Signal.DIFFUSION: f.VIEWS * f.SCALE * EPISODES_VIEWS_SHARE * SHARES_PER_VIEW,
+    (Signal.DIFFUSION, None): f.VIEWS * f.SCALE * EPISODES_VIEWS_SHARE * SHARES_PER_VIEW,
 }
-"""Events of each signal on all episodes together, so that the seeds' likes and comments come
-out."""
+"""Events of each signal on all episodes together (on Bilibili, elsewhere, or both: None), so that
+the seeds' likes and comments come out."""
 
 EPISODE_DURATION_MS: Final = (4 * MINUTE_MS, 4 * MINUTE_MS, 9 * MINUTE_MS)
 """The seeds: "3 episodes, each lasting 2 to 10 minutes"."""
@@ -151,13 +159,16 @@ def episode_videos(of: list[Episode]) -> Videos:
     age_h = (f.STARTS_MS + np.arange(f.SLOTS) * f.SLOT_MS - released_ms[:, None]) / HOUR_MS
     viewers = rate * age_factor(age_h)
     boost = np.ones((len(Signal), n, f.SLOTS))
-    for signal, stage in STAGE_SIGNALS.items():
-        climbed = np.stack([ramp(e.stage_ms(stage)) for e in of])
-        height = _height(viewers * base[signal][:, None], climbed, EXPECTED_EVENTS[signal])
-        boost[signal] = BEFORE + (height - BEFORE) * climbed
+    on_bilibili = np.array([e.platform == f.BILIBILI for e in of])
+    for (signal, there), wanted in EXPECTED_EVENTS.items():
+        which = np.full(n, fill_value=True) if there is None else on_bilibili == there
+        climbed = np.stack([ramp(e.stage_ms(STAGE_SIGNALS[signal])) for e in of])[which]
+        height = _height(viewers[which] * base[signal, which, None], climbed, wanted)
+        boost[signal, which] = BEFORE + (height - BEFORE) * climbed
     return Videos(
         number=np.array([e.number for e in of]),
         ids=[e.video_id for e in of],
+        on_bilibili=on_bilibili,
         published_ms=released_ms,
         rate=rate,
         propensity=base,

@@ -110,11 +110,13 @@ def _made(
             (int(published_ms[i]), first_number + i, ACTION_CODE[Action.DERIVE], actor, fields)
         )
     full = np.full(count, HALF_LIFE_H)
+    on_bilibili = np.array(platform) == f.BILIBILI
     videos = Videos(
         number=np.arange(first_number, first_number + count),
         ids=[video_id for _, video_id in names],
+        on_bilibili=on_bilibili,
         published_ms=published_ms,
         rate=views[:, None] * views_curve(published_ms, full, np.full(count, RISE_H)),
-        propensity=propensities(rng, views, np.array(platform) == f.BILIBILI),
+        propensity=propensities(rng, views, on_bilibili),
     )
     return names, published_ms, [single_events(rows), *events_of(rng, videos)]

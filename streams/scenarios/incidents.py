@@ -84,6 +84,7 @@ def excluded(rng: np.random.Generator, number: int) -> list[pl.DataFrame]:
     videos = Videos(
         number=np.array([number]),
         ids=[EXCLUDED[1]],
+        on_bilibili=np.zeros(1, np.bool_),
         published_ms=published_ms,
         rate=EXCLUDED_VIEWS * curve / curve.sum(),
         propensity=base[:, None],
@@ -106,6 +107,7 @@ def ignored(rng: np.random.Generator, number: int) -> list[pl.DataFrame]:
     videos = Videos(
         number=np.array([number]),
         ids=[IGNORED[1]],
+        on_bilibili=np.zeros(1, np.bool_),
         published_ms=published_ms,
         rate=rate[None, :],
         propensity=IGNORED_PROPENSITY[:, None],
@@ -121,6 +123,7 @@ def bots(rng: np.random.Generator, number: int) -> list[pl.DataFrame]:
     videos = Videos(
         number=np.array([number]),
         ids=[BOTS[1]],
+        on_bilibili=np.zeros(1, np.bool_),
         published_ms=published_ms,
         rate=BOTS_VIEWS * views_curve(published_ms, np.array([HALF_LIFE_H]), np.array([RISE_H])),
         propensity=median_propensity(BOTS[0], BOTS_VIEWS)[:, None],
@@ -137,6 +140,7 @@ def wish(rng: np.random.Generator, number: int) -> list[pl.DataFrame]:
     videos = Videos(
         number=np.array([number]),
         ids=[WISH[1]],
+        on_bilibili=np.zeros(1, np.bool_),
         published_ms=published_ms,
         rate=views * views_curve(published_ms, np.array([HALF_LIFE_H]), np.array([RISE_H])),
         propensity=median_propensity(WISH[0], views)[:, None],

@@ -116,6 +116,7 @@ def ordinary_life(
             Videos(
                 number=np.arange(first_number + part.start, first_number + part.stop),
                 ids=[video_id for _, video_id in names[part]],
+                on_bilibili=platform[part] == f.BILIBILI,
                 published_ms=published_ms[part],
                 rate=rate,
                 propensity=chance[:, part],
