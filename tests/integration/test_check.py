@@ -1,8 +1,13 @@
+import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
+import sys
+import time
+import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,6 +16,7 @@ from uuid import uuid4
 
 import pytest
 from click.testing import CliRunner
+from kafka import KafkaProducer
 from kafka.admin import (
     ACL,
     ACLOperation,
@@ -231,7 +237,8 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         ),
         "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512",
         "listener.name.sasl.plain.sasl.jaas.config": (
-            f'{PLAIN_MODULE} user_worker="right" user_nobody="right" user_partly="right";'
+            f'{PLAIN_MODULE} user_worker="right" user_nobody="right" user_partly="right" '
+            'user_strict="right";'
         ),
         "listener.name.sasl.scram-sha-512.sasl.jaas.config": (
             "org.apache.kafka.common.security.scram.ScramLoginModule required;"
@@ -401,3 +408,68 @@ def test_a_worker_starts_without_its_redis_and_says_so(
     warn_of_redis(settings_of(kafka=kafka.bootstrap_servers, redis="redis://127.0.0.1:1"))
     assert "Redis at 127.0.0.1:1 does not answer" in caplog.text
     assert "alerts and the board wait in their topics" in caplog.text
+
+
+def scraped(port: int) -> dict[str, float]:
+    """Return the samples, none while the worker does not serve them yet."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=2) as answer:
+            text = answer.read().decode()
+    except OSError:
+        return {}
+    lines = (line for line in text.splitlines() if not line.startswith("#"))
+    return {name: float(number) for name, _, number in (line.rpartition(" ") for line in lines)}
+
+
+def test_a_worker_does_its_work_with_those_rights_and_no_others(guarded: Guarded) -> None:
+    prefix = new_prefix()
+    settings = guarded.sasl("strict", "right") | {
+        "topic_prefix": prefix,
+        "app_id": prefix,
+        "input_topic": f"{prefix}in",
+        "idle_after_ms": "500",
+    }
+    operation = ACLOperation
+    create_topics(guarded.kafka.bootstrap_servers, NewTopic(f"{prefix}in", 2, 1))
+    own = (operation.READ, operation.WRITE, operation.DESCRIBE_CONFIGS, operation.CREATE)
+    guarded.allow("strict", ResourceType.TOPIC, prefix, *own)
+    guarded.allow("strict", ResourceType.GROUP, prefix, operation.READ)
+    guarded.allow("strict", ResourceType.TRANSACTIONAL_ID, prefix, operation.WRITE)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    given = {f"HOTSPOTS_{name.upper()}": text for name, text in settings.items()}
+    others = {name: text for name, text in os.environ.items() if "HOTSPOTS" not in name.upper()}
+    worker = subprocess.Popen(
+        [sys.executable, "-m", "streams.cli", "worker"],
+        env={**others, "HOTSPOTS_ACTOR_KEY": KEY, "HOTSPOTS_METRICS_PORT": str(port), **given},
+    )
+    try:
+        now_ms = time.time_ns() // 1_000_000
+        with KafkaProducer(bootstrap_servers=guarded.kafka.bootstrap_servers) as producer:
+            for number in range(50):
+                event = {
+                    "time": now_ms - 3_600_000 + number * 60_000,
+                    "platform": "douyin",
+                    "video_id": f"v{number % 7}",
+                    "action": "view",
+                }
+                producer.send(f"{prefix}in", json.dumps(event).encode())
+            producer.send(f"{prefix}in", b"no event")
+        wanted = {
+            "hotspots_events_total": 50.0,
+            'hotspots_rejects_total{reason="not_json"}': 1.0,
+        }
+        committed = 'hotspots_checkpoint_duration_seconds_count{agent="stages"}'
+        deadline = time.monotonic() + 60
+        figures: dict[str, float] = {}
+        while not (wanted.items() <= figures.items() and figures.get(committed)):
+            assert worker.poll() is None, "the worker ended early"
+            assert time.monotonic() < deadline, figures
+            time.sleep(0.2)
+            figures = scraped(port)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(10) == 0
+    finally:
+        if worker.poll() is None:
+            worker.kill()
+            worker.wait()
