@@ -26,6 +26,7 @@ from kafka.admin import (
     NewTopic,
     ResourcePattern,
     ResourceType,
+    UserScramCredentialUpsertion,
 )
 
 from streams.cli import hotspots
@@ -191,6 +192,11 @@ class Guarded:
             "kafka_sasl_password": password,
         }
 
+    def know(self, user: str, password: str, mechanism: str) -> None:
+        with KafkaAdminClient(bootstrap_servers=self.kafka.bootstrap_servers) as admin:
+            credential = UserScramCredentialUpsertion(user, mechanism, password)
+            assert admin.alter_user_scram_credentials([credential]) == {user: None}
+
     def allow(self, user: str, kind: ResourceType, name: str, *operations: ACLOperation) -> None:
         pattern = ResourcePattern(kind, name, ACLResourcePatternType.PREFIXED)
         with KafkaAdminClient(bootstrap_servers=self.kafka.bootstrap_servers) as admin:
@@ -237,8 +243,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         ),
         "sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-512",
         "listener.name.sasl.plain.sasl.jaas.config": (
-            f'{PLAIN_MODULE} user_worker="right" user_nobody="right" user_partly="right" '
-            'user_strict="right";'
+            f'{PLAIN_MODULE} user_worker="right" user_nobody="right" user_partly="right";'
         ),
         "listener.name.sasl.scram-sha-512.sasl.jaas.config": (
             "org.apache.kafka.common.security.scram.ScramLoginModule required;"
@@ -423,7 +428,8 @@ def scraped(port: int) -> dict[str, float]:
 
 def test_a_worker_does_its_work_with_those_rights_and_no_others(guarded: Guarded) -> None:
     prefix = new_prefix()
-    settings = guarded.sasl("strict", "right") | {
+    guarded.know("strict", "scram-right", "SCRAM-SHA-512")
+    settings = guarded.sasl("strict", "scram-right", "SCRAM-SHA-512") | {
         "topic_prefix": prefix,
         "app_id": prefix,
         "input_topic": f"{prefix}in",
