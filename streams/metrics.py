@@ -153,7 +153,7 @@ class Metrics:
         )
         self.rows = Gauge(
             "hotspots_rows",
-            "Rows kept in memory: videos for stages, works and topics for hotspots.",
+            "Rows kept in memory: videos for stages, works and their videos for hotspots.",
             ["agent", "partition"],
             registry=self.registry,
         )

@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from models.events import DecodingLimits
 from models.intake import Intake
-from streams.agents.hotspots import hotspots_factory
+from streams.agents.hotspots import hotspots_factory, hotspots_observer
 from streams.agents.stages import stages_factory, stages_observer
 from streams.assembly import Steps, WorkerApp, build_app
 from streams.delivery.board_store import BoardStore
@@ -33,6 +33,7 @@ def product_app(settings: Settings) -> WorkerApp:
         stages=stages_factory(parameters),
         hotspots=hotspots_factory(parameters),
         observe_stages=stages_observer(metrics, lambda: time.time_ns() // 1_000_000),
+        observe_hotspots=hotspots_observer(metrics),
     )
     store = (
         BoardStore(settings.redis, settings.board_key, settings.board_expire_s)
