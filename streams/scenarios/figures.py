@@ -155,9 +155,9 @@ the seeds (20 to 5.55 million); the rest are assumptions. A `skip` is the press 
 interested", not every swipe."""
 
 ORDINARY_VIDEOS: Final = 5_000
-ORDINARY_VIEWS_MEDIAN: Final = 150
-ORDINARY_VIEWS_SIGMA: Final = 1.5
-"""Reach of an ordinary video, lognormal: one in a hundred passes 4,900 views, one in a thousand
-15,500. The measured median of all uploads is 191 with a far heavier tail (sigma 2.6), because it
+ORDINARY_VIEWS_MEDIAN: Final = 190
+ORDINARY_VIEWS_SIGMA: Final = 1.3
+"""Reach of an ordinary video, lognormal: one in a hundred passes 3,900 views, one in a thousand
+10,500. The measured median of all uploads is 191 with a far heavier tail (sigma 2.6), because it
 holds hits; here the hits are planted, so that it is known which they are."""
-ORDINARY_VIEWS_MAX: Final = 40_000
+ORDINARY_VIEWS_MAX: Final = 25_000
