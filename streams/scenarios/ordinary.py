@@ -24,9 +24,10 @@ ORDINARY_PLATFORMS: Final = {
 
 HALF_LIFE_H: Final = 24.0
 HALF_LIFE_SIGMA: Final = 0.5
-"""Views of a video fall like 1 / (1 + age / half-life)^2; half-lives are lognormal. Measured on 1,782
-uploads watched from the first hours on: of the views at 40 hours the median video had 16, 28, 47
-and 79 % after 3, 6, 12 and 24 hours (this half-life: 14, 29, 51, 79), quartiles 20 and 41 % at 6."""
+"""Views of a video fall like 1 / (1 + age / half-life)^2; half-lives are lognormal. Measured on
+1,782 uploads watched from the first hours on: of the views at 40 hours the median video had 16,
+28, 47 and 79 % after 3, 6, 12 and 24 hours (this half-life: 14, 29, 51, 79), quartiles 20 and 41
+% at 6."""
 RISE_H: Final = 0.7
 """Time in which a platform begins to show a video. An assumption."""
 
