@@ -5,8 +5,8 @@ says so, and in no other way.
 
 References:
     [1] T. Akidau et al., "The Dataflow Model", VLDB 2015, section 2.3 (watermarks).
-    [2] T. Akidau et al., "Watermarks in Stream Processing Systems", VLDB 2021, section 4.2: the
-        watermark of several inputs is their minimum; idle inputs are left out.
+    [2] T. Akidau et al., "Watermarks in Stream Processing Systems", VLDB 2021: the watermark of
+        several inputs is their minimum.
 """
 
 from dataclasses import dataclass, field
@@ -32,12 +32,23 @@ def bucket_of(time_ms: npt.NDArray[np.int64], bucket_ms: int) -> npt.NDArray[np.
 
 @dataclass(slots=True)
 class SourceClock:
-    """How far one source partition has come: offset, greatest event time, idle or ended."""
+    """How far one source partition has come: offset, greatest event time, idle or ended.
+
+    `follows_ms` is the greatest event time of all sources at the moment (in the log) at which this
+    one last said that it had nothing new: so far, and no further, it lets the watermark go. An idle
+    source that was left out for good would make late whatever it brings after a silence.
+    """
 
     mark: int
     high_ms: int = NEVER_MS
     idle: bool = False
     ended: bool = False
+    follows_ms: int = NEVER_MS
+
+    @property
+    def reached_ms(self) -> int:
+        """How far this source lets the watermark go."""
+        return max(self.high_ms, self.follows_ms) if self.idle else self.high_ms
 
 
 @dataclass(slots=True)
@@ -104,23 +115,25 @@ class SourceClocks:
     def advance(self, source: int, high_ms: int, *, idle: bool, ended: bool) -> None:
         """Move one source's clock and, with it, the watermark.
 
-        The watermark is the minimum over the sources that are neither idle nor ended. When every
-        source is idle it stands still; when none is active and one has ended, all buckets seen so
-        far are closed: the end mark of a replay.
+        The watermark is the minimum over the sources that have not ended; an idle one follows the
+        others each time it says so. When all have ended, all buckets seen so far are closed: the
+        end marks of a replay.
         """
         clock = self.clocks[source]
         clock.high_ms = max(clock.high_ms, high_ms)
         clock.idle = idle
+        if idle:
+            clock.follows_ms = self.high_ms
         clock.ended = ended or (clock.ended and idle)
         if self.sources is None or len(self.clocks) < self.sources:
             return
-        active = [c for c in self.clocks.values() if not (c.idle or c.ended)]
-        if active:
-            slowest_ms = min(c.high_ms for c in active)
+        going_on = [c for c in self.clocks.values() if not c.ended]
+        if going_on:
+            slowest_ms = min(c.reached_ms for c in going_on)
             if slowest_ms == NEVER_MS:
                 return
             self._close((slowest_ms - self.allowed_lateness_ms) // self.bucket_ms - 1)
-        elif any(c.ended for c in self.clocks.values()):
+        else:
             self._close(self.high_ms // self.bucket_ms)
 
     @property
@@ -141,7 +154,7 @@ class SourceClocks:
             "sources": self.sources,
             "closed_bucket": self.closed_bucket,
             "clocks": {
-                str(source): [c.mark, c.high_ms, c.idle, c.ended]
+                str(source): [c.mark, c.high_ms, c.idle, c.ended, c.follows_ms]
                 for source, c in sorted(self.clocks.items())
             },
         }

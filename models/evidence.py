@@ -52,7 +52,7 @@ def propensity_log_ratios(
 
     >>> r = propensity_log_ratios(*(np.array([x]) for x in (30.0, 100.0, 0.1, 1e6)))
     >>> np.round(r, 1)
-    array([[  9.1,  17.9, -inf]])
+    array([[   8.2,   15.4, -134.7]])
     """
     exposed = np.maximum(exposed, acted)[..., None]
     acted = acted[..., None]

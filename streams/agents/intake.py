@@ -78,11 +78,11 @@ class IntakeStep(Protocol):
 
 @dataclass(slots=True)
 class _Rest:
-    """Since when a partition has stood where it stands, and whether that was announced."""
+    """Since when a partition has stood where it stands, and when that was last announced."""
 
     position: int
     since_s: float
-    is_announced: bool = False
+    announced_s: float | None = None
     is_empty: bool | None = None
 
 
@@ -124,6 +124,7 @@ class IntakePartitions:
         self._sending = asyncio.Lock()
         self._unacknowledged: list[Any] = []
         self._rests: dict[Partition, _Rest] = {}
+        self._took_s = self._woke_s = float("-inf")
         self._sources = 0
         self._producer: Any = None
         self.consumer: LedgerConsumer | None = None
@@ -180,6 +181,7 @@ class IntakePartitions:
                 rest = await consumer.begin(partition, chunk)
                 if rest is None:
                     return
+                self._note_activity()
                 for piece in pieces(rest, bytes_max=STEP_BYTES_MAX):
                     output = self._step.process(
                         piece,
@@ -257,8 +259,23 @@ class IntakePartitions:
                 for partition in list(self._rests):
                     await self._look_at(partition)
 
+    def _note_activity(self) -> None:
+        """Note when the input woke up: until a while later nobody is called idle.
+
+        After a silence the first chunk may bring days of event time (a replay); the chunks of the
+        other partitions are on their way, and would come late if these were called idle now.
+        """
+        now = self._clock()
+        if now - self._took_s >= self._idle_after_s:
+            self._woke_s = now
+        self._took_s = now
+
     async def _look_at(self, partition: Partition) -> None:
-        """Announce once that a partition is idle: at once when it is empty, else after a while."""
+        """Announce that a partition is idle: at once when it is empty, then now and again.
+
+        An idle partition lets the watermark follow the others up to its last announcement
+        (models/event_time.py), hence it repeats it every `idle_after_ms`.
+        """
         consumer = self._ledger_consumer()
         rest = self._rests.get(partition)
         position = consumer.ledger.done(partition)
@@ -268,12 +285,16 @@ class IntakePartitions:
             self._rests[partition] = _Rest(position, self._clock(), is_empty=False)
             return
         end = consumer.stable_end(partition)
-        if rest.is_announced or end is None or position < end:
+        if end is None or position < end:
             return
         if rest.is_empty is None:
             first = (await consumer.earliest_offsets(partition))[partition]
             rest.is_empty = first >= end
-        if rest.is_empty or self._clock() - rest.since_s >= self._idle_after_s:
+        quiet_since_s = max(rest.since_s, rest.announced_s or rest.since_s, self._woke_s)
+        never_announced = rest.announced_s is None
+        if (rest.is_empty and never_announced) or (
+            self._clock() - quiet_since_s >= self._idle_after_s
+        ):
             await self._announce(partition, rest)
 
     async def _announce(self, partition: Partition, rest: _Rest) -> None:
@@ -292,5 +313,5 @@ class IntakePartitions:
             )
             for target in range(self._partitions):
                 await self._send_batch(target, message)
-            rest.is_announced = True
+            rest.announced_s = self._clock()
             self._metrics.batches.labels("heartbeat").inc(self._partitions)
