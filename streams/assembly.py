@@ -4,8 +4,8 @@ streams/app.py holds the only app at module level; tests build their own with ot
 
 What is overridden of `faust.App` (faust/app/base.py): `_new_transport` (ours, which delivers
 chunks), `_create_directories` (nothing is kept on disk), `on_first_start` (topics and connections
-come first), `_crash` (crash-only), `on_rebalance_end` (processing begins), `on_stop` (the last checkpoint) and
-`on_shutdown` (connections go last).
+come first), `_crash` (crash-only), `on_rebalance_end` (processing begins), `on_stop` (the last
+checkpoint) and `on_shutdown` (connections go last).
 """
 
 import asyncio

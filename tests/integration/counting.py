@@ -184,8 +184,12 @@ class CountingHotspots:
                 raise BrokenChainError(f"{news} after {self.totals}")
             self.totals[news["partition"]] = news["total"]
             self._dirty.add(news["partition"])
-            alert = json.dumps({"id": f"{news['partition']}/{news['total']}"}).encode()
-            self._outputs.append(Output("alerts", 0, None, alert))
+            alert = {
+                "id": f"{news['partition']}/{news['total']}",
+                "type": "hotspot.emerging",
+                "data": {},
+            }
+            self._outputs.append(Output("alerts", 0, None, json.dumps(alert).encode()))
 
     def learn(self, key: bytes, value: bytes | None) -> None:
         pass
@@ -198,3 +202,33 @@ class CountingHotspots:
         self._dirty = set()
         outputs, self._outputs = self._outputs, []
         return Cut(rows, outputs)
+
+
+AHEAD_MAX = 2_000
+"""Events that `WaitingStages` may be ahead of what `hotspots` has seen of them."""
+
+
+class WaitingStages(CountingStages):
+    """Waits, when it is far ahead, until what it said has come back through `learned`."""
+
+    def __init__(self, partition: int) -> None:
+        super().__init__(partition)
+        self._seen = 0
+
+    @property
+    def held(self) -> bool:  # type: ignore[override] # a constant in the class above
+        return self.total - self._seen > AHEAD_MAX
+
+    def learn(self, key: bytes, value: bytes | None) -> None:
+        if int(key) == self.partition:
+            self._seen = max(self._seen, int(value or b"0"))
+
+
+class TeachingHotspots(CountingHotspots):
+    """Says how far it has seen each partition."""
+
+    def process(self, chunk: Chunk) -> None:
+        super().process(chunk)
+        for partition in sorted(self._dirty):
+            total = str(self.totals[partition]).encode()
+            self._outputs.append(Output("learned", 0, str(partition).encode(), total))

@@ -9,11 +9,16 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+from uuid import uuid4
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError
 from counting import COUNT, MARKS
 from pydantic import SecretStr
 
@@ -25,7 +30,7 @@ from streams.topics import Topic, create_input_topic, topic_names
 
 WORKER = Path(__file__).parent / "worker_under_test.py"
 ACTIONS = ("view", "like", "share", "comment")
-DONE_TIMEOUT_S = 40.0
+DONE_TIMEOUT_S = 60.0
 
 
 @dataclass
@@ -33,7 +38,8 @@ class Pipeline:
     """One input, one group, some workers."""
 
     bootstrap_servers: str
-    name: str
+    logs_directory: Path
+    name: str = field(default_factory=lambda: f"t{uuid4().hex[:8]}")
     partitions: int = 4
     sources: int = 3
     environment: dict[str, str] = field(default_factory=dict)
@@ -125,7 +131,7 @@ class Pipeline:
                 "metrics_port",
             )
         }
-        log = Path(os.environ["TEST_LOGS"]) / f"{self.name}-{len(self.workers)}.log"
+        log = self.logs_directory / f"{self.name}-{len(self.workers)}.log"
         with log.open("ab") as stderr:
             worker = subprocess.Popen(
                 [sys.executable, str(WORKER)],
@@ -144,7 +150,7 @@ class Pipeline:
 
     def logs(self) -> str:
         """Return what all workers wrote."""
-        files = sorted(Path(os.environ["TEST_LOGS"]).glob(f"{self.name}-*.log"))
+        files = sorted(self.logs_directory.glob(f"{self.name}-*.log"))
         return "\n".join(file.read_text(errors="replace") for file in files)
 
     def stop_workers(self) -> None:
@@ -157,35 +163,66 @@ class Pipeline:
 
     # ---- what they did ----------------------------------------------------------------------
 
-    async def lag(self) -> int:
-        """Return how many offsets of all consumed topics are not committed."""
+    async def ends(self) -> dict[TopicPartition, int]:
+        """Return where committed data end in all consumed topics; empty before they exist."""
         topics = [
             self.topics[topic]
             for topic in (Topic.ENGAGEMENT, Topic.BATCHES, Topic.VIDEO_STAGES, Topic.ALERTS)
         ]
+        async with self._admin() as admin, self._reader() as consumer:
+            described = await admin.describe_topics(topics)
+            if any(topic["error_code"] for topic in described):
+                return {}
+            ends: dict[TopicPartition, int] = await consumer.end_offsets(
+                [
+                    TopicPartition(topic["topic"], part["partition"])
+                    for topic in described
+                    for part in topic["partitions"]
+                ]
+            )
+            return ends
+
+    async def committed(self) -> dict[TopicPartition, int]:
+        """Return what the group has committed of the topics of `ends`."""
+        ends = await self.ends()
+        async with self._admin() as admin:
+            try:
+                found = await admin.list_consumer_group_offsets(self.name, partitions=list(ends))
+            except GroupCoordinatorNotAvailableError:
+                return dict.fromkeys(ends, 0)  # the broker is only making the topic of offsets
+        return {partition: max(0, found[partition].offset) for partition in ends}
+
+    async def lag(self) -> int:
+        """Return how many offsets of all consumed topics are not committed."""
+        ends = await self.ends()
+        if not ends:
+            return 1
+        committed = await self.committed()
+        return sum(end - committed[partition] for partition, end in ends.items())
+
+    @asynccontextmanager
+    async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
         admin = AIOKafkaAdminClient(bootstrap_servers=self.bootstrap_servers)
         await admin.start()
+        try:
+            yield admin
+        finally:
+            await admin.close()
+
+    @asynccontextmanager
+    async def _reader(self) -> AsyncIterator[AIOKafkaConsumer]:
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.bootstrap_servers, isolation_level="read_committed"
+            bootstrap_servers=self.bootstrap_servers,
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
         )
         await consumer.start()
         try:
-            described = {t["topic"]: t for t in await admin.describe_topics(topics)}
-            if any(topic["error_code"] for topic in described.values()):
-                return 1  # not created yet
-            partitions = [
-                TopicPartition(name, part["partition"])
-                for name, topic in described.items()
-                for part in topic["partitions"]
-            ]
-            end = await consumer.end_offsets(partitions)
-            committed = await admin.list_consumer_group_offsets(self.name, partitions=partitions)
-            return sum(max(0, end[tp] - max(0, committed[tp].offset)) for tp in partitions)
+            yield consumer
         finally:
             await consumer.stop()
-            await admin.close()
 
-    async def wait_until_done(self, restart: bool = False) -> None:
+    async def wait_until_done(self, *, restart: bool = False) -> None:
         """Wait until everything is committed; start workers anew that ended, if asked to."""
         deadline = time.monotonic() + DONE_TIMEOUT_S
         still = 0
@@ -193,6 +230,9 @@ class Pipeline:
             await asyncio.sleep(0.3)
             if restart:
                 self.restart_ended()
+            ended = [worker.returncode for worker in self.workers if worker.poll() is not None]
+            if ended:
+                raise AssertionError(f"workers ended with {ended}")
             still = still + 1 if await self.lag() == 0 else 0
             if time.monotonic() > deadline:
                 raise AssertionError(f"lag {await self.lag()} after {DONE_TIMEOUT_S} s")
@@ -205,15 +245,9 @@ class Pipeline:
             self.start_worker()
         return [worker.returncode for worker in ended]
 
-    async def read(self, topic: Topic) -> list[tuple[int, bytes | None, bytes | None]]:
-        """Return partition, key and value of all committed records of a topic, in log order."""
-        consumer = AIOKafkaConsumer(
-            bootstrap_servers=self.bootstrap_servers,
-            isolation_level="read_committed",
-            auto_offset_reset="earliest",
-        )
-        await consumer.start()
-        try:
+    async def records(self, topic: Topic) -> list[Any]:
+        """Return all committed records of a topic, those of one partition in log order."""
+        async with self._reader() as consumer:
             name = self.topics[topic]
             count = self.partitions if topic in (Topic.BATCHES, Topic.VIDEOS_CHANGELOG) else 1
             partitions = [TopicPartition(name, number) for number in range(count)]
@@ -221,15 +255,19 @@ class Pipeline:
             end = await consumer.end_offsets(partitions)
             records = []
             while any([await consumer.position(tp) < end[tp] for tp in partitions]):
-                fetched = await consumer.getmany(timeout_ms=200)
-                records += [
-                    (tp.partition, record.key, record.value)
-                    for tp, batch in fetched.items()
-                    for record in batch
-                ]
+                for batch in (await consumer.getmany(timeout_ms=200)).values():
+                    records += batch
             return records
-        finally:
-            await consumer.stop()
+
+    async def read(self, topic: Topic) -> list[tuple[int, bytes | None, bytes | None]]:
+        """Return partition, key and value of all committed records of a topic."""
+        return [
+            (record.partition, record.key, record.value) for record in await self.records(topic)
+        ]
+
+    async def rejected_headers(self) -> dict[bytes, dict[str, bytes]]:
+        """Return the headers of each rejected message by its key."""
+        return {record.key: dict(record.headers) for record in await self.records(Topic.REJECTED)}
 
     async def assert_exact(self) -> None:
         """Hold counts, outputs, alerts and rejects against the truth."""

@@ -1,11 +1,11 @@
 """A worker with the counting steps, to be killed: `python worker_under_test.py` with settings.
 
-TEST_KILL_CHANCE and TEST_STOP_CHANCE: the chance, at each step of a transaction, that the process
-sends itself SIGKILL or SIGSTOP there. TEST_SLOW_S: a wait in each chunk, so that kills hit work.
+TEST_KILL_AT: the process kills itself (SIGKILL) when it has passed so many places within
+transactions. TEST_SLOW_S: a wait in each chunk, so that kills hit work. TEST_WAITS: the steps wait
+for what comes through `learned`.
 """
 
 import os
-import random
 import signal
 import sys
 import time
@@ -13,7 +13,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from counting import CountingHotspots, CountingStages, LineIntake
+from counting import (
+    CountingHotspots,
+    CountingStages,
+    LineIntake,
+    TeachingHotspots,
+    WaitingStages,
+)
 
 from models.steps import Chunk, Output
 from streams.assembly import Steps, build_app
@@ -21,19 +27,16 @@ from streams.running import run_app
 from streams.settings import load_settings
 from streams.transactions import PartitionTransactions
 
-KILL_CHANCE = float(os.environ.get("TEST_KILL_CHANCE", "0"))
-STOP_CHANCE = float(os.environ.get("TEST_STOP_CHANCE", "0"))
+KILL_AT = int(os.environ.get("TEST_KILL_AT", "0"))
 SLOW_S = float(os.environ.get("TEST_SLOW_S", "0"))
-chance = random.Random(os.getpid())  # noqa: S311 - a test's dice
+passed: list[str] = []
 
 
 def maybe_die(where: str) -> None:
-    if chance.random() < KILL_CHANCE:
+    passed.append(where)
+    if len(passed) == KILL_AT:
         os.write(2, f"test: killed {where}\n".encode())
         os.kill(os.getpid(), signal.SIGKILL)
-    if chance.random() < STOP_CHANCE:
-        os.write(2, f"test: stopped {where}\n".encode())
-        os.kill(os.getpid(), signal.SIGSTOP)
 
 
 class DyingTransactions(PartitionTransactions):
@@ -59,8 +62,11 @@ class SlowStages(CountingStages):
 
 def main() -> None:
     settings = load_settings()
+    waits = "TEST_WAITS" in os.environ
     steps = Steps(
-        intake=LineIntake(settings.partitions), stages=SlowStages, hotspots=CountingHotspots
+        intake=LineIntake(settings.partitions),
+        stages=WaitingStages if waits else SlowStages,
+        hotspots=TeachingHotspots if waits else CountingHotspots,
     )
     run_app(build_app(settings, steps, transactions=DyingTransactions))
 

@@ -1,0 +1,139 @@
+"""Every event counts exactly once, whatever happens to the workers: real workers, a real broker."""
+
+import asyncio
+import random
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pipeline import Pipeline
+
+from streams.local.kafka import EmbeddedKafka
+from streams.topics import Topic
+
+pytestmark = [pytest.mark.kafka, pytest.mark.asyncio]
+
+
+@pytest.fixture
+def pipeline(kafka: EmbeddedKafka, tmp_path: Path) -> Iterator[Pipeline]:
+    made = Pipeline(kafka.bootstrap_servers, tmp_path)
+    try:
+        yield made
+    finally:
+        made.stop_workers()
+        print(made.logs())  # noqa: T201 - pytest shows it when the test fails
+
+
+async def test_one_undisturbed_worker(pipeline: Pipeline) -> None:
+    await pipeline.produce(12_000, seed=1)
+    await pipeline.produce(6_000, seed=2, transactional=True)
+    worker = pipeline.start_worker()
+    await pipeline.wait_until_done()
+    worker.send_signal(signal.SIGTERM)
+    assert await asyncio.to_thread(worker.wait, 10) == 0, "ends cleanly within 10 s"
+    await pipeline.assert_exact()
+    committed = await pipeline.committed()
+    assert committed == await pipeline.ends(), "the very end, control records included"
+    headers = await pipeline.rejected_headers()
+    assert headers.keys() == pipeline.refused
+    for key, found in headers.items():
+        partition, offset = key.split(b":")
+        assert found == {
+            "reason": b"malformed",
+            "detail": b"two words expected",
+            "source_topic": pipeline.topics[Topic.ENGAGEMENT].encode(),
+            "source_partition": partition,
+            "source_offset": offset,
+        }
+
+
+@pytest.mark.crash
+async def test_killed_at_random_points(pipeline: Pipeline) -> None:
+    chance = random.Random(7)  # noqa: S311 - a test's dice
+    await pipeline.produce(40_000, seed=1)
+    pipeline.environment = {"TEST_SLOW_S": "0.04", "HOTSPOTS_INSTANCE_ID": "one"}
+    worker = pipeline.start_worker()
+    for _ in range(5):
+        await asyncio.sleep(chance.uniform(1.8, 3.5))
+        worker.kill()
+        worker.wait()
+        pipeline.restart_ended()
+        (worker,) = pipeline.workers
+    await pipeline.wait_until_done()
+    await pipeline.assert_exact()
+
+
+@pytest.mark.crash
+async def test_killed_inside_checkpoints(pipeline: Pipeline) -> None:
+    """Five transactions run side by side; each has four places at which the worker may die."""
+    await pipeline.produce(30_000, seed=1)
+    places = (2, 6, 11, 17)
+    for place in places:
+        pipeline.environment = {
+            "TEST_KILL_AT": str(place),
+            "TEST_SLOW_S": "0.02",
+            "HOTSPOTS_INSTANCE_ID": "one",
+        }
+        worker = pipeline.start_worker()
+        assert await asyncio.to_thread(worker.wait, 30) == -signal.SIGKILL
+        pipeline.workers.remove(worker)
+        await pipeline.produce(2_000, seed=place)
+    del pipeline.environment["TEST_KILL_AT"]
+    pipeline.start_worker()
+    await pipeline.wait_until_done()
+    await pipeline.assert_exact()
+    killed = {line for line in pipeline.logs().splitlines() if line.startswith("test: killed")}
+    assert len(killed) >= 3, killed
+
+
+@pytest.mark.crash
+async def test_a_second_worker_joins_and_leaves(pipeline: Pipeline) -> None:
+    await pipeline.produce(40_000, seed=1)
+    pipeline.environment = {"TEST_SLOW_S": "0.05"}
+    pipeline.start_worker()
+    await asyncio.sleep(3.5)
+    second = pipeline.start_worker()
+    await pipeline.produce(20_000, seed=3)
+    await asyncio.sleep(3.0)
+    second.send_signal(signal.SIGTERM)
+    assert await asyncio.to_thread(second.wait, 10) == 0
+    pipeline.workers.remove(second)
+    await pipeline.wait_until_done()
+    await pipeline.assert_exact()
+    assert "begins at" in (pipeline.logs_directory / f"{pipeline.name}-1.log").read_text()
+
+
+@pytest.mark.crash
+async def test_a_stopped_worker_is_fenced_when_it_comes_back(pipeline: Pipeline) -> None:
+    """SIGSTOP until the partitions have moved, then SIGCONT."""
+    await pipeline.produce(40_000, seed=1)
+    pipeline.environment = {"TEST_SLOW_S": "0.05"}
+    frozen = pipeline.start_worker()
+    await asyncio.sleep(3.0)
+    frozen.send_signal(signal.SIGSTOP)
+    pipeline.start_worker()
+    await pipeline.produce(10_000, seed=3)
+    await pipeline.wait_until_done()
+    frozen.send_signal(signal.SIGCONT)
+    assert await asyncio.to_thread(frozen.wait, 15) == 1
+    last_line = (pipeline.logs_directory / f"{pipeline.name}-0.log").read_text().splitlines()[-1]
+    assert last_line.startswith("hotspots: worker ends: a checkpoint failed: ProducerFenced")
+    pipeline.workers.remove(frozen)
+    await pipeline.produce(5_000, seed=4)
+    await pipeline.wait_until_done()
+    await pipeline.assert_exact()
+
+
+async def test_held_partitions_go_on_when_what_they_wait_for_is_learned(pipeline: Pipeline) -> None:
+    await pipeline.produce(40_000, seed=1)
+    pipeline.environment = {"TEST_WAITS": "yes"}
+    worker = pipeline.start_worker()
+    await asyncio.sleep(3.0)
+    worker.kill()
+    worker.wait()
+    pipeline.restart_ended()
+    await pipeline.wait_until_done()
+    await pipeline.assert_exact()
+    versions = await pipeline.read(Topic.LEARNED)
+    assert len(versions) > 4, "nobody had to wait"
