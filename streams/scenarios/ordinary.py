@@ -14,9 +14,9 @@ from streams.scenarios.arrivals import Videos, daily_rhythm, events_of, slot_tim
 from streams.scenarios.event_blocks import single_events
 
 ORDINARY_PLATFORMS: Final = {
-    "douyin": 0.38,
+    "douyin": 0.32,
     f.BILIBILI: 0.30,
-    "weibo": 0.20,
+    "weibo": 0.26,
     "kuaishou": 0.06,
     "xiaohongshu": 0.06,
 }
