@@ -104,6 +104,7 @@ def quantile(scale: str, histogram: Floats, q: float) -> Floats:
 
 _SHAPES: Final = {
     "propensity": (SIGNALS, AGES, REACHES, bins_of("propensity")),
+    "response": (AGES, REACHES, bins_of("propensity")),
     "intensity": (SIGNALS, AGES, bins_of("intensity")),
     "overdispersion": (SIGNALS, bins_of("dispersion")),
     "burstiness": (SIGNALS, bins_of("dispersion")),
@@ -117,7 +118,9 @@ class EpochSummary:
     """Histograms of one platform in one epoch: whole counts, float64 so that they can fade.
 
     Attributes:
-        propensity: [SIGNALS, AGES, REACHES, bins], video-epochs by events per exposure.
+        propensity: [SIGNALS, AGES, REACHES, bins], video-epochs by events per exposure, each drawn
+            towards the shipped cohort by what it lacks in exposures.
+        response: [AGES, REACHES, bins], video-epochs by identification per exposure as it is.
         intensity: [SIGNALS, AGES, bins], video-epochs by events per hour.
         overdispersion: [SIGNALS, bins], by the beta-binomial's 1 / (a + b + 1).
         burstiness: [SIGNALS, bins], by the gamma-Poisson's 1 / r.
@@ -127,6 +130,7 @@ class EpochSummary:
     """
 
     propensity: Floats
+    response: Floats
     intensity: Floats
     overdispersion: Floats
     burstiness: Floats
@@ -204,11 +208,17 @@ def summarise(rows: VideoEpochs, hours: Floats) -> EpochSummary:
     summary.hours += hours
     summary.newcomers += rows.new.sum()
     known = rows.views >= LEAST_EXPOSURES
+    response = rows.acted_ever[:, Signal.IDENTIFICATION] / np.maximum(rows.views, 1.0)
+    bins = bin_index("propensity", np.minimum(response, 1.0))
+    np.add.at(summary.response, (rows.age[known], rows.reach[known], bins[known]), 1)
     exposed = np.maximum(rows.exposed, 1.0)
     for signal in range(SIGNALS):
         acted = rows.acted[:, signal]
-        ever = np.minimum(rows.acted_ever[:, signal] / np.maximum(rows.views, 1.0), 1.0)
-        bins = bin_index("propensity", ever)
+        # A posterior mean, the shipped propensity being worth LEAST_EXPOSURES: nobody's true
+        # propensity is zero because nobody has shared yet.
+        prior = SHIPPED.propensity[signal, rows.age, rows.reach] * LEAST_EXPOSURES
+        ever = (rows.acted_ever[:, signal] + prior) / (rows.views + LEAST_EXPOSURES)
+        bins = bin_index("propensity", np.minimum(ever, 1.0))
         where = (rows.age[known], rows.reach[known], bins[known])
         np.add.at(summary.propensity[signal], where, 1)
         rate = np.minimum(acted / exposed, 1.0)
@@ -260,7 +270,7 @@ def derive(memory: EpochSummary) -> PlatformCohort:
         propensity[signal] = _blend(
             learned, SHIPPED.propensity[signal], videos[signal], PRIOR_PROPENSITY
         )
-    scarce = quantile("propensity", memory.propensity[Signal.IDENTIFICATION], SCARCE_QUANTILE)
+    scarce = quantile("propensity", memory.response, SCARCE_QUANTILE)
     scarcity = _blend(scarce, SHIPPED.scarcity, videos[Signal.IDENTIFICATION], PRIOR_INTENSITY)
     inner = quantile("intensity", memory.intensity, 0.9)
     outer = quantile("intensity", memory.intensity, 0.99)

@@ -21,7 +21,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from models import evidence
+from models import evidence, sketches
 from models.cohorts import DRIFT, SIGNALS
 from models.parameters import HOUR_MS
 from models.video_state import NEVER, NOT_DUE
@@ -52,6 +52,12 @@ again."""
 
 OWN_HALF_LIFE_MS: Final = 24 * HOUR_MS
 """A video's own past is what it did in the last day or so, over the daily rhythm."""
+
+CROWD: Final = 150
+"""A stage is public: its actions come from more people than may all know each other (R. Dunbar,
+"Neocortex size as a constraint on group size in primates", 1992: about 150). It takes strangers,
+weak ties, to form a value ecosystem (seed 000, section 3.1), and forty accounts that push are not
+a crowd. Events whose actors are not known count as people."""
 
 RULES: Final = SIGNALS + 1
 """Detectors that share the promised alarm rate: one per signal, and scarcity."""
@@ -209,7 +215,9 @@ def entries(
     per_exposure = evidence.mixed(rows["propensity_evidence"])
     per_hour = evidence.mixed(rows["intensity_evidence"])
     strength = np.where(exposed[:, None], np.minimum(per_exposure, per_hour), per_hour)
-    enough = strength >= log_c
+    crowd = sketches.estimate(rows["people"].reshape(-1, sketches.REGISTERS))
+    crowd = crowd.reshape(strength.shape) + rows["acted"] - rows["known_actors_acted"]
+    enough = (strength >= log_c) & (crowd >= CROWD)
     rows["ignored"] |= exposed & (evidence.mixed(rows["scarcity_evidence"]) >= log_c)
     enough &= ~rows["entered"] & ~rows["deleted"][:, None]
     found: list[Transition] = []
