@@ -57,7 +57,7 @@ class Pipeline:
             input_topic=f"{self.name}-engagement",
             partitions=self.partitions,
             session_timeout_ms=6_000,
-            idle_after_ms=1_000,
+            idle_after_ms=60_000,
             checkpoint_interval_ms=200,
             fetch_bytes_max=65_536,
             metrics_port=0,
@@ -152,6 +152,12 @@ class Pipeline:
         """Return what all workers wrote."""
         files = sorted(self.logs_directory.glob(f"{self.name}-*.log"))
         return "\n".join(file.read_text(errors="replace") for file in files)
+
+    async def stop(self, worker: subprocess.Popen[bytes]) -> None:
+        """Stop a worker in order, which takes 10 s at most."""
+        worker.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(worker.wait, 10) == 0
+        self.workers.remove(worker)
 
     def stop_workers(self) -> None:
         """End what still runs, whatever state it is in."""
