@@ -49,8 +49,8 @@ one in a thousand or rarer."""
 
 DRIFT: Final = 1.25
 """By how much a cohort may drift between the epochs it was learned from and the one it is used in.
-Measured on the development halves: the medians of consecutive epochs differ by less
-(docs/detection.md)."""
+Measured on the uploads of the development data, two epochs apart: 99 % of the cells' propensities rose
+by less than 9 %, 95 % of their intensities by less than 16 %."""
 
 
 @dataclass(frozen=True, slots=True)
