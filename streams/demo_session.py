@@ -6,6 +6,7 @@ import os
 from rich.console import Console
 
 from streams.demo_settings import demo_environment, metrics_port
+from streams.demo_traces import remove_traces
 from streams.demonstration import Demonstration
 from streams.local.servers import local_servers
 from streams.progress import say
@@ -32,9 +33,10 @@ def play(*, once: bool, seed: int | None, speed: float | None, ordinary_videos: 
     scenario = british_museum(SEED if seed is None else seed, ordinary_videos)
     with local_servers(progress=say) as servers:
         environment = demo_environment(os.environ, servers, metrics_port(os.environ))
+        settings = load_settings(environment)
         demonstration = Demonstration(
             scenario,
-            load_settings(environment),
+            settings,
             environment,
             speed=speed,
             console=console,
@@ -47,7 +49,7 @@ def play(*, once: bool, seed: int | None, speed: float | None, ordinary_videos: 
             verdict = demonstration.verdict
         finally:
             if servers.kafka is None or servers.valkey is None:
-                asyncio.run(demonstration.remove_traces())
+                remove_traces(settings)
     if once:
         show_verdict(verdict, scenario.truth, console)
     return verdict.passed

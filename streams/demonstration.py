@@ -14,7 +14,6 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import TopicPartition
 from rich.console import Console
 from rich.live import Live
@@ -250,18 +249,6 @@ class Demonstration:
             while True:
                 live.update(render(self.state), refresh=True)
                 await asyncio.sleep(REFRESH_S)
-
-    async def remove_traces(self) -> None:
-        """Delete the demo's topics and its board, on servers that are not ours."""
-        async with BoardStore(self._settings.redis, self._settings.board_key) as store:
-            await store.clear()
-        admin = AIOKafkaAdminClient(**client_options(self._settings))
-        await admin.start()
-        try:
-            await admin.delete_topics(sorted(self._topics.values()))
-            await admin.delete_consumer_groups([self._settings.app_id])
-        finally:
-            await admin.close()
 
 
 class _Consumer:
