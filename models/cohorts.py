@@ -48,9 +48,9 @@ INTENSITY_QUANTILE: Final = 0.999
 one in a thousand or rarer."""
 
 DRIFT: Final = 1.25
-"""By how much a cohort may drift between the epochs it was learned from and the one it is used in.
-Measured on the uploads of the development data, two epochs apart: 99 % of the cells' propensities rose
-by less than 9 %, 95 % of their intensities by less than 16 %."""
+"""By how much a cohort may drift between the epochs it was learned from and the one it is used
+in. Measured on the uploads of the development data, two epochs apart: 99 % of the cells'
+propensities rose by less than 9 %, 95 % of their intensities by less than 16 %."""
 
 
 @dataclass(frozen=True, slots=True)

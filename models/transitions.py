@@ -38,9 +38,9 @@ _ACTIVE, _INTERRUPTED, _FADED, _REVIVED = range(4)
 _UNDECIDED, _IDENTIFICATION, _EXCLUSION, _CONTESTED = range(4)
 
 ACTIVITY_HALF_LIFE_MS: Final = 6 * HOUR_MS
-"""Activity is smoothed over a quarter of a day, so that a night is no collapse: smoothed like this, the
-daily rhythm of tweets, shares and danmaku in the development data falls to 0.70, 0.78 and 0.56 of its
-highest, unsmoothed to 0.35, 0.41 and 0.07."""
+"""Activity is smoothed over a quarter of a day, so that a night is no collapse: smoothed like
+this, the daily rhythm of tweets, shares and danmaku in the development data falls to 0.70, 0.78
+and 0.56 of its highest, unsmoothed to 0.35, 0.41 and 0.07."""
 
 COLLAPSE: Final = 0.1
 """An episode ends when smoothed activity falls under a tenth of its peak: entering takes evidence
