@@ -24,6 +24,8 @@ def run_app(app: WorkerApp) -> NoReturn:
     logging.basicConfig(level=level, format=LOG_FORMAT, stream=sys.stderr)
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    # A checkpoint that takes longer than its interval is no news; its duration is a metric.
+    logging.getLogger("mode.timers").setLevel(logging.ERROR)
     worker = faust.Worker(
         app, loglevel=level, override_logging=False, redirect_stdouts=False, quiet=True
     )

@@ -127,6 +127,9 @@ def pieces(chunk: Chunk, *, bytes_max: int) -> Iterator[Chunk]:
     >>> [(part.low_offset, part.next_offset, part.values) for part in pieces(whole, bytes_max=4)]
     [(0, 3, [b'aa', b'bb']), (3, 9, [b'cc'])]
     """
+    if sum(len(value) for value in chunk.values if value) <= bytes_max:
+        yield chunk
+        return
     start, size = 0, 0
     low = chunk.low_offset
     for row, value in enumerate(chunk.values):

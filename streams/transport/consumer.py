@@ -311,6 +311,8 @@ class LedgerConsumer(driver.Consumer):  # type: ignore[misc] # Faust is read as 
         A net below the ledger: it sees a gap only when a later chunk arrives, and the last chunk
         of a partition has no later one.
         """
+        if not self.ledger.is_open and not self.app.rebalancing and self.assignment():
+            await self.begin_processing()
         standing = {}
         for partition in [tp for host in self.hosts for tp in self._of(host, self.assignment())]:
             expected = self.ledger.expected(partition)

@@ -1,6 +1,7 @@
 """What a worker does when something is wrong, idle, or has to be told in one line."""
 
 import asyncio
+import json
 import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
 from pipeline import Pipeline
 
 from models.batches import BatchHeader, BatchKind, decode_batch
+from streams.delivery.board_store import BoardStore
 from streams.local.kafka import EmbeddedKafka
 from streams.topics import Topic, create_input_topic, ensure_topics
 
@@ -132,6 +134,26 @@ async def test_input_that_was_deleted_unread_is_passed_over_and_reported(
     assert pipeline.logs().count("are deleted, unread") == pipeline.sources
     pipeline.refused = {key for key in pipeline.refused if key in await pipeline.rejected_headers()}
     await pipeline.assert_exact()
+
+
+async def test_a_board_that_is_down_stops_nothing_and_gets_everything_later(
+    pipeline: Pipeline, redis_url: str
+) -> None:
+    await pipeline.produce(3_000, seed=1)
+    worker = pipeline.start_worker(HOTSPOTS_REDIS="redis://127.0.0.1:9/0")
+    alerts = TopicPartition(pipeline.topics[Topic.ALERTS], 0)
+    # All but the alerts are committed.
+    while await pipeline.lag() > (await pipeline.ends()).get(alerts, 0):  # noqa: ASYNC110 - Kafka has no event for it
+        await asyncio.sleep(0.3)
+    await pipeline.stop(worker)
+    assert (await pipeline.committed())[alerts] == 0
+    pipeline.start_worker(HOTSPOTS_REDIS=redis_url, HOTSPOTS_BOARD_KEY=pipeline.name)
+    await pipeline.wait_until_done()
+    await pipeline.assert_exact()
+    async with BoardStore(redis_url, pipeline.name) as store:
+        shown = [alert["id"] for alert in await store.read_alerts()]
+    told = [json.loads(value or b"")["id"] for _, _, value in await pipeline.read(Topic.ALERTS)]
+    assert shown == told[::-1]
 
 
 async def test_a_worker_without_its_kafka_ends_with_one_line(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from counting import (
 
 from models.steps import Chunk, Output
 from streams.assembly import Steps, build_app
+from streams.delivery.board_store import BoardStore
 from streams.running import run_app
 from streams.settings import load_settings
 from streams.transactions import PartitionTransactions
@@ -68,7 +69,8 @@ def main() -> None:
         stages=WaitingStages if waits else SlowStages,
         hotspots=TeachingHotspots if waits else CountingHotspots,
     )
-    run_app(build_app(settings, steps, transactions=DyingTransactions))
+    store = BoardStore(settings.redis, settings.board_key) if settings.redis else None
+    run_app(build_app(settings, steps, store=store, transactions=DyingTransactions))
 
 
 if __name__ == "__main__":
