@@ -64,6 +64,11 @@ class HotspotsStep:
         """It waits for nobody."""
         return False
 
+    @property
+    def awaited(self) -> bool:
+        """Whether a version is ready that partitions of `stages` may be held for."""
+        return any(output.topic == LEARNED for output in self._outputs)
+
     def load(self, key: bytes, value: bytes | None) -> None:
         """Take one changelog record."""
         if value is None:

@@ -89,6 +89,11 @@ class StagesStep:
         """Whether the next bucket waits for a cohort version."""
         return self._held
 
+    @property
+    def awaited(self) -> bool:
+        """Whether its report is what the version it waits for is made of."""
+        return self._held and bool(self._outputs)
+
     def load(self, key: bytes, value: bytes | None) -> None:
         """Take one changelog record."""
         if key.startswith(_ROW):

@@ -85,6 +85,10 @@ class PartitionStep(Protocol):
     def held(self) -> bool:
         """Whether the step waits for a `learned` version and wants no further chunks until then."""
 
+    @property
+    def awaited(self) -> bool:
+        """Whether other steps wait for the outputs made since the last cut."""
+
     def cut(self) -> Cut:
         """Return what changed since the last cut and forget that it did."""
 

@@ -280,6 +280,8 @@ class StatefulPartitions:
         self._metrics.observe_chunk(self.agent, rest.values)
         if owned.step.held:
             await self._hold(partition)
+        elif owned.step.awaited:
+            await consumer.checkpoint()
 
     async def _hold(self, partition: Partition) -> None:
         """Wait for a version: deliver nothing more, and let what it is made of be seen at once."""

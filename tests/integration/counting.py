@@ -98,6 +98,7 @@ class CountingStages:
     """
 
     held = False
+    awaited = False
 
     def __init__(self, partition: int) -> None:
         self.partition = partition
@@ -162,6 +163,7 @@ class CountingHotspots:
     """Follows the totals of all partitions; a hole or a repeat among them is an error."""
 
     held = False
+    awaited = False
 
     def __init__(self, partition: int) -> None:
         self.partition = partition
