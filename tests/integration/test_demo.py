@@ -99,6 +99,22 @@ def test_the_demo_ends_with_a_verdict_and_leaves_nothing_on_given_servers(
     assert not list(Redis.from_url(redis_url).scan_iter("*demo*"))
 
 
+def test_without_once_the_board_stays_and_the_verdict_is_the_exit_code(
+    kafka: EmbeddedKafka, redis_url: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    given = environment(HOTSPOTS_KAFKA=kafka.bootstrap_servers, HOTSPOTS_REDIS=redis_url)
+    with demo(log, given, "--speed", "max") as process:
+        wait_for(log, "all is decided; Ctrl-C ends", process, 240)
+        time.sleep(2)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        code = process.wait(timeout=GONE_WITHIN_S)
+    text = log.read_text()
+    assert code == (0 if "The promise is kept." in text else EXIT_NOT_KEPT), text
+    assert text.count("Planted against detected transitions") == 1
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_an_early_end_leaves_no_process(tmp_path: Path, number: signal.Signals) -> None:
     log = tmp_path / "log"
