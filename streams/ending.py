@@ -14,7 +14,7 @@ from typing import Final, NoReturn, ParamSpec, TypeVar
 EXIT_CRASH: Final = 1
 """The exit code of a worker that ended itself; whoever supervises it starts it again."""
 EXIT_UNUSABLE: Final = 2
-"""The exit code when a person has to mend something first (issue 3: "exit code 2")."""
+"""The exit code when a person has to mend something first."""
 
 _REASON_CHARACTERS_MAX: Final = 1_000
 """Keeps the line readable: errors of Kafka may quote whole requests."""
