@@ -229,6 +229,10 @@ class WaitingStages(CountingStages):
 class TeachingHotspots(CountingHotspots):
     """Says how far it has seen each partition."""
 
+    @property
+    def awaited(self) -> bool:  # type: ignore[override] # a constant in the class above
+        return bool(self._outputs)
+
     def process(self, chunk: Chunk) -> None:
         super().process(chunk)
         for partition in sorted(self._dirty):
