@@ -90,9 +90,11 @@ def quantile(scale: str, histogram: Floats, q: float) -> Floats:
         float[...]; 0 where the quantile lies among the zeros, or the histogram is empty.
     """
     first, _ = _SCALES[scale]
-    total = histogram.sum(axis=-1, keepdims=True)
-    rank = np.minimum(q * total + 1, total)
     cumulative = np.cumsum(histogram, axis=-1)
+    # The last running sum, not `sum`: of faded counts the two differ in the last digit, and a rank
+    # above the last running sum would be found nowhere.
+    total = cumulative[..., -1:]
+    rank = np.minimum(q * total + 1, total)
     index = np.argmax(cumulative >= rank, axis=-1)
     at = index[..., None]
     inside = np.take_along_axis(histogram, at, axis=-1)
@@ -318,12 +320,16 @@ class CohortMemory:
             for memory in self.platforms.values():
                 memory.add(EpochSummary.empty(), fade)
         self.epoch = epoch
-        for platform, summary in sorted(summaries, key=lambda item: item[0]):
+        # Whole counts are summed before they meet the faded memory: only whole counts give the
+        # same sum in any order and from any number of partitions.
+        of_epoch: dict[str, EpochSummary] = {}
+        for platform, summary in summaries:
+            of_epoch.setdefault(platform, EpochSummary.empty()).add(summary)
+        for platform in sorted(of_epoch):
             if platform in self.platforms:
-                self.platforms[platform].add(summary)
+                self.platforms[platform].add(of_epoch[platform])
             elif len(self.platforms) < MOST_PLATFORMS:
-                self.platforms[platform] = EpochSummary.empty()
-                self.platforms[platform].add(summary)
+                self.platforms[platform] = of_epoch[platform]
 
     def version(self, through_epoch: int) -> CohortVersion:
         """Return what is known, as the version named after `through_epoch`."""
