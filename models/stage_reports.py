@@ -107,6 +107,18 @@ def encode_report(report: StageReport) -> bytes:
     return encoded
 
 
+_DAMAGE: Final = (
+    pa.ArrowException,
+    AttributeError,
+    KeyError,
+    OSError,
+    StopIteration,
+    TypeError,
+    ValueError,
+)
+"""What reading a message raises that is not what it should be."""
+
+
 def decode_report(value: bytes) -> StageReport:
     """Return the report of a message.
 
@@ -116,14 +128,25 @@ def decode_report(value: bytes) -> StageReport:
     try:
         with pa.ipc.open_stream(pa.py_buffer(value)) as reader:
             metadata = json.loads(reader.schema.metadata[_KEY])
-            batch = reader.read_next_batch()
-    except (pa.ArrowException, OSError, StopIteration, KeyError, TypeError, ValueError) as error:
-        raise ReportFormatError(f"not a stage report: {error}") from error
-    if metadata["version"] != VERSION:
-        raise ReportFormatError(f"version {metadata['version']}; this program reads {VERSION}")
+            version = metadata["version"]
+            batch = reader.read_next_batch() if version == VERSION else None
+            if batch is not None:
+                batch.validate(full=True)
+    except _DAMAGE as error:
+        raise ReportFormatError(f"not a stage report: {error!r}") from error
+    if batch is None:
+        raise ReportFormatError(f"version {version}; this program reads {VERSION}")
+    try:
+        return _report_of(metadata, batch)
+    except _DAMAGE as error:
+        raise ReportFormatError(f"a damaged stage report: {error!r}") from error
+
+
+def _report_of(metadata: dict[str, Any], batch: Any) -> StageReport:  # noqa: ANN401 - pyarrow ships no types
+    """Return the report of a record batch; raises any of _DAMAGE where something is missing."""
     column = batch.column("row")
     if column.type.byte_width != REPORT.itemsize:
-        raise ReportFormatError(f"rows of {column.type.byte_width} bytes, not {REPORT.itemsize}")
+        raise ValueError(f"rows of {column.type.byte_width} bytes, not {REPORT.itemsize}")
     data = column.buffers()[1]
     rows = np.frombuffer(data, REPORT, count=len(column)) if len(column) else np.zeros(0, REPORT)
     return StageReport(

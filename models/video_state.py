@@ -170,7 +170,10 @@ class VideoTable:
                 self.rows = np.concatenate([self.rows, _new_rows(len(self.rows))])
                 self._dirty = np.concatenate([self._dirty, np.zeros_like(self._dirty)])
         self.slot_of[key] = slot
-        self._removed.discard(key)
+        if key in self._removed:
+            # The changelog still holds the row that was removed: the new one must take its place.
+            self._removed.discard(key)
+            self._dirty[slot] = True
         return slot
 
     def platform(self, slot: int) -> str:
@@ -244,10 +247,10 @@ class VideoTable:
             self._removed.discard(key)
             return
         end = 1 + ROW.itemsize
-        if packed[0] != ROW_VERSION or len(packed) < end:
+        if packed[:1] != bytes([ROW_VERSION]) or len(packed) < end:
             raise RowFormatError(
-                f"row of version {packed[0]} with {len(packed)} bytes; this program reads version "
-                f"{ROW_VERSION} with at least {end}: start with a new HOTSPOTS_APP_ID"
+                f"row of version {packed[:1].hex()} with {len(packed)} bytes; this program reads "
+                f"version {ROW_VERSION} with at least {end}: start with a new HOTSPOTS_APP_ID"
             )
         slot = int(self.slots([key])[0])
         self.rows[slot] = np.frombuffer(packed, ROW, count=1, offset=1)[0]

@@ -1,0 +1,93 @@
+import numpy as np
+import pytest
+from building import report_of
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.cohort_learning import EpochSummary
+from models.stage_reports import ReportFormatError, StageReport, decode_report, encode_report
+
+NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
+ROWS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "video": NAMES,
+            "profile": st.none() | st.just('{"title":"大英"}'),
+            "views": st.integers(0, 2**62),
+            "acted": st.lists(st.integers(0, 2**62), min_size=4, max_size=4),
+            "probability": st.floats(0, 1, width=32),
+            "views_per_hour": st.floats(0, 1e9),
+            "stage": st.integers(0, 3),
+            "transitions": st.lists(
+                st.fixed_dictionaries({"stage": st.just("judgment"), "time_ms": st.integers()}),
+                max_size=2,
+            ),
+        }
+    ),
+    max_size=6,
+)
+
+
+@given(rows=ROWS, sequence=st.integers(0, 2**40), through=st.integers(-1, 2**40))
+@settings(deadline=None)
+def test_a_report_is_read_as_it_was_written(
+    rows: list[dict[str, object]], sequence: int, through: int
+) -> None:
+    summary = EpochSummary.empty()
+    summary.propensity[2, 1, 3, 7] = 11
+    summary.newcomers += 4
+    before = report_of(*rows, partition=3, partitions=7, sequence=sequence, through_bucket=through)
+    before.summaries.append((9, "douyin", summary))
+    after = decode_report(encode_report(before))
+    for name in StageReport.__dataclass_fields__:
+        if name not in ("rows", "summaries"):
+            assert getattr(after, name) == getattr(before, name), name
+    np.testing.assert_array_equal(after.rows, before.rows)
+    (epoch, platform, got) = after.summaries[0]
+    assert (epoch, platform, got.to_dict()) == (9, "douyin", summary.to_dict())
+
+
+WHOLE = encode_report(report_of({"video": "p\x1fv", "profile": "{}", "views": 5}, {"video": "q"}))
+
+
+@pytest.mark.parametrize("length", range(0, len(WHOLE) - 16, 23))
+def test_a_truncated_message_is_told(length: int) -> None:
+    with pytest.raises(ReportFormatError):
+        decode_report(WHOLE[:length])
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [
+        b'"version": 2',
+        b'"VERSION": 1',
+        b'"version": x',
+    ],
+)
+def test_a_message_of_another_version_is_told(metadata: bytes) -> None:
+    damaged = WHOLE.replace(b'"version": 1', metadata)
+    assert damaged != WHOLE
+    with pytest.raises(ReportFormatError, match=r"report|version"):
+        decode_report(damaged)
+
+
+@pytest.mark.parametrize("name", [b"partition", b"sequence", b"summaries", b"transitions"])
+def test_a_message_without_a_field_is_told(name: bytes) -> None:
+    damaged = WHOLE.replace(b'"' + name + b'"', b'"' + name.upper() + b'"')
+    assert damaged != WHOLE
+    with pytest.raises(ReportFormatError):
+        decode_report(damaged)
+
+
+def test_what_is_no_arrow_stream_is_told() -> None:
+    for value in (b"", b"{}", b"\x00" * 100, b"ARROW1" * 20):
+        with pytest.raises(ReportFormatError):
+            decode_report(value)
+
+
+def test_rows_of_another_layout_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "models.stage_reports.REPORT", np.dtype([("bucket", np.int64), ("new", np.int64)])
+    )
+    with pytest.raises(ReportFormatError, match="bytes"):
+        decode_report(WHOLE)

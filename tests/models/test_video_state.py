@@ -1,0 +1,173 @@
+import json
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.video_state import (
+    MOST_TOPICS,
+    NEVER,
+    NOT_DUE,
+    ROW,
+    ROW_VERSION,
+    RowFormatError,
+    VideoTable,
+    born_ms,
+)
+
+
+def contents(table: VideoTable) -> dict[str, tuple[bytes, dict[str, object]]]:
+    return {
+        key: (table.rows[slot].tobytes(), table.profiles.get(slot, {}))
+        for key, slot in table.slot_of.items()
+    }
+
+
+def restored(rows: dict[str, bytes]) -> VideoTable:
+    table = VideoTable(2)
+    for key, packed in rows.items():
+        table.load(key, packed)
+    return table
+
+
+@given(
+    script=st.lists(
+        st.tuples(
+            st.sampled_from(["count", "describe", "remove", "anew", "cut", "see"]),
+            st.lists(st.integers(0, 5), min_size=1, max_size=4, unique=True),
+        ),
+        max_size=40,
+    )
+)
+@settings(deadline=None)
+def test_the_changelog_gives_the_table_back(script: list[tuple[str, list[int]]]) -> None:
+    """Whatever was done to it, the last record of each key is the table; slots may differ."""
+    table, changelog = VideoTable(1), dict[str, bytes]()
+
+    def cut() -> None:
+        for key, packed in table.take_dirty():
+            if packed is None:
+                changelog.pop(key, None)
+            else:
+                changelog[key] = packed
+
+    for number, (action, videos) in enumerate(script):
+        keys = [f"p\x1fv{video}" for video in videos]
+        known = np.array([table.slot_of[k] for k in keys if k in table.slot_of], np.int64)
+        match action:
+            case "count":
+                slots = table.slots(keys)
+                table.rows["totals"][slots, 1] += number
+                table.rows["last_bucket"][slots] = number
+                table.touch(slots)
+            case "describe":
+                slots = table.slots(keys)
+                table.describe(int(slots[0]), {"title": f"逃{number}", "topics": [f"t{number}"]})
+            case "remove":
+                table.remove(known)
+            case "anew":
+                table.begin_anew(known)
+            case "see":
+                # A batch names videos whose events may all be repeats: rows without a change.
+                table.slots(keys)
+            case _:
+                cut()
+    cut()
+    after = contents(restored(changelog))
+    unchanged = VideoTable(1)
+    unchanged.slots(["p\x1fx"])
+    nothing = contents(unchanged)["p\x1fx"]
+    before = {key: what for key, what in contents(table).items() if what != nothing}
+    assert {key: what for key, what in after.items() if what != nothing} == before
+    assert not list(table.take_dirty())
+
+
+def test_a_video_that_was_removed_and_seen_again_does_not_come_back_as_it_was() -> None:
+    table = VideoTable()
+    slots = table.slots(["p\x1fv"])
+    table.rows["views"][slots] = 500
+    table.touch(slots)
+    changelog = dict(table.take_dirty())
+    table.remove(slots)
+    table.slots(["p\x1fv"])
+    changelog.update(table.take_dirty())
+    again = VideoTable()
+    for key, packed in changelog.items():
+        again.load(key, packed)
+    assert not again.rows["views"][: len(again.keys)].any()
+
+
+def test_new_and_freed_rows_know_nothing() -> None:
+    table = VideoTable(1)
+    slots = table.slots(["p\x1fa", "p\x1fb", "p\x1fa"])
+    assert slots[0] == slots[2] != slots[1]
+    assert len(table) == 2
+    table.rows["views"][slots[:1]] = 9
+    table.describe(int(slots[0]), {"title": "x"})
+    table.remove(slots[:1])
+    assert len(table) == 1
+    reused = int(table.slots(["q\x1fc"])[0])
+    assert reused == slots[0]
+    assert table.platform(reused) == "q"
+    row = table.rows[reused]
+    assert (row["views"], row["due_bucket"], row["last_bucket"]) == (0, NOT_DUE, NEVER)
+    assert reused not in table.profiles
+
+
+def test_the_table_grows_and_keeps_what_it_has() -> None:
+    table = VideoTable(2)
+    for count in (1, 3, 40, 500):
+        slots = table.slots([f"p\x1fv{i}" for i in range(count)])
+        table.rows["views"][slots] += 1
+    assert table.rows["views"][table.slot_of["p\x1fv0"]] == 4
+    assert table.rows["views"][table.slot_of["p\x1fv499"]] == 1
+    assert (table.used["due_bucket"] == NOT_DUE).all()
+
+
+def test_beginning_anew_keeps_the_totals_only() -> None:
+    table = VideoTable()
+    slots = table.slots(["p\x1fv"])
+    for name in ("totals", "seen_bucket", "views", "episode", "stage", "probability"):
+        table.rows[name][slots] = 1
+    table.describe(int(slots[0]), {"title": "x"})
+    table.begin_anew(slots)
+    row = table.rows[slots[0]]
+    assert row["totals"].all()
+    assert row["seen_bucket"] == 1
+    assert not row["views"]
+    assert not row["episode"]
+    assert row["first_ms"] == NEVER
+    assert not table.profiles
+
+
+def test_profiles_merge_and_topics_are_bounded() -> None:
+    table = VideoTable()
+    slot = int(table.slots(["p\x1fv"])[0])
+    table.describe(slot, {"title": "one", "creator_id": "c", "topics": ["a", "b"]})
+    table.describe(slot, {"title": "two", "unknown": 1, "topics": ["b", "c"]})
+    assert table.profiles[slot] == {"title": "two", "creator_id": "c", "topics": ["a", "b", "c"]}
+    table.describe(slot, {"topics": [f"t{i}" for i in range(50)]})
+    assert table.profiles[slot]["topics"][:3] == ["a", "b", "c"]
+    assert len(table.profiles[slot]["topics"]) == MOST_TOPICS
+
+
+def test_a_video_is_born_when_published_or_else_when_first_seen() -> None:
+    rows = np.zeros(2, ROW)
+    rows["publish_ms"] = [NEVER, 5]
+    rows["first_ms"] = [7, 9]
+    assert born_ms(rows).tolist() == [7, 5]
+
+
+@pytest.mark.parametrize(
+    "packed", [b"", bytes([ROW_VERSION]), bytes([ROW_VERSION + 1]) + bytes(ROW.itemsize), b"\x01ab"]
+)
+def test_a_row_of_another_version_or_a_damaged_one_is_told(packed: bytes) -> None:
+    with pytest.raises(RowFormatError, match="HOTSPOTS_APP_ID"):
+        VideoTable().load("p\x1fv", packed)
+
+
+def test_the_layout_of_a_row_belongs_to_its_version() -> None:
+    # A changelog outlives a release: who changes the layout must count ROW_VERSION up.
+    shape = json.dumps([(n, str(ROW[n])) for n in ROW.names or ()])
+    assert (ROW_VERSION, ROW.itemsize, len(shape)) == (1, 950, 1269)
