@@ -12,8 +12,11 @@ LEVELS = st.integers(1, 10**9)
 
 
 def likely(progress: float, fast: float, slow: float, age_ms: float, level: int) -> float:
-    columns = (np.array([value], float) for value in (progress, fast, slow, age_ms))
-    return float(forecast.probability(*columns, level=level)[0])
+    return float(
+        forecast.probability(*(np.array([x]) for x in (progress, fast, slow, age_ms)), level=level)[
+            0
+        ]
+    )
 
 
 @given(progress=PACES, fast=PACES, slow=PACES, age_ms=AGES_MS, level=LEVELS)
