@@ -15,6 +15,7 @@ from kafka.errors import (
     CoordinatorNotAvailableError,
     GroupAuthorizationFailedError,
     KafkaError,
+    NotCoordinatorError,
     TransactionalIdAuthorizationFailedError,
     TransactionalIdNotFoundError,
     for_code,
@@ -171,7 +172,12 @@ def _ask_coordinator(ask: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
     while True:
         try:
             return ask()
-        except (CoordinatorNotAvailableError, CoordinatorLoadInProgressError):
+        # A new broker is named as coordinator before it has become that (NotCoordinatorError).
+        except (
+            CoordinatorNotAvailableError,
+            CoordinatorLoadInProgressError,
+            NotCoordinatorError,
+        ):
             if time.monotonic() > deadline:
                 raise
             time.sleep(COORDINATOR_WAIT_S)
