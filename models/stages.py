@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models import evidence
-from models.batches import Batch, BatchKind, decode_batch
+from models.batches import Batch, BatchHeader, BatchKind, decode_batch
 from models.bucket_decision import ReportBuilder, decide_bucket
 from models.cohorts import CohortVersion
 from models.event_time import NEVER_MS, SourceClocks, bucket_of
@@ -191,19 +191,23 @@ class StagesStep:
                 self.counters.batches_repeated += 1
                 return
             clocks.accept(header.source, header.sources, header.low, header.high)
-            clocks.advance(header.source, header.high_ms, idle=header.idle, ended=False)
-            self._meta_dirty = True
+            self._advance(header, ended=False)
             return
         first_new = clocks.accept(header.source, header.sources, header.low, header.high)
         if first_new is None:
             self.counters.batches_repeated += 1
             return
-        self._meta_dirty = True
         if len(batch):
             self._take_rows(batch, first_new)
-        clocks.advance(
-            header.source, header.high_ms, idle=False, ended=header.kind is BatchKind.END
-        )
+        self._advance(header, ended=header.kind is BatchKind.END)
+
+    def _advance(self, header: BatchHeader, *, ended: bool) -> None:
+        idle = header.kind is BatchKind.HEARTBEAT and header.idle
+        self.clocks.advance(header.source, header.high_ms, idle=idle, ended=ended)
+        # After each message, as the clocks move: when a chunk ends must not show in what repeats.
+        if self.clocks.closed_bucket is not None:
+            self._recent.forget(self.clocks.closed_bucket)
+        self._meta_dirty = True
 
     def _take_rows(self, batch: Batch, first_new: int) -> None:
         parameters = self.parameters
@@ -211,7 +215,12 @@ class StagesStep:
         bucket = bucket_of(batch.time_ms, parameters.bucket_ms)
         late = self.clocks.late(batch.header.source, batch.time_ms, batch.high_ms)
         fresh = batch.offset >= first_new
-        repeat = self._recent.repeats(np.where(fresh, _ids_per_video(batch), 0), bucket)
+        reached_ms = np.maximum(batch.high_ms, self.clocks.clocks[batch.header.source].high_ms)
+        repeat = self._recent.repeats(
+            np.where(fresh, _ids_per_video(batch), 0),
+            bucket,
+            bucket_of(reached_ms, parameters.bucket_ms),
+        )
         keep = fresh & ~repeat
         self.counters.repeats += int(repeat.sum())
         self.counters.late += int((late & keep).sum())
@@ -231,6 +240,9 @@ class StagesStep:
                 at = int(bucket[row])
                 # What was said late still describes the video: it holds from the next bucket on.
                 at = at if closed is None else max(at, closed + 1)
+                # Its row must not be forgotten before that, however old the event is.
+                seen = self.videos.rows["seen_bucket"]
+                seen[slots[row]] = max(int(seen[slots[row]]), at)
                 self._undecided.add_profile(at, int(slots[row]), int(batch.time_ms[row]), text)
 
     # -- decisions ----------------------------------------------------------------------------
@@ -254,7 +266,6 @@ class StagesStep:
             self._decided_bucket = bucket
         else:
             self._enter_epoch((closed + 1) // self._buckets_per_epoch, report)
-            self._recent.forget(closed)
         if self._decided_bucket is None or through > self._decided_bucket or report:
             self._decided_bucket = max(through, self._decided_bucket or 0)
             self._emit(report)

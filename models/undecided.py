@@ -163,25 +163,39 @@ class RecentIds:
         self._parts: dict[int, list[npt.NDArray[np.uint64]]] = {}
         self._saved: dict[int, int] = {}
         self._dropped: list[tuple[int, int]] = []
-        self._known: set[int] = set()
+        self._known: dict[int, int] = {}
 
     def __len__(self) -> int:
         """Return how many ids are remembered."""
         return len(self._known)
 
     def repeats(
-        self, ids: npt.NDArray[np.uint64], bucket: npt.NDArray[np.int64]
+        self,
+        ids: npt.NDArray[np.uint64],
+        bucket: npt.NDArray[np.int64],
+        reached_bucket: npt.NDArray[np.int64],
     ) -> npt.NDArray[np.bool_]:
-        """Tell which events repeat an id (0 = no id), and remember the new ones by bucket."""
+        """Tell which events repeat an id (0 = no id), and remember the new ones by bucket.
+
+        An id is a repeat while its source partition has not come further than the window past the
+        bucket of the first: what is still in memory plays no part.
+
+        Args:
+            ids: uint64[n].
+            bucket: int64[n], the bucket of each event.
+            reached_bucket: int64[n], how far its source partition has come with it.
+        """
         repeat = np.zeros(len(ids), np.bool_)
         fresh: dict[int, list[int]] = {}
         for position in np.flatnonzero(ids).tolist():
             number = int(ids[position])
-            if number in self._known:
+            known = self._known.get(number)
+            if known is not None and known >= reached_bucket[position] - self._window_buckets:
                 repeat[position] = True
-            else:
-                self._known.add(number)
-                fresh.setdefault(int(bucket[position]), []).append(number)
+                continue
+            at = int(bucket[position])
+            fresh.setdefault(at, []).append(number)
+            self._known[number] = at if known is None else max(at, known)
         for at, numbers in fresh.items():
             self._parts.setdefault(at, []).append(np.array(numbers, np.uint64))
         return repeat
@@ -190,7 +204,9 @@ class RecentIds:
         """Drop the ids of buckets that lie further back than the window."""
         for at in [b for b in self._parts if b < closed_bucket - self._window_buckets]:
             for part in self._parts.pop(at):
-                self._known.difference_update(part.tolist())
+                for number in part.tolist():
+                    if self._known.get(number) == at:
+                        del self._known[number]
             self._dropped.extend((at, part) for part in range(self._saved.pop(at, 0)))
 
     def take_dirty(self) -> Iterator[tuple[str, bytes | None]]:
@@ -210,4 +226,5 @@ class RecentIds:
         ids = np.frombuffer(packed, np.uint64)
         self._parts.setdefault(at, []).append(ids)
         self._saved[at] = len(self._parts[at])
-        self._known.update(ids.tolist())
+        for number in ids.tolist():
+            self._known[number] = max(at, self._known.get(number, at))

@@ -111,19 +111,33 @@ def at(bucket: int, count: int = 1) -> np.ndarray:
 
 def test_an_id_counts_once_and_no_id_is_never_a_repeat() -> None:
     recent = RecentIds(12)
-    assert recent.repeats(ids(5, 0, 5, 0, 6), at(1, 5)).tolist() == [0, 0, 1, 0, 0]
-    assert recent.repeats(ids(6, 7, 0), at(2, 3)).tolist() == [1, 0, 0]
+    assert recent.repeats(ids(5, 0, 5, 0, 6), at(1, 5), at(1, 5)).tolist() == [0, 0, 1, 0, 0]
+    assert recent.repeats(ids(6, 7, 0), at(2, 3), at(2, 3)).tolist() == [1, 0, 0]
     assert len(recent) == 3
 
 
 def test_ids_are_forgotten_after_the_window() -> None:
     recent = RecentIds(12)
-    recent.repeats(ids(5), at(100))
+    recent.repeats(ids(5), at(100), at(100))
     recent.forget(112)
-    assert recent.repeats(ids(5), at(113)).all()
+    assert recent.repeats(ids(5), at(100), at(112)).all()
     recent.forget(113)
     assert len(recent) == 0
-    assert not recent.repeats(ids(5), at(114)).any()
+    assert not recent.repeats(ids(5), at(114), at(114)).any()
+
+
+def test_the_window_does_not_depend_on_when_ids_are_forgotten() -> None:
+    asked = [(5, 100, 100), (5, 112, 112), (5, 113, 113), (5, 100, 113), (5, 125, 126), (5, 1, 126)]
+    answers = set()
+    for forgetful in (False, True):
+        recent = RecentIds(12)
+        answer = []
+        for number, bucket, reached in asked:
+            answer.append(bool(recent.repeats(ids(number), at(bucket), at(reached))[0]))
+            if forgetful:
+                recent.forget(reached)
+        answers.add(tuple(answer))
+    assert answers == {(False, True, False, True, False, True)}
 
 
 @given(
@@ -143,9 +157,10 @@ def test_ids_survive_crashes(script: list[tuple[str, int]]) -> None:
         match action:
             case "see":
                 bucket = closed + 1 + number % 3
-                repeat = bool(recent.repeats(ids(number + 1), at(bucket))[0])
-                assert repeat == (number + 1 in known)
-                known.setdefault(number + 1, bucket)
+                repeat = bool(recent.repeats(ids(number + 1), at(bucket), at(bucket))[0])
+                assert repeat == (known.get(number + 1, -9) >= bucket - 3)
+                if not repeat:
+                    known[number + 1] = bucket
             case "forget":
                 closed += number
                 recent.forget(closed)
