@@ -251,11 +251,14 @@ class _Admin:
 
     async def partitions_of(self, names: list[str]) -> dict[str, int]:
         """Return how many partitions each of the topics has that exist."""
-        described = await self._client.describe_topics(names)
+        # aiokafka asks in such a way that a topic asked for by its name is created, with the
+        # broker's defaults, where auto.create.topics.enable is on (as it is by default): ask for
+        # all of them instead.
+        described = await self._client.describe_topics()
         return {
             topic["topic"]: len(topic["partitions"])
             for topic in described
-            if not topic["error_code"]
+            if topic["topic"] in names and not topic["error_code"]
         }
 
     async def problems(self, specs: list[TopicSpec]) -> list[Problem]:
