@@ -139,6 +139,16 @@ class ChunkThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc] # Faust 
         end: int | None = consumer.last_stable_offset(tp)
         return end
 
+    async def committed_offsets(
+        self, partitions: Sequence[Partition]
+    ) -> dict[Partition, int | None]:
+        """Return what the group has committed; None where it has committed nothing.
+
+        Faust's `seek_to_committed` fails when a rebalance takes the partitions away meanwhile.
+        """
+        consumer = self._ensure_consumer()
+        return {tp: await consumer.committed(TopicPartition(*tp)) for tp in partitions}
+
     async def commit_with_group(self, offsets: Mapping[Partition, int]) -> bool:
         """Commit; return False when the partitions have gone to another worker meanwhile.
 
@@ -242,7 +252,11 @@ class LedgerConsumer(driver.Consumer):  # type: ignore[misc] # Faust is read as 
 
     async def _seek(self, partition: Partition, offset: int) -> None:
         # In the consumer's own thread: Faust seeks across threads, which wakes nobody up.
-        await self._thread.call_thread(self._thread.seek, TopicPartition(*partition), offset)
+        try:
+            await self._thread.call_thread(self._thread.seek, TopicPartition(*partition), offset)
+        except IllegalStateError:
+            # Revoked, though the callback has yet to say so: whoever gets it seeks for itself.
+            log.info("%s went away before a seek to %d", _name(partition), offset)
 
     async def _add_gap(self, tp: Any, offset_from: int, offset_to: int) -> None:  # noqa: ANN401 - Faust's type
         """Do nothing: the ledger knows of every gap."""
@@ -336,13 +350,15 @@ class LedgerConsumer(driver.Consumer):  # type: ignore[misc] # Faust is read as 
         partitions = sorted({tp for host in self.hosts for tp in self._of(host, self.assignment())})
         if not partitions:
             return {}
-        committed_offsets = await self.seek_to_committed()
+        committed_offsets = await self._thread.call_thread(
+            self._thread.committed_offsets, partitions
+        )
         earliest = await self.earliest_offsets(*partitions)
         end = await self.highwaters(*partitions)
         positions = {}
         for partition in partitions:
             host = self._host_of(partition)
-            committed = committed_offsets.get(TopicPartition(*partition))
+            committed = committed_offsets[partition]
             saved = host.saved_position(partition) if host is not None else None
             if host is not None and host.saves_positions:
                 _check_saved(self.app.conf.id, partition, committed, saved)

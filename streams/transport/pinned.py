@@ -57,8 +57,8 @@ SOURCES: Final[Mapping[str, tuple[str, str]]] = {
         "2f1ba70443327538",
         "hands the marked deserializer, isolation and wait to its fetcher",
     ),
-    "aiokafka.consumer.consumer:AIOKafkaConsumer.seek_to_committed": (
-        "f6cd85c8b70a4ccf",
+    "aiokafka.consumer.consumer:AIOKafkaConsumer.committed": (
+        "d8706147ab1573ad",
         "its answer is what was committed",
     ),
     "aiokafka.consumer.consumer:AIOKafkaConsumer.last_stable_offset": (
@@ -72,10 +72,6 @@ SOURCES: Final[Mapping[str, tuple[str, str]]] = {
     "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread._fetch_records": (
         "39a2c6c79fc1455a",
         "extended in consumer.py",
-    ),
-    "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread.seek_to_committed": (
-        "775ab0adc4b052ab",
-        "called in consumer.py",
     ),
     "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread.seek": (
         "1498560d05f02582",

@@ -77,14 +77,13 @@ class Pipeline:
             transactional_id=f"{self.name}-producer-{seed}" if transactional else None,
         )
         await producer.start()
+        topic = self.topics[Topic.ENGAGEMENT]
         for start in range(0, lines, 500):
             batch = [self._line(chance) for _ in range(min(500, lines - start))]
             if transactional:
                 await producer.begin_transaction()
             sent = [
-                await producer.send(
-                    self.topics[Topic.ENGAGEMENT], line, partition=chance.randrange(self.sources)
-                )
+                await producer.send(topic, line, partition=chance.randrange(self.sources))
                 for line in batch
             ]
             aborted = transactional and (start // 500) % 3 == 2
@@ -227,6 +226,16 @@ class Pipeline:
             yield consumer
         finally:
             await consumer.stop()
+
+    async def wait_until_begun(self) -> None:
+        """Wait until batches are processed and committed, by whichever worker."""
+        async with asyncio.timeout(DONE_TIMEOUT_S):
+            while not any(  # noqa: ASYNC110 - Kafka has no event for it
+                offset
+                for partition, offset in (await self.committed()).items()
+                if partition.topic == self.topics[Topic.BATCHES]
+            ):
+                await asyncio.sleep(0.1)
 
     async def wait_until_done(self, *, restart: bool = False) -> None:
         """Wait until everything is committed; start workers anew that ended, if asked to."""

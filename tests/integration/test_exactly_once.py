@@ -51,15 +51,20 @@ async def test_one_undisturbed_worker(pipeline: Pipeline) -> None:
 @pytest.mark.crash
 async def test_killed_at_random_points(pipeline: Pipeline) -> None:
     chance = random.Random(7)  # noqa: S311 - a test's dice
-    await pipeline.produce(40_000, seed=1)
-    pipeline.environment = {"TEST_SLOW_S": "0.04", "HOTSPOTS_INSTANCE_ID": "one"}
+    await pipeline.produce(10_000, seed=1)
+    pipeline.environment = {"TEST_SLOW_S": "0.1", "HOTSPOTS_INSTANCE_ID": "one"}
     worker = pipeline.start_worker()
-    for _ in range(5):
-        await asyncio.sleep(chance.uniform(1.8, 3.5))
+    at_work = 0
+    for round_number in range(5):
+        await asyncio.sleep(chance.uniform(2.0, 3.0))
+        await pipeline.produce(10_000, seed=10 + round_number)
+        await asyncio.sleep(chance.uniform(0.0, 0.6))
         worker.kill()
         worker.wait()
+        at_work += await pipeline.lag() > 0
         pipeline.restart_ended()
         (worker,) = pipeline.workers
+    assert at_work >= 3, "killed when there was nothing to do"
     await pipeline.wait_until_done()
     await pipeline.assert_exact()
 
@@ -89,29 +94,33 @@ async def test_killed_inside_checkpoints(pipeline: Pipeline) -> None:
 
 @pytest.mark.crash
 async def test_a_second_worker_joins_and_leaves(pipeline: Pipeline) -> None:
-    await pipeline.produce(40_000, seed=1)
+    await pipeline.produce(20_000, seed=1)
     pipeline.environment = {"TEST_SLOW_S": "0.05"}
     pipeline.start_worker()
-    await asyncio.sleep(3.5)
+    await pipeline.wait_until_begun()
     second = pipeline.start_worker()
-    await pipeline.produce(20_000, seed=3)
-    await asyncio.sleep(3.0)
-    second.send_signal(signal.SIGTERM)
-    assert await asyncio.to_thread(second.wait, 10) == 0
-    pipeline.workers.remove(second)
+    log = pipeline.logs_directory / f"{pipeline.name}-1.log"
+    async with asyncio.timeout(30):
+        while "begins at" not in log.read_text():  # noqa: ASYNC110 - a file has no event
+            await asyncio.sleep(0.1)
+    await pipeline.produce(30_000, seed=3)
+    assert await pipeline.lag() > 0
+    await pipeline.stop(second)
     await pipeline.wait_until_done()
     await pipeline.assert_exact()
-    assert "begins at" in (pipeline.logs_directory / f"{pipeline.name}-1.log").read_text()
 
 
 @pytest.mark.crash
 async def test_a_stopped_worker_is_fenced_when_it_comes_back(pipeline: Pipeline) -> None:
     """SIGSTOP until the partitions have moved, then SIGCONT."""
     await pipeline.produce(40_000, seed=1)
-    pipeline.environment = {"TEST_SLOW_S": "0.05"}
+    pipeline.environment = {"TEST_SLOW_S": "0.3"}
     frozen = pipeline.start_worker()
-    await asyncio.sleep(3.0)
+    await pipeline.wait_until_begun()
+    await pipeline.produce(30_000, seed=2)
+    assert await pipeline.lag() > 0
     frozen.send_signal(signal.SIGSTOP)
+    pipeline.environment = {}
     pipeline.start_worker()
     await pipeline.produce(10_000, seed=3)
     await pipeline.wait_until_done()
