@@ -32,16 +32,15 @@ def command(
     FILE holds JSON lines, plain or compressed (.gz, .zst), or parquet with a column per field. No
     broker is needed; a worker that is fed the same file raises alerts with the same ids.
     """
-    # `--help` needs none of these.
-    import json  # noqa: PLC0415
-    import time  # noqa: PLC0415
-    from contextlib import ExitStack  # noqa: PLC0415
+    import json
+    import time
+    from contextlib import ExitStack
 
-    from streams.errors import UserError  # noqa: PLC0415
-    from streams.offline.backtest import Backtest  # noqa: PLC0415
-    from streams.progress import progress, say  # noqa: PLC0415
-    from streams.scenarios.event_files import read_events  # noqa: PLC0415
-    from streams.settings import load_settings  # noqa: PLC0415
+    from streams.errors import UserError
+    from streams.offline.backtest import Backtest
+    from streams.progress import progress, say
+    from streams.scenarios.event_files import read_events
+    from streams.settings import load_settings
 
     given = {"level": level, "horizon": horizon}
     overrides = {name: value for name, value in given.items() if value is not None}

@@ -27,7 +27,7 @@ def command(timeout_s: float) -> None:
     Each problem is one line on stderr: what is wrong, where it was set, how to mend it. Exit code 0
     when a worker would run, 2 otherwise.
     """
-    from streams.settings import load_settings  # noqa: PLC0415 - `--help` needs none of it
+    from streams.settings import load_settings
 
     try:
         settings = load_settings()
@@ -42,16 +42,16 @@ def command(timeout_s: float) -> None:
 
 def _check(settings: "Settings", timeout_s: float) -> "Findings":
     """Run every check that makes sense after those before it."""
-    import asyncio  # noqa: PLC0415 - as above
+    import asyncio
 
-    from streams.connections import (  # noqa: PLC0415 - loads the clients of Kafka and Redis
+    from streams.connections import (
         Findings,
         check_brokers,
         check_redis,
         quiet,
     )
-    from streams.rights import check_rights  # noqa: PLC0415 - as above
-    from streams.topics import topic_problems  # noqa: PLC0415 - as above
+    from streams.rights import check_rights
+    from streams.topics import topic_problems
 
     findings = Findings(facts=["the settings are complete and fit together"])
     brokers = asyncio.run(check_brokers(settings, timeout_s))

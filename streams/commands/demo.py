@@ -44,8 +44,8 @@ def command(once: bool, seed: int | None, speed: float | None, ordinary_videos: 
     """
     # SIGTERM like Ctrl-C: what was started is ended, in order, on the way out.
     signal.signal(signal.SIGTERM, _interrupt)
-    from streams.demo_session import play  # noqa: PLC0415 - `--help` needs none of it
-    from streams.demonstration import WorkerFailedError  # noqa: PLC0415 - as above
+    from streams.demo_session import play
+    from streams.demonstration import WorkerFailedError
 
     try:
         kept = play(once=once, seed=seed, speed=speed, ordinary_videos=ordinary_videos)

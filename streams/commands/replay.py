@@ -28,13 +28,13 @@ def command(file: Path, speed: float | None, kafka: str | None, no_end: bool) ->
     input topic is created when it is missing. At the end every partition gets an end mark, which
     lets a worker decide what is still open.
     """
-    from streams.errors import UserError  # noqa: PLC0415 - as below
-    from streams.scenarios.event_files import (  # noqa: PLC0415 - `--help` needs none of it
+    from streams.errors import UserError
+    from streams.scenarios.event_files import (
         event_time_ms,
         read_events,
     )
-    from streams.sending import send_all  # noqa: PLC0415 - loads the client of Kafka
-    from streams.settings import PRODUCER_NEEDS, load_settings  # noqa: PLC0415 - as above
+    from streams.sending import send_all
+    from streams.settings import PRODUCER_NEEDS, load_settings
 
     overrides = {"kafka": kafka} if kafka else None
     settings = load_settings(needs=PRODUCER_NEEDS, overrides=overrides)

@@ -64,10 +64,10 @@ def command(
         for name, about in SCENARIOS.items():
             click.echo(f"{name}  {about}")
         return
-    from streams.scenarios.british_museum import SEED, british_museum  # noqa: PLC0415 - loads polars
-    from streams.scenarios.event_files import write_events  # noqa: PLC0415 - as above
-    from streams.scenarios.truth import write_truth  # noqa: PLC0415 - as above
-    from streams.settings import PRODUCER_NEEDS, load_settings  # noqa: PLC0415 - as above
+    from streams.scenarios.british_museum import SEED, british_museum
+    from streams.scenarios.event_files import write_events
+    from streams.scenarios.truth import write_truth
+    from streams.settings import PRODUCER_NEEDS, load_settings
 
     del scenario  # there is one so far
     settings = None
@@ -81,7 +81,7 @@ def command(
         write_events(generated.events["line"], out)
         click.echo(f"{generated.events.height:,} events written to {out}")
     elif settings is not None:
-        from streams.sending import send_all  # noqa: PLC0415 - loads the client of Kafka
+        from streams.sending import send_all
 
         send_all(
             settings,

@@ -10,12 +10,12 @@ def command() -> None:
     Reads HOTSPOTS_* settings (docs/settings.md); HOTSPOTS_KAFKA and HOTSPOTS_ACTOR_KEY are
     required. Several workers with the same settings share the work.
     """
-    from streams.settings import load_settings  # noqa: PLC0415 - `--help` needs none of it
+    from streams.settings import load_settings
 
     settings = load_settings()
     # What loads Faust and the clients comes after: wrong settings are told at once.
-    from streams.preflight import require_kafka, warn_of_redis  # noqa: PLC0415
-    from streams.worker import run_worker  # noqa: PLC0415
+    from streams.preflight import require_kafka, warn_of_redis
+    from streams.worker import run_worker
 
     require_kafka(settings)
     warn_of_redis(settings)
