@@ -48,6 +48,7 @@ class HotspotsStep:
         self._reports: dict[tuple[int, int], StageReport] = {}
         self._encoded: dict[bytes, bytes | None] = {}
         self._closed: int | None = None
+        self._passed_epoch: int | None = None
         self._memory = CohortMemory(parameters.epoch_ms)
         self._summaries: dict[int, list[tuple[str, EpochSummary]]] = {}
         self._published: list[int] = []
@@ -156,16 +157,30 @@ class HotspotsStep:
         if self._closed is not None and closed <= self._closed:
             return
         for bucket, parts in self._buckets(closed):
-            self._end_silent(bucket - 1)
+            self._pass_time(bucket - 1)
             self._decide(bucket, parts)
+        self._pass_time(closed)
         self._closed = closed
-        self._end_silent(closed)
         self._learn_through((closed + 1) // self._buckets_per_epoch - 1)
         for key, report in list(self._reports.items()):
             if report.through_bucket <= closed:
                 del self._reports[key]
                 self._forget(report)
         self._meta_dirty = self._board_dirty = True
+
+    def _pass_time(self, bucket: int) -> None:
+        """Fade what fell silent and forget what is long gone, up to a bucket.
+
+        Epoch by epoch, and before what comes after is decided: neither may depend on how many
+        reports came at once.
+        """
+        whole = (bucket + 1) // self._buckets_per_epoch - 1
+        passed = whole if self._passed_epoch is None else self._passed_epoch
+        for epoch in range(passed + 1, whole + 1):
+            self._end_silent((epoch + 1) * self._buckets_per_epoch - 1)
+            self.roll_up.expire(epoch, self.parameters)
+        self._passed_epoch = max(passed, whole)
+        self._end_silent(bucket)
 
     def _forget(self, report: StageReport) -> None:
         self._encoded[_report_key(report)] = None
@@ -351,7 +366,6 @@ class HotspotsStep:
             value = json.dumps(version.to_dict()).encode()
             self._outputs.append(Output(LEARNED, 0, version.name.encode(), value))
             self._published.append(through)
-            self.roll_up.expire(through, self.parameters)
         for epoch in self._published[:-VERSIONS_KEPT]:
             self._outputs.append(Output(LEARNED, 0, f"epoch:{epoch}".encode(), None))
         self._published = self._published[-VERSIONS_KEPT:]
@@ -373,6 +387,8 @@ class HotspotsStep:
         self._sequence = {int(p): s for p, s in stored["sequence"]}
         self._partitions = stored["partitions"]
         self._closed = stored["closed"]
+        if self._closed is not None:
+            self._passed_epoch = (self._closed + 1) // self._buckets_per_epoch - 1
         self._published = stored["published"]
         self._high_ms = stored["high_ms"]
 

@@ -1,0 +1,221 @@
+import json
+from typing import Any
+
+import pytest
+from building import BUCKET_MS, START_BUCKET, report_of
+
+from models.alerts import ALERTS
+from models.hotspots import LEARNED, HotspotsStep
+from models.parameters import HOUR_MS, Level, Parameters
+from models.ranking import BOARD
+from models.stage_reports import StageReport, encode_report
+from models.steps import BrokenChainError
+from models.vocabulary import Stage
+from streams.offline.pipeline import chunk_of
+
+LEVEL = 1_000
+EPOCH = 6 * HOUR_MS // BUCKET_MS
+
+
+def new_step(**changes: int) -> HotspotsStep:
+    return HotspotsStep(0, Parameters(level=Level("view", LEVEL), **changes))
+
+
+def tell(step: HotspotsStep, *reports: StageReport) -> list[dict[str, Any]]:
+    """Feed reports, one chunk, and return the alerts."""
+    step.process(chunk_of([encode_report(report) for report in reports], 0))
+    outputs = step.cut().outputs
+    return [json.loads(o.value) for o in outputs if o.topic == ALERTS and o.value is not None]
+
+
+def row(video: str = "douyin\x1fv", views: int = 10, **more: object) -> dict[str, Any]:
+    base: dict[str, Any] = {
+        "video": video,
+        "views": views,
+        "progress": views,
+        "total_views": views,
+        "total_progress": views,
+        "episode_progress": views,
+        "last_ms": START_BUCKET * BUCKET_MS,
+        "probability": 0.1,
+    }
+    return {**base, **more}
+
+
+def entered(stage: Stage, state: str = "active", episode: int = 1) -> dict[str, Any]:
+    return {
+        "time_ms": START_BUCKET * BUCKET_MS,
+        "stage": stage.name.lower(),
+        "state": state,
+        "route": "identification",
+        "episode": episode,
+        "reason": "a rule",
+        "signal": "identification",
+        "juncture": None,
+        "figures": {},
+    }
+
+
+class Speaker:
+    """Says one report after another in the name of a partition."""
+
+    def __init__(self, partition: int = 0, partitions: int = 1) -> None:
+        self.partition, self.partitions, self.sequence = partition, partitions, 0
+
+    def say(self, bucket: int, *rows: dict[str, Any]) -> StageReport:
+        report = report_of(
+            *rows,
+            partition=self.partition,
+            partitions=self.partitions,
+            sequence=self.sequence,
+            through_bucket=START_BUCKET + bucket,
+        )
+        self.sequence += 1
+        return report
+
+
+def kinds(alerts: list[dict[str, Any]]) -> list[tuple[str, str]]:
+    return [(alert["type"].removeprefix("hotspot."), alert["subject"]) for alert in alerts]
+
+
+def test_a_hole_in_a_partitions_reports_stops_the_step() -> None:
+    one, two = Speaker(0, 2), Speaker(1, 2)
+    step = new_step()
+    tell(step, one.say(0), two.say(0))
+    one.say(1)
+    with pytest.raises(BrokenChainError, match="partition 0 said 2, expected 1"):
+        tell(step, one.say(2))
+    with pytest.raises(BrokenChainError, match="partition 1 said 0, expected 1"):
+        tell(step, Speaker(1, 2).say(1))
+
+
+def test_nothing_is_decided_before_every_partition_has_spoken() -> None:
+    one, two = Speaker(0, 2), Speaker(1, 2)
+    step = new_step()
+    hot = row(probability=0.9)
+    assert not tell(step, one.say(0, hot))
+    assert not tell(step, one.say(5))
+    assert kinds(tell(step, two.say(0))) == [("emerging", "douyin/v")]
+    assert not tell(step, two.say(5))
+
+
+def test_emerging_is_told_once_per_episode_and_again_after_it_ended() -> None:
+    speaker, step = Speaker(), new_step()
+    assert tell(step, speaker.say(0, row(probability=0.59))) == []
+    (alert,) = tell(step, speaker.say(1, row(probability=0.75)))
+    assert alert["data"]["probability"] == 0.75
+    assert alert["data"]["reason"] == "forecast_above_alert_level"
+    assert tell(step, speaker.say(2, row(probability=0.1))) == []
+    assert tell(step, speaker.say(3, row(probability=0.99))) == []
+    ended = row(transitions=[entered(Stage.JUDGMENT, "faded")], probability=0.0)
+    assert kinds(tell(step, speaker.say(4, ended))) == [("faded", "douyin/v")]
+    again = tell(step, speaker.say(5, row(probability=0.99, last_ms=5 + START_BUCKET * BUCKET_MS)))
+    assert kinds(again) == [("emerging", "douyin/v")]
+    assert again[0]["id"] != alert["id"]
+
+
+def test_interruption_is_a_stage_entered_and_rearms_as_fading_does() -> None:
+    speaker, step = Speaker(), new_step()
+    tell(step, speaker.say(0, row(probability=0.9)))
+    ended = row(transitions=[entered(Stage.JUDGMENT, "interrupted")], probability=0.0)
+    assert kinds(tell(step, speaker.say(1, ended))) == [("stage.entered", "douyin/v")]
+    again = row(probability=0.9, last_ms=5 + START_BUCKET * BUCKET_MS)
+    assert kinds(tell(step, speaker.say(2, again))) == [("emerging", "douyin/v")]
+
+
+STAGES = (Stage.JUDGMENT, Stage.INTERACTION, Stage.DIFFUSION)
+
+
+@pytest.mark.parametrize("missing", [None, *STAGES, "level"])
+def test_confirmed_takes_the_level_and_all_three_stages(missing: Stage | str | None) -> None:
+    speaker, step = Speaker(), new_step()
+    profile = json.dumps({"topics": ["大英"]})
+    views = 400 if missing == "level" else 600
+    alerts = []
+    for number, stage in enumerate(STAGES):
+        happened = [] if stage == missing else [entered(stage)]
+        told = row(f"douyin\x1fv{number % 2}", views, profile=profile, transitions=happened)
+        if missing == "level" and number:
+            told |= {"progress": 10, "views": 10}
+        alerts += tell(step, speaker.say(number, told))
+    confirmed = [a for a in alerts if a["type"] == "hotspot.confirmed"]
+    if missing is not None:
+        assert not confirmed
+        return
+    (alert,) = confirmed
+    assert alert["subject"] == "topic:大英"
+    assert alert["data"]["topic"] == "大英"
+    assert alert["data"]["figures"]["stages"] == ["judgment", "interaction", "diffusion"]
+    assert not tell(step, speaker.say(9, row(views=900, profile=profile)))
+
+
+def test_a_topic_fades_in_silence_once_and_is_told_anew_when_it_returns() -> None:
+    speaker, step = Speaker(), new_step()
+    profile = json.dumps({"topics": ["t"]})
+    first = tell(step, speaker.say(0, row(views=2 * LEVEL, profile=profile, probability=1.0)))
+    assert kinds(first) == [("emerging", "douyin/v"), ("emerging", "topic:t")]
+    # A fall to a tenth takes log2(10) half-lives of six hours: 19.93 hours, 240 buckets.
+    assert tell(step, speaker.say(238)) == []
+    (faded,) = tell(step, speaker.say(300))
+    assert kinds([faded]) == [("faded", "topic:t")]
+    assert tell(step, speaker.say(900)) == []
+    quiet = tell(step, speaker.say(901, row(views=1, profile=profile)))
+    assert quiet == []
+    for bucket in (902, 903, 904):
+        alerts = tell(step, speaker.say(bucket, row(views=LEVEL, profile=profile)))
+    assert kinds(alerts) in ([], [("emerging", "topic:t")])
+    assert step.roll_up.works["topic:t"].episode == 2
+    assert step.roll_up.works["topic:t"].emerging
+
+
+def story() -> list[StageReport]:
+    """Ten days of two partitions: works that grow, fall silent, expire and return."""
+    speakers = [Speaker(0, 2), Speaker(1, 2)]
+    reports = []
+    for bucket in range(0, 10 * 4 * EPOCH, EPOCH // 4):
+        for number, speaker in enumerate(speakers):
+            rows = []
+            name = f"p{number}\x1fv{bucket // EPOCH % 3}"
+            if bucket // EPOCH % 9 < 2:
+                rows.append(
+                    row(
+                        name,
+                        300 + bucket % 7,
+                        profile=json.dumps({"topics": [f"t{bucket // EPOCH % 3}"]}),
+                        last_ms=(START_BUCKET + bucket) * BUCKET_MS,
+                        probability=0.7,
+                    )
+                )
+            reports.append(speaker.say(bucket, *rows))
+    return reports
+
+
+def outcome(sizes: int, *, crash: bool) -> tuple[list[Any], Any, dict[bytes, bytes]]:
+    """Feed the story, so many reports at a time; a crash goes back to the rows of the last cut."""
+    parameters = {"expire_after_ms": 40 * HOUR_MS}
+    step, rows, alerts, board = new_step(**parameters), dict[bytes, bytes | None](), [], None
+    reports = [encode_report(report) for report in story()]
+    for low in range(0, len(reports), sizes):
+        step.process(chunk_of(reports[low : low + sizes], low))
+        cut = step.cut()
+        rows.update(cut.rows)
+        for output in cut.outputs:
+            assert output.topic in (ALERTS, BOARD, LEARNED)
+            if output.topic == ALERTS and output.value is not None:
+                alerts.append(json.loads(output.value))
+            elif output.topic == BOARD and output.value is not None:
+                board = json.loads(output.value)
+        if crash:
+            step = new_step(**parameters)
+            for key, value in rows.items():
+                step.load(key, value)
+            step.recovered()
+    works = {k: v for k, v in rows.items() if v is not None and k.startswith((b"w/", b"t/"))}
+    return alerts, board, works
+
+
+def test_how_reports_are_chunked_and_crashes_change_nothing() -> None:
+    alerts, board, works = outcome(1, crash=False)
+    assert len(alerts) > 10
+    for sizes, crash in ((1, True), (2, False), (13, True), (24, False)):
+        assert outcome(sizes, crash=crash) == (alerts, board, works), f"{sizes} at a time"
