@@ -199,11 +199,12 @@ class Pipeline:
 
     async def lag(self) -> int:
         """Return how many offsets of all consumed topics are not committed."""
-        ends = await self.ends()
-        if not ends:
-            return 1
+        # In this order: what is committed meanwhile makes the lag too large, never negative.
         committed = await self.committed()
-        return sum(end - committed[partition] for partition, end in ends.items())
+        ends = await self.ends()
+        if not committed:
+            return 1  # the topics are not made yet
+        return sum(ends[partition] - offset for partition, offset in committed.items())
 
     @asynccontextmanager
     async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
