@@ -5,6 +5,7 @@ that is still in memory may reach Kafka, so no handler, no finaliser and no serv
 """
 
 import os
+import threading
 import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from typing import Final, NoReturn, ParamSpec, TypeVar
 
 EXIT_CRASH: Final = 1
 """The exit code of a worker that ended itself; whoever supervises it starts it again."""
+EXIT_STOPPED: Final = 0
+"""The exit code of a worker that was told to stop."""
 EXIT_UNUSABLE: Final = 2
 """The exit code when a person has to mend something first."""
 
@@ -29,6 +32,25 @@ def end_worker(reason: str, code: int = EXIT_CRASH) -> NoReturn:
     # Not through logging: Faust may have redirected or muted it, and its handlers may be blocked.
     os.write(2, f"hotspots: worker ends: {line}\n".encode())
     os._exit(code)
+
+
+def end_when_late(seconds: float) -> threading.Timer:
+    """End the process `seconds` from now, in whatever state its event loops are by then.
+
+    For a stop that was asked for: what is not committed is processed again, as after a crash.
+    """
+
+    def end() -> None:
+        end_worker(
+            f"told to stop, it did not do so in order within {seconds:g} s; what was not committed "
+            "is processed again",
+            EXIT_STOPPED,
+        )
+
+    timer = threading.Timer(seconds, end)
+    timer.daemon = True
+    timer.start()
+    return timer
 
 
 def reason_of(error: BaseException) -> str:

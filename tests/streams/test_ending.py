@@ -52,3 +52,22 @@ def test_without_an_error_it_goes_on() -> None:
     ended = run("pass")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.splitlines() == ["nor any clean-up", "the end", "no handler may run"]
+
+
+def test_a_stop_that_takes_too_long_ends_as_a_stop() -> None:
+    program = "from streams.ending import end_when_late; end_when_late(0.2); input(); print('late')"
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as waiting:
+        assert waiting.wait(30) == 0
+        assert waiting.stdout is not None
+        assert waiting.stderr is not None
+        assert waiting.stdout.read() == ""
+        assert waiting.stderr.read() == (
+            "hotspots: worker ends: told to stop, it did not do so in order within 0.2 s; what was "
+            "not committed is processed again\n"
+        )
