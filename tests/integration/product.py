@@ -345,11 +345,15 @@ class Product(Pipeline):
 
     async def until_it_begins(self, number: int) -> None:
         """Wait until the worker that was started as that number processes its partitions."""
+        await self.until_it_says(number, "begins at")
+
+    async def until_it_says(self, number: int, words: str) -> None:
+        """Wait until the worker that was started as that number has written some words."""
         log = self.logs_directory / f"{self.name}-{number}.log"
         deadline = time.monotonic() + COMMAND_TIMEOUT_S
-        while "begins at" not in log.read_text():
+        while words not in log.read_text():
             assert time.monotonic() < deadline, log.read_text()
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.02)
 
     async def totals(self) -> Totals:
         """Return every video's totals, as a recovery would read them from the changelog."""

@@ -130,6 +130,21 @@ async def test_faust_starts_the_worker_too(product: Product, truth: Truth) -> No
     await product.assert_same_story(truth)
 
 
+async def test_told_to_stop_while_they_start(product: Product, truth: Truth) -> None:
+    """Three workers join each other, and each is told in another moment of that."""
+    await product.replay(truth.lines)
+    delays_s = (0.0, 0.08, 0.16)
+    workers = [product.start_worker() for _ in delays_s]
+    started = "[^ChangelogTable: hotspots]: Starting"
+    for number, delay_s in enumerate(delays_s):
+        await product.until_it_says(number, started)
+        await asyncio.sleep(delay_s)
+        await product.stop(workers[number])
+    product.start_worker()
+    await product.wait_for(truth)
+    await product.assert_same_story(truth)
+
+
 async def test_what_cannot_be_used_is_told_in_one_line(product: Product) -> None:
     cases = {
         "HOTSPOTS_PARTITIONS is wrong": {"HOTSPOTS_PARTITIONS": "0"},
