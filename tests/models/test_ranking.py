@@ -1,0 +1,58 @@
+import itertools
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.parameters import MINUTE_MS, Parameters
+from models.ranking import board_of
+from models.works import TOPIC, Work
+
+BUCKET = 5_644_512
+WORKS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "confirmed": st.booleans(),
+            "emerging": st.booleans(),
+            "stages": st.sampled_from([[], [1], [1, 2, 3]]),
+            "heat": st.sampled_from([0.0, 1.5, 20.0, 300.0]),
+            "last_bucket": st.integers(BUCKET - 200, BUCKET),
+        }
+    ),
+    max_size=12,
+)
+
+
+def works_of(said: list[dict[str, Any]]) -> list[Work]:
+    return [
+        Work(f"topic:t{i:02d}", TOPIC, "", first_ms=0, episode_ms=0, **fields)
+        for i, fields in enumerate(said)
+    ]
+
+
+@given(said=WORKS, data=st.data())
+def test_the_order_is_a_function_of_the_works(
+    said: list[dict[str, Any]], data: st.DataObject
+) -> None:
+    works = works_of(said)
+    parameters = Parameters(board_size=5)
+    board = board_of(works, BUCKET, parameters)
+    assert board == board_of(data.draw(st.permutations(works)), BUCKET, parameters)
+    json.dumps(board)
+    shown = board["hotspots"]
+    assert [h["rank"] for h in shown] == list(range(1, len(shown) + 1))
+    keys = [(-h["confirmed"], -h["emerging"]) for h in shown]
+    assert keys == sorted(keys)
+    for above, below in itertools.pairwise(shown):
+        if (above["confirmed"], above["emerging"]) == (below["confirmed"], below["emerging"]):
+            assert above["heat"] >= below["heat"]
+    worth = [w for w in works if w.confirmed or w.emerging or w.stages]
+    assert len(shown) == min(len(worth), 5)
+    assert board["time_ms"] == (BUCKET + 1) * 5 * MINUTE_MS
+
+
+def test_what_is_shown_has_a_name_and_a_reason() -> None:
+    (shown,) = board_of(works_of([{"emerging": True}]), BUCKET, Parameters())["hotspots"]
+    assert shown["title"] == "topic:t00"
+    assert shown["reason"] == "forecast_above_alert_level"
