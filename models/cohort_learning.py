@@ -53,6 +53,10 @@ PRIOR_INTENSITY: Final = 500.0
 """The same for an extreme quantile: its inner quantiles need hundreds of video-epochs (5 beyond 99
 %)."""
 
+LEAST_PER_HOUR: Final = 1 / 6
+"""One event in the six hours of a default epoch: a lower rate cannot be told from none, and a
+null that sinks to zero where nobody has acted yet makes evidence of the first who do."""
+
 TAIL_RATIO: Final = (2.0, 30.0)
 """Bounds of the ratio between quantiles a decade of exceedance apart: a power law with exponent 3
 to 0.7, around the 1 of Zipf's law."""
@@ -284,6 +288,7 @@ def derive(memory: EpochSummary) -> PlatformCohort:
         np.minimum(memory.intensity.sum(axis=-1), shown),
         PRIOR_INTENSITY,
     )
+    intensity = np.maximum(intensity, LEAST_PER_HOUR)
     rho = _dispersion(memory.overdispersion, 1 / (SHIPPED.concentration + 1), shown)
     burst = _dispersion(memory.burstiness, 1 / SHIPPED.shape, shown)
     weight = shown / (shown + PRIOR_INTENSITY)

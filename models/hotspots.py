@@ -316,7 +316,7 @@ class HotspotsStep:
                 },
             }
             self._tell_work(AlertType.CONFIRMED, work, data, work.last_ms)
-        self.roll_up.touch(work, bucket, open_episode=work.emerging or work.confirmed)
+        self.roll_up.touch(work, bucket, open_episode=work.open())
 
     def _end_silent(self, bucket: int) -> None:
         """Fade the works whose activity has collapsed, at the bucket where it did."""
@@ -327,7 +327,7 @@ class HotspotsStep:
                 "peak_per_hour": round(work.peak_heat, 2),
             }
             data = self._work_data(work) | {"reason": "activity_collapsed", "figures": figures}
-            if work.kind == TOPIC:
+            if work.kind == TOPIC and (work.emerging or work.confirmed):
                 self._tell_work(AlertType.FADED, work, data, time_ms)
             work.fade()
             self.roll_up.touch(work, due, open_episode=False)

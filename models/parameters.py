@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from typing import Final
 
-from models.vocabulary import ACTION_CODE
+from models.vocabulary import ACTION_CODE, Action
 
 SECOND_MS: Final = 1_000
 MINUTE_MS: Final = 60 * SECOND_MS
 HOUR_MS: Final = 60 * MINUTE_MS
 DAY_MS: Final = 24 * HOUR_MS
+
+_WITHOUT_LEVEL: Final = (Action.RETRACT, Action.DELETE, Action.RESTORE)
+"""Actions that no number of makes a hotspot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class Level:
             ValueError: The text is not `ACTION:N` with a known action and a positive number.
         """
         action, _, number = text.partition(":")
-        if action not in ACTION_CODE:
+        if action not in ACTION_CODE or action in _WITHOUT_LEVEL:
             raise ValueError(f"unknown action {action!r} in level {text!r}")
         if not number.isdecimal() or int(number) < 1:
             raise ValueError(f"level {text!r} needs a positive whole number after the colon")

@@ -125,10 +125,21 @@ def spans_ms(rows: Rows, bucket: int, bucket_ms: int) -> Ints:
     return np.where(last == NEVER, 1, np.maximum(bucket - last, 1)) * bucket_ms
 
 
+def exposures_of(rows: Rows, visits: Visits) -> Floats:
+    """Return the exposures that each signal's people acted on: float[n, SIGNALS].
+
+    They are the visit's views. Where fewer views than people came, people acted on earlier views
+    (a platform may pre-count views by the hour): the video's own response so far says on how many.
+    """
+    views = np.broadcast_to(visits.views[:, None], visits.people.shape)
+    ever = rows["views"][:, None] / np.maximum(rows["acted"], 1)
+    return np.where(visits.people > views, np.maximum(visits.people * ever, views), views)
+
+
 def gather_evidence(rows: Rows, visits: Visits, nulls: Nulls, span_ms: Ints) -> None:
     """Chain one visit onto the detectors of its rows, in place."""
     hours = (span_ms / HOUR_MS)[:, None]
-    exposed = np.broadcast_to(visits.views[:, None], visits.people.shape)
+    exposed = exposures_of(rows, visits)
     rows["propensity_evidence"] = evidence.cusum(
         rows["propensity_evidence"],
         evidence.propensity_log_ratios(
@@ -158,15 +169,15 @@ def fade_rates(rows: Rows, visits: Visits, span_ms: Ints) -> None:
         keep = np.exp2(-span_ms / half_life_ms)
         return np.asarray(before * keep + (1 - keep) * events / hours)
 
+    # The lowest lies at the end of the silence, just before the visit.
+    silent = rows["activity_per_hour"] * np.exp2(-span_ms / ACTIVITY_HALF_LIFE_MS)
+    rows["activity_trough_per_hour"] = np.minimum(rows["activity_trough_per_hour"], silent)
     activity = visits.views + visits.people.sum(axis=1)
     rows["activity_per_hour"] = smooth(rows["activity_per_hour"], activity, ACTIVITY_HALF_LIFE_MS)
     rows["activity_peak_per_hour"] = np.maximum(
         rows["activity_peak_per_hour"], rows["activity_per_hour"]
     )
     resting = rows["resting"]
-    rows["activity_trough_per_hour"] = np.minimum(
-        rows["activity_trough_per_hour"], rows["activity_per_hour"]
-    )
     returned = resting & (rows["activity_per_hour"] >= RETURN * rows["activity_trough_per_hour"])
     _begin_episode(rows, returned, visits.last_ms)
     keep = np.exp2(-span_ms / OWN_HALF_LIFE_MS)[:, None]

@@ -97,9 +97,11 @@ class Work:
             ("heat", ACTIVITY_HALF_LIFE_MS, activity),
         ):
             keep = 0.5 ** (span_ms / half_life_ms)
+            if name == "heat":
+                # The lowest lies at the end of the silence, just before this bucket.
+                self.trough_heat = min(self.trough_heat, self.heat * keep)
             setattr(self, name, getattr(self, name) * keep + (1 - keep) * amount / hours)
         self.peak_heat = max(self.peak_heat, self.heat)
-        self.trough_heat = min(self.trough_heat, self.heat)
         self.views += views
         self.progress += progress
         self.acted = [have + more for have, more in zip(self.acted, acted, strict=True)]
@@ -124,6 +126,10 @@ class Work:
     def collapsed(self, bucket: int, bucket_ms: int) -> bool:
         """Tell whether activity has collapsed: the same rule as for a video."""
         return self.heat_at(bucket, bucket_ms) <= COLLAPSE * self.peak_heat
+
+    def open(self) -> bool:
+        """Tell whether an episode is going on that can end."""
+        return self.emerging or self.confirmed or bool(self.stages)
 
     def deep(self) -> bool:
         """Tell whether its videos have passed all three junctures in this episode."""

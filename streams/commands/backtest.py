@@ -35,6 +35,7 @@ def command(
     import json
     import time
     from contextlib import ExitStack
+    from itertools import chain, islice
 
     from streams.errors import UserError
     from streams.offline.backtest import Backtest
@@ -51,6 +52,11 @@ def command(
         limits=settings.decoding_limits(),
         received_ms=time.time_ns() // 1_000_000,
     )
+    if any(out is not None and out.resolve() == file.resolve() for out in (alerts, forecasts)):
+        raise UserError(f"{file} would be overwritten", remedy="name another file to write")
+    events = read_events(file)
+    # Read before anything is opened for writing: a wrong FILE must not empty an earlier result.
+    first = list(islice(events, 1))
     told = 0
     with ExitStack() as stack:
         try:
@@ -63,7 +69,7 @@ def command(
                 f"{error.filename} cannot be written: {error.strerror}", remedy="choose another"
             ) from error
         steps = stack.enter_context(progress(f"backtest of {file.name}", unit="events"))
-        for lines, new_alerts, new_forecasts in backtest.run(read_events(file)):
+        for lines, new_alerts, new_forecasts in backtest.run(chain(first, events)):
             alerts_file.writelines(alert + b"\n" for alert in new_alerts)
             told += len(new_alerts)
             if forecasts_file is not None:

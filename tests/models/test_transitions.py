@@ -161,3 +161,21 @@ def test_both_kinds_of_evidence_are_needed_where_there_are_exposures() -> None:
     visits = visits_with(3, views=1, people=[0, 0, 0, 0], last_ms=1)
     told = entries(rows, visits, nulls, np.full(3, BUCKET_MS), LOG_C, "epoch:0")
     assert [t.row for t in told] == [2]
+
+
+def test_views_counted_by_the_hour_are_no_evidence_of_response() -> None:
+    """Likes come every five minutes, their views in one lump an hour: 0.5 % of viewers respond."""
+    n = 20
+    rows, nulls = fresh_rows(n), shipped_nulls(n)
+    people = np.zeros((n, SIGNALS))
+    people[:, Signal.IDENTIFICATION] = 400.0
+    told: list[Transition] = []
+    for visit in range(12 * 24):
+        views = 12 * 80_000.0 if visit % 12 == 0 else 0.0
+        told += visit_all(rows, views, people, nulls, START_BUCKET + visit)
+    assert not [t for t in told if t.signal is Signal.IDENTIFICATION]
+    people[:, Signal.IDENTIFICATION] = 40_000.0
+    for visit in range(12 * 24, 12 * 48):
+        views = 12 * 80_000.0 if visit % 12 == 0 else 0.0
+        told += visit_all(rows, views, people, nulls, START_BUCKET + visit)
+    assert len([t for t in told if t.signal is Signal.IDENTIFICATION]) == n

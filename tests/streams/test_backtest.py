@@ -191,3 +191,18 @@ def test_a_level_or_horizon_that_is_none_is_told(
 def test_alerts_that_cannot_be_written_are_told(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cannot be written"):
         backtest(folder / "events.jsonl", tmp_path / "no such folder")
+
+
+def test_a_wrong_file_empties_no_earlier_result_and_no_input_is_overwritten(
+    folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "alerts.jsonl"
+    out.write_text("earlier\n")
+    result = CliRunner().invoke(command, [str(tmp_path / "missing"), "--alerts", str(out)])
+    assert isinstance(result.exception, UserError)
+    assert out.read_text() == "earlier\n"
+    file = next(p for p in folder.iterdir() if p.suffix == ".jsonl")
+    before = file.read_bytes()
+    result = CliRunner().invoke(command, [str(file), "--alerts", str(file)])
+    assert isinstance(result.exception, UserError)
+    assert file.read_bytes() == before
