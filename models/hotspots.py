@@ -92,7 +92,6 @@ class HotspotsStep:
             self._reports[report.partition, report.sequence] = report
             self._note_summaries(report)
         self._loaded.clear()
-        self._board_dirty = True
 
     def process(self, chunk: Chunk) -> None:
         """Take reports in, and decide every bucket that all partitions have decided.

@@ -37,6 +37,9 @@ REPOSITORY_VARIABLE: Final = "HOTSPOTS_MAVEN"
 FETCH_THREADS: Final = 4
 """Files in flight at once: latency, not bandwidth, is what 46 files of 1 MB wait for."""
 
+SAY_EVERY_BYTES: Final = 5_000_000
+"""A line for each ninth of the whole: life shows, and the lines fit a screen."""
+
 FETCH_TRIES: Final = 2
 FETCH_TIMEOUT_SECONDS: Final = 30
 OTHER_FETCH_SECONDS: Final = 600.0
@@ -145,7 +148,7 @@ def _fetch(cache: Path, jars: Sequence[Jar], repository: str, progress: Progress
 def _fetch_through(
     context: "MavenContext", cache: Path, jars: Sequence[Jar], progress: Progress
 ) -> None:
-    done = done_bytes = 0
+    done = done_bytes = said_bytes = 0
     pool = ThreadPoolExecutor(FETCH_THREADS, thread_name_prefix="hotspots-jars")
     try:
         for future in as_completed([pool.submit(_fetch_one, context, jar) for jar in jars]):
@@ -154,9 +157,11 @@ def _fetch_through(
             target = cache / jar.path
             target.parent.mkdir(parents=True, exist_ok=True)
             path.replace(target)
-            progress(
-                f"Fetching Kafka (once): {done} of {len(jars)} files, {done_bytes / 1e6:.1f} MB"
-            )
+            if done_bytes - said_bytes >= SAY_EVERY_BYTES or done == len(jars):
+                said_bytes = done_bytes
+                progress(
+                    f"Fetching Kafka (once): {done} of {len(jars)} files, {done_bytes / 1e6:.1f} MB"
+                )
     finally:
         pool.shutdown(cancel_futures=True)
 
