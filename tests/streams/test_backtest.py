@@ -11,7 +11,7 @@ import pytest
 import zstandard
 from click.testing import CliRunner, Result
 
-from streams.commands.backtest import command
+from streams.cli import hotspots
 from streams.errors import UserError
 
 START_MS = 1_693_353_600_000
@@ -60,8 +60,8 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def backtest(file: Path, out: Path, *options: str) -> tuple[list[dict[str, object]], Result]:
     answer = CliRunner().invoke(
-        command,
-        [str(file), "--alerts", str(out / "a.jsonl"), *options],
+        hotspots,
+        ["backtest", str(file), "--alerts", str(out / "a.jsonl"), *options],
         catch_exceptions=False,
     )
     assert answer.exit_code == 0, answer.output
@@ -198,11 +198,13 @@ def test_a_wrong_file_empties_no_earlier_result_and_no_input_is_overwritten(
 ) -> None:
     out = tmp_path / "alerts.jsonl"
     out.write_text("earlier\n")
-    result = CliRunner().invoke(command, [str(tmp_path / "missing"), "--alerts", str(out)])
+    result = CliRunner().invoke(
+        hotspots, ["backtest", str(tmp_path / "missing"), "--alerts", str(out)]
+    )
     assert isinstance(result.exception, UserError)
     assert out.read_text() == "earlier\n"
     file = next(p for p in folder.iterdir() if p.suffix == ".jsonl")
     before = file.read_bytes()
-    result = CliRunner().invoke(command, [str(file), "--alerts", str(file)])
+    result = CliRunner().invoke(hotspots, ["backtest", str(file), "--alerts", str(file)])
     assert isinstance(result.exception, UserError)
     assert file.read_bytes() == before

@@ -4,8 +4,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from streams.cli import hotspots
 from streams.commands.options import SPEED
-from streams.commands.simulate import SCENARIOS, command
+from streams.commands.simulate import SCENARIOS
 from streams.scenarios.british_museum import NAME, british_museum
 from streams.scenarios.event_files import read_events
 
@@ -13,7 +14,7 @@ from streams.scenarios.event_files import read_events
 def test_the_file_holds_the_scenario_and_the_truth_beside_it(tmp_path: Path) -> None:
     out, truth = tmp_path / "events.jsonl.zst", tmp_path / "truth.json"
     arguments = ["--ordinary-videos", "5", "--seed", "3", "--out", str(out), "--truth", str(truth)]
-    done = CliRunner().invoke(command, arguments)
+    done = CliRunner().invoke(hotspots, ["simulate", *arguments])
     assert done.exit_code == 0, done.output
     scenario = british_museum(3, 5)
     assert f"{scenario.events.height:,} events written" in done.output
@@ -22,7 +23,7 @@ def test_the_file_holds_the_scenario_and_the_truth_beside_it(tmp_path: Path) -> 
 
 
 def test_the_scenarios_are_listed() -> None:
-    done = CliRunner().invoke(command, ["--list"])
+    done = CliRunner().invoke(hotspots, ["simulate", "--list"])
     assert done.exit_code == 0
     assert NAME in SCENARIOS
     assert NAME in done.output
@@ -35,6 +36,6 @@ def test_a_speed_is_a_factor_or_max(text: str, speed: float | None) -> None:
 
 @pytest.mark.parametrize("text", ["0", "-1", "fast", "inf", "nan"])
 def test_anything_else_is_no_speed(text: str) -> None:
-    done = CliRunner().invoke(command, ["--speed", text, "--list"])
+    done = CliRunner().invoke(hotspots, ["simulate", "--speed", text, "--list"])
     assert done.exit_code == 2
     assert "neither a number above 0 nor 'max'" in done.output
