@@ -23,7 +23,7 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import betaln, gammaln
+from scipy.special import betaln
 
 Floats = npt.NDArray[np.float64]
 
@@ -54,21 +54,9 @@ def propensity_log_ratios(
     >>> np.round(r, 1)
     array([[   8.2,   15.4, -134.7]])
     """
-    exposed = np.maximum(exposed, acted)[..., None]
-    acted = acted[..., None]
-    null = null[..., None]
-    concentration = concentration[..., None]
-    alternative = np.minimum(null * ALTERNATIVES, GREATEST_PROPENSITY)
-
-    def log_likelihood(mean: Floats) -> Floats:
-        a, b = mean * concentration, (1 - mean) * concentration
-        return np.asarray(betaln(acted + a, exposed - acted + b) - betaln(a, b))
-
-    usable = (exposed > 0) & (null > 0) & (null < GREATEST_PROPENSITY)
-    safe_null = np.where(usable, null, 0.5)
-    safe_alternative = np.where(usable, alternative, 0.5)
-    ratio: Floats = log_likelihood(safe_alternative) - log_likelihood(safe_null)
-    return np.asarray(np.where(usable, ratio, 0.0))
+    alternative = np.minimum(null[..., None] * ALTERNATIVES, GREATEST_PROPENSITY)
+    usable = null < GREATEST_PROPENSITY
+    return _beta_binomial_log_ratios(acted, exposed, null, alternative, concentration, usable)
 
 
 def scarcity_log_ratios(
@@ -78,18 +66,28 @@ def scarcity_log_ratios(
 
     The mirror image of `propensity_log_ratios`, with alternatives null / ALTERNATIVES; same shapes.
     """
-    exposed = np.maximum(exposed, acted)[..., None]
-    acted = acted[..., None]
-    null = null[..., None]
-    concentration = concentration[..., None]
+    alternative = null[..., None] / ALTERNATIVES
+    return _beta_binomial_log_ratios(acted, exposed, null, alternative, concentration, null < 1)
+
+
+def _beta_binomial_log_ratios(
+    acted: Floats,
+    exposed: Floats,
+    null: Floats,
+    alternative: Floats,
+    concentration: Floats,
+    usable: npt.NDArray[np.bool_],
+) -> Floats:
+    exposed = np.maximum(exposed, acted)
+    usable = (usable & (exposed > 0) & (null > 0))[..., None]
+    acted, exposed, concentration = acted[..., None], exposed[..., None], concentration[..., None]
 
     def log_likelihood(mean: Floats) -> Floats:
+        mean = np.where(usable, mean, 0.5)
         a, b = mean * concentration, (1 - mean) * concentration
         return np.asarray(betaln(acted + a, exposed - acted + b) - betaln(a, b))
 
-    usable = (exposed > 0) & (null > 0) & (null < 1)
-    safe_null = np.where(usable, null, 0.5)
-    ratio: Floats = log_likelihood(safe_null / ALTERNATIVES) - log_likelihood(safe_null)
+    ratio: Floats = log_likelihood(alternative) - log_likelihood(null[..., None])
     return np.where(usable, ratio, 0.0)
 
 
@@ -156,14 +154,3 @@ def log_threshold(alarm_rate_per_video_day: float, visits_per_day: float, rules:
     14.18
     """
     return float(np.log(visits_per_day * rules / alarm_rate_per_video_day))
-
-
-def negative_binomial_log_likelihood(count: Floats, mean: Floats, shape: Floats) -> Floats:
-    """Return the gamma-Poisson log likelihood (used to test the ratios against the full form)."""
-    return np.asarray(
-        gammaln(count + shape)
-        - gammaln(shape)
-        - gammaln(count + 1)
-        + shape * np.log(shape / (shape + mean))
-        + count * np.log(mean / (shape + mean))
-    )

@@ -16,7 +16,6 @@ from models.parameters import DAY_MS, HOUR_MS
 
 Floats = npt.NDArray[np.float64]
 
-FEATURES: Final = ("missing", "fast_carry", "slow_carry", "mean_carry", "age")
 COEFFICIENTS: Final = np.array([-2.125, 0.833, 1.510, -1.496, -1.964])
 INTERCEPT: Final = 5.386
 """Fitted by weighted maximum likelihood (each video, and each of the two sets, weighs the same)
@@ -50,7 +49,8 @@ def features(
         level: How many events make a hotspot.
 
     Returns:
-        float[n, len(FEATURES)]: logarithms of ratios to the level.
+        float[n, len(COEFFICIENTS)]: what is missing, the three paces carried on for a day,
+        and age, as logarithms of ratios to the level (age: of hours).
     """
     age_hours = age_ms / HOUR_MS + 1
     missing = np.log(np.maximum(level - progress, 1) / level)

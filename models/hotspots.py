@@ -52,7 +52,6 @@ class HotspotsStep:
         self._memory = CohortMemory(parameters.epoch_ms)
         self._summaries: dict[int, list[tuple[str, EpochSummary]]] = {}
         self._published: list[int] = []
-        self._high_ms = -1
         self._meta_dirty = self._memory_dirty = self._board_dirty = False
         self._outputs: list[Output] = []
         self._loaded: dict[bytes, bytes] = {}
@@ -138,7 +137,6 @@ class HotspotsStep:
         self._sequence[report.partition] = expected + 1
         self._partitions = report.partitions
         self._through[report.partition] = report.through_bucket
-        self._high_ms = max(self._high_ms, report.high_ms)
         self._reports[report.partition, report.sequence] = report
         self._encoded[_report_key(report)] = value
         self._note_summaries(report)
@@ -378,7 +376,6 @@ class HotspotsStep:
             "partitions": self._partitions,
             "closed": self._closed,
             "published": self._published,
-            "high_ms": self._high_ms,
         }
 
     def _load_meta(self, stored: dict[str, Any]) -> None:
@@ -389,7 +386,6 @@ class HotspotsStep:
         if self._closed is not None:
             self._passed_epoch = (self._closed + 1) // self._buckets_per_epoch - 1
         self._published = stored["published"]
-        self._high_ms = stored["high_ms"]
 
 
 def _report_key(report: StageReport) -> bytes:

@@ -230,7 +230,12 @@ def entries(
     crowd = sketches.estimate(rows["people"].reshape(-1, sketches.REGISTERS))
     crowd = crowd.reshape(strength.shape) + rows["acted"] - rows["known_actors_acted"]
     enough = (strength >= log_c) & (crowd >= CROWD)
-    rows["ignored"] |= exposed & (evidence.mixed(rows["scarcity_evidence"]) >= log_c)
+    # Views may come in lumps ahead of the actions on them: what the whole life of a video does not
+    # show, one visit does not prove.
+    response = rows["acted"][:, Signal.IDENTIFICATION] / np.maximum(rows["views"], 1)
+    scarce = exposed & (response <= nulls.scarcity / DRIFT)
+    rows["ignored"] |= evidence.mixed(rows["scarcity_evidence"]) >= log_c
+    rows["ignored"] &= scarce
     enough &= ~rows["entered"] & ~rows["deleted"][:, None]
     found: list[Transition] = []
     for row in np.flatnonzero(enough.any(axis=1)).tolist():

@@ -7,10 +7,10 @@ that is still in memory may reach Kafka, so no handler, no finaliser and no serv
 import os
 import threading
 import traceback
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final, NoReturn, ParamSpec, TypeVar
+from typing import Final, NoReturn
 
 EXIT_CRASH: Final = 1
 """The exit code of a worker that ended itself; whoever supervises it starts it again."""
@@ -21,9 +21,6 @@ EXIT_UNUSABLE: Final = 2
 
 _REASON_CHARACTERS_MAX: Final = 1_000
 """Keeps the line readable: errors of Kafka may quote whole requests."""
-
-Arguments = ParamSpec("Arguments")
-Result = TypeVar("Result")
 
 
 def end_worker(reason: str, code: int = EXIT_CRASH) -> NoReturn:
@@ -78,15 +75,3 @@ def ending_worker(doing: str) -> Iterator[None]:
         yield
     except Exception as error:  # noqa: BLE001 - whatever it was, going on could lose or double events
         end_worker(f"{doing} failed: {reason_of(error)}{_place_of(error)}")
-
-
-async def or_end(
-    doing: str,
-    function: Callable[Arguments, Awaitable[Result]],
-    *arguments: Arguments.args,
-    **keywords: Arguments.kwargs,
-) -> Result:
-    """Await `function(...)`, and end the worker when it raises."""
-    with ending_worker(doing):
-        return await function(*arguments, **keywords)
-    raise AssertionError("unreachable: the worker has ended")

@@ -5,9 +5,9 @@ transactions and its position, and these three never part: what is committed is 
 that the rows belong to.
 
 The position is also saved as a row of the changelog, in the same transaction, and compared with
-the committed offset before anything is processed. That check found nothing in months would still
-be worth its 40 bytes: a trial without it over-counted 1,000,000 events by 25,563, silently,
-because agents ran before recovery was complete and nothing checked.
+the committed offset before anything is processed. The check is worth its
+40 bytes: without it, agents that run before recovery is complete count twice,
+and nothing says so.
 """
 
 import asyncio

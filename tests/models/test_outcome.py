@@ -227,10 +227,6 @@ def totals(worker: Worker) -> dict[str, list[int]]:
     return {k: v for step in worker.steps for k, v in step.totals().items()}
 
 
-def told(worker: Worker) -> list[dict[str, object]]:
-    return worker.alerts
-
-
 @pytest.fixture(scope="module")
 def undisturbed() -> Worker:
     worker = Worker(1, batches_log(source_log(platform(3)), 1, [500]))

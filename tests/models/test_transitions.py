@@ -179,3 +179,15 @@ def test_views_counted_by_the_hour_are_no_evidence_of_response() -> None:
         views = 12 * 80_000.0 if visit % 12 == 0 else 0.0
         told += visit_all(rows, views, people, nulls, START_BUCKET + visit)
     assert len([t for t in told if t.signal is Signal.IDENTIFICATION]) == n
+
+
+def test_a_lump_of_views_ahead_of_its_likes_is_not_ignored_for_good() -> None:
+    n = 10
+    rows, nulls = fresh_rows(n), shipped_nulls(n)
+    nobody, likes = np.zeros((n, SIGNALS)), np.zeros((n, SIGNALS))
+    likes[:, Signal.IDENTIFICATION] = 8_000.0
+    for visit in range(20):
+        visit_all(rows, 12_000.0, nobody, nulls, START_BUCKET + visit)
+    assert rows["ignored"].all()
+    visit_all(rows, 0.0, likes, nulls, START_BUCKET + 20)
+    assert not rows["ignored"].any()

@@ -106,6 +106,7 @@ def test_the_seeds_totals_come_out_scaled(scenario: Scenario, events: pl.DataFra
     made = of_kind(scenario, events, Kind.DERIVATIVE)
     scale = figures.SCALE
     assert total(case, "like") == pytest.approx(figures.LIKES * scale, rel=0.05)
+    assert total(case, "follow") == pytest.approx(figures.NEW_FOLLOWERS * scale, rel=0.1)
     assert total(case, "comment", "reply") == pytest.approx(figures.COMMENTS * scale, rel=0.05)
     assert total(case, "follow") == pytest.approx(figures.NEW_FOLLOWERS * scale, rel=0.05)
     views = total(case, "view") + total(made, "view")
