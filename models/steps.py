@@ -7,7 +7,7 @@ it or nothing. Nothing here knows how that is done.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 CREATE_TIME_MS = -1
 """Stands in `Chunk.append_ms` where the topic does not carry the broker's append time."""
@@ -56,13 +56,19 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """A consistent cut of a step: rows changed since the last cut, and outputs made since then."""
+    """A consistent cut of a step: rows changed since the last cut, and outputs made since then.
+
+    `position` is the offset of the consumed partition from which the step must be read again after
+    a restart, when that lies before the next one to process: it holds what the rows do not. None:
+    right after the last chunk processed.
+    """
 
     rows: list[tuple[bytes, bytes | None]] = field(default_factory=list)
     outputs: list[Output] = field(default_factory=list)
+    position: int | None = None
 
     def __bool__(self) -> bool:
-        """Tell whether there is anything to make durable."""
+        """Tell whether there is anything to make durable besides the position."""
         return bool(self.rows or self.outputs)
 
 
@@ -93,6 +99,25 @@ class PartitionStep(Protocol):
         """Return what changed since the last cut and forget that it did."""
 
 
+@runtime_checkable
+class LoadsBatches(Protocol):
+    """A step that can take many records of the changelog at once, faster than one by one."""
+
+    def load_all(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
+        """Take consecutive records, the same as `load` for each of them in turn."""
+
+
+def load_records(
+    step: PartitionStep, keys: Sequence[bytes], values: Sequence[bytes | None]
+) -> None:
+    """Hand consecutive changelog records to a step, at once where it can take them so."""
+    if isinstance(step, LoadsBatches):
+        step.load_all(keys, values)
+        return
+    for key, value in zip(keys, values, strict=True):
+        step.load(key, value)
+
+
 class BrokenChainError(RuntimeError):
     """A hole in a source partition: going on would lose events silently."""
 
@@ -109,7 +134,9 @@ __all__: Sequence[str] = (
     "BrokenChainError",
     "Chunk",
     "Cut",
+    "LoadsBatches",
     "Output",
     "PartitionStep",
     "StepFactory",
+    "load_records",
 )

@@ -17,7 +17,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from models.steps import Chunk, Cut, PartitionStep, StepFactory
+from models.steps import Chunk, Cut, PartitionStep, StepFactory, load_records
 from streams.ending import end_worker, ending_worker
 from streams.metrics import Agent, Metrics
 from streams.transactions import PartitionTransactions
@@ -221,11 +221,14 @@ class StatefulPartitions:
         if not chunk.low_offset <= owned.changelog_next < chunk.next_offset:
             return
         rest = chunk.after(owned.changelog_next)
+        keys, values = [], []
         for key, value in zip(rest.keys, rest.values, strict=True):
             if key == POSITION_KEY:
                 owned.saved_position = None if value is None else int(value)
             elif key is not None:
-                owned.step.load(key, value)
+                keys.append(key)
+                values.append(value)
+        load_records(owned.step, keys, values)
         owned.records += len(rest.keys)
         owned.changelog_next = chunk.next_offset
         self._finish_recovery(partition)
@@ -329,11 +332,11 @@ class StatefulPartitions:
         if not self._is_open:
             return {}
         # The cuts are taken before anything is awaited: each belongs to its position.
-        work = [
-            (owned, owned.position, owned.step.cut())
-            for owned in self._owned.values()
-            if owned.position is not None
-        ]
+        work = []
+        for owned in self._owned.values():
+            if owned.position is not None:
+                cut = owned.step.cut()
+                work.append((owned, _position_of(cut, owned.position), cut))
         await asyncio.gather(
             *(
                 self._commit(owned, position, cut)
@@ -360,6 +363,21 @@ class StatefulPartitions:
     async def stop(self) -> None:
         """Close the connections."""
         await asyncio.gather(*(_stop(owned.transactions) for owned in self._owned.values()))
+
+
+def _position_of(cut: Cut, processed: int) -> int:
+    """Return the offset that belongs to a cut: from here on the log is read again.
+
+    Raises:
+        ValueError: The step asks for offsets that it has not been given yet.
+    """
+    if cut.position is None:
+        return processed
+    if cut.position > processed:
+        raise ValueError(
+            f"a step wants to begin at {cut.position}, but was given up to {processed}"
+        )
+    return cut.position
 
 
 async def _stop(transactions: PartitionTransactions) -> None:

@@ -1,7 +1,9 @@
+from collections.abc import Sequence
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.steps import CREATE_TIME_MS, Chunk, Cut, Output
+from models.steps import CREATE_TIME_MS, Chunk, Cut, Output, load_records
 
 
 def chunk(offsets: list[int], low: int, following: int) -> Chunk:
@@ -37,3 +39,37 @@ def test_a_cut_is_something_when_rows_or_outputs_are_there() -> None:
     assert not Cut()
     assert Cut(rows=[(b"gone", None)])
     assert Cut(outputs=[Output("alerts", 0, None, None)])
+
+
+class OneByOne:
+    held = False
+    awaited = False
+
+    def __init__(self) -> None:
+        self.loaded: list[tuple[bytes, bytes | None]] = []
+
+    def load(self, key: bytes, value: bytes | None) -> None:
+        self.loaded.append((key, value))
+
+    def recovered(self) -> None: ...
+
+    def process(self, chunk: Chunk) -> None: ...
+
+    def learn(self, key: bytes, value: bytes | None) -> None: ...
+
+    def cut(self) -> Cut:
+        return Cut()
+
+
+class AtOnce(OneByOne):
+    def load_all(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
+        self.loaded += [(b"at once", None), *zip(keys, values, strict=True)]
+
+
+def test_records_are_loaded_at_once_by_a_step_that_can() -> None:
+    keys, values = [b"a", b"b"], [b"1", None]
+    slow, quick = OneByOne(), AtOnce()
+    load_records(slow, keys, values)
+    load_records(quick, keys, values)
+    assert slow.loaded == [(b"a", b"1"), (b"b", None)]
+    assert quick.loaded == [(b"at once", None), *slow.loaded]
