@@ -5,6 +5,7 @@ who holds the key can link to an id again (docs/events.md, "People").
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final
 from zlib import crc32
@@ -24,6 +25,11 @@ KEY_BYTES_MIN: Final = 16
 KEY_BYTES_MAX: Final = 64
 """The longest key of BLAKE2b (RFC 7693, section 2.1)."""
 
+SIP_KEY_BYTES: Final = 16
+"""The key of SipHash (Aumasson & Bernstein 2012, section 2.1)."""
+
+_ACTOR_PURPOSE: Final = b"hotspots actor"
+_EVENT_PURPOSE: Final = b"hotspots event"
 _HASH_BYTES: Final = 8
 _HASH_TYPE: Final = np.dtype("<u8")
 _ZERO_STAND_IN: Final = 1
@@ -68,6 +74,53 @@ def partition_of(video_key: str, partitions: int) -> int:
 def partitions_of(video_keys: Iterable[str], partitions: int) -> npt.NDArray[np.int32]:
     """Return int32[n]: `partition_of` each key."""
     return np.fromiter((crc32(key.encode()) % partitions for key in video_keys), np.int32)
+
+
+SipKey = tuple[int, int]
+"""The two halves of a key of SipHash, 0 to 2^64 - 1 each, the little-endian lower one first."""
+
+
+@dataclass(frozen=True, slots=True)
+class HashKeys:
+    """The keys of the hashes that stand for ids, the same on every worker.
+
+    Ids become 64-bit SipHash-2-4 (models/siphash.py) of platform + U+001F + id. 64 bits: among a
+    hundred million people the chance that any two share a hash is 0.03 % (birthday bound,
+    n^2 / 2^65), and sketches are far coarser than that.
+
+    Attributes:
+        actor: The key for `actor_id`.
+        event: The key for `event_id`: another one, so that the hash of an event that is named
+            after a person says nothing of that person.
+    """
+
+    actor: SipKey = field(repr=False)
+    event: SipKey = field(repr=False)
+
+    @classmethod
+    def of(cls, secret: bytes) -> "HashKeys":
+        """Derive the keys from the secret shared by all workers.
+
+        SipHash takes 128 bits and secrets have many lengths: keyed BLAKE2b, personalised with the
+        purpose (RFC 7693; the BLAKE2 paper, section 2.8), makes the one from the other.
+
+        Args:
+            secret: KEY_BYTES_MIN to KEY_BYTES_MAX bytes.
+
+        Raises:
+            ValueError: The secret is too short or too long.
+        """
+        if not KEY_BYTES_MIN <= len(secret) <= KEY_BYTES_MAX:
+            raise ValueError(
+                f"the key for actors has {len(secret)} bytes; "
+                f"it needs {KEY_BYTES_MIN} to {KEY_BYTES_MAX}",
+            )
+        return cls(_derived(secret, _ACTOR_PURPOSE), _derived(secret, _EVENT_PURPOSE))
+
+
+def _derived(secret: bytes, purpose: bytes) -> SipKey:
+    derived = blake2b(digest_size=SIP_KEY_BYTES, key=secret, person=purpose).digest()
+    return int.from_bytes(derived[:8], "little"), int.from_bytes(derived[8:], "little")
 
 
 class ActorHasher:
