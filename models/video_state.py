@@ -67,6 +67,9 @@ ROW: Final = np.dtype(
         ("stage", np.uint8),
         ("route", np.uint8),
         ("state", np.uint8),
+        # Whether `hotspots` follows the video, and has been told its profile as it is now.
+        ("followed", np.bool_),
+        ("profile_told", np.bool_),
         ("ignored", np.bool_),
         ("deleted", np.bool_),
         ("resting", np.bool_),
@@ -76,11 +79,15 @@ ROW: Final = np.dtype(
 )
 """The columns of a video. The layout is part of the changelog's format: see ROW_VERSION."""
 
-ROW_VERSION: Final = 1
+ROW_VERSION: Final = 2
 """Goes up when the layout of ROW changes; a changelog of another version is refused."""
 
 MOST_TOPICS: Final = 16
 """A video keeps this many topics at the most: the first ones it came with."""
+
+IDLE_PLATFORMS: Final = 1_024
+"""With more names of platforms than this, those of no video are dropped when videos are: there are
+dozens of platforms, so only free text comes this far."""
 
 PROFILE_FIELDS: Final = (
     "title",
@@ -126,13 +133,20 @@ def _new_rows(count: int) -> npt.NDArray[np.void]:
 
 
 class VideoTable:
-    """All videos of one partition: rows by slot, slots by key, and which rows are dirty."""
+    """All videos of one partition: rows by slot, slots by key, and which rows are dirty.
+
+    `platform_of` is int32[len(rows)], positions in `platforms`. Codes are the table's own: they
+    are not stored, and change when names that no video uses any longer are dropped.
+    """
 
     def __init__(self, capacity: int = 1024) -> None:
         self.rows = _new_rows(capacity)
         self.keys: list[str | None] = []
         self.slot_of: dict[str, int] = {}
         self.profiles: dict[int, dict[str, Any]] = {}
+        self.platforms: list[str] = []
+        self.platform_of = np.zeros(capacity, np.int32)
+        self._platform_codes: dict[str, int] = {}
         self._dirty = np.zeros(capacity, np.bool_)
         self._free: list[int] = []
         self._removed: set[str] = set()
@@ -168,17 +182,28 @@ class VideoTable:
             self.keys.append(key)
             if slot >= len(self.rows):
                 self.rows = np.concatenate([self.rows, _new_rows(len(self.rows))])
+                self.platform_of = np.concatenate(
+                    [self.platform_of, np.zeros_like(self.platform_of)]
+                )
                 self._dirty = np.concatenate([self._dirty, np.zeros_like(self._dirty)])
         self.slot_of[key] = slot
+        self.platform_of[slot] = self._platform_code(split_video_key(key)[0])
         if key in self._removed:
             # The changelog still holds the row that was removed: the new one must take its place.
             self._removed.discard(key)
             self._dirty[slot] = True
         return slot
 
+    def _platform_code(self, platform: str) -> int:
+        code = self._platform_codes.get(platform)
+        if code is None:
+            code = self._platform_codes[platform] = len(self.platforms)
+            self.platforms.append(platform)
+        return code
+
     def platform(self, slot: int) -> str:
         """Return the platform of the video in a slot."""
-        return split_video_key(self.keys[slot] or "")[0]
+        return self.platforms[self.platform_of[slot]]
 
     def touch(self, slots: npt.NDArray[np.int64]) -> None:
         """Mark rows as changed."""
@@ -187,10 +212,15 @@ class VideoTable:
     def describe(self, slot: int, profile: Mapping[str, Any]) -> None:
         """Merge a profile: later fields win, topics add up to MOST_TOPICS."""
         known = self.profiles.setdefault(slot, {})
+        before = dict(known)
         known.update({name: profile[name] for name in PROFILE_FIELDS if name in profile})
         topics = list(dict.fromkeys([*known.get("topics", []), *profile.get("topics", [])]))
         if topics:
             known["topics"] = topics[:MOST_TOPICS]
+        if topics or known.get("source"):
+            self.rows["followed"][slot] = True
+        if known != before:
+            self.rows["profile_told"][slot] = False
         self._dirty[slot] = True
 
     def begin_anew(self, slots: npt.NDArray[np.int64]) -> None:
@@ -216,6 +246,16 @@ class VideoTable:
             self._removed.add(key)
         self.rows[slots] = _new_rows(len(slots))
         self._dirty[slots] = False
+        if len(self.platforms) > IDLE_PLATFORMS:
+            self._drop_platforms()
+
+    def _drop_platforms(self) -> None:
+        """Number the platforms of the videos at hand anew: names are free text."""
+        slots = np.fromiter(self.slot_of.values(), np.int64, len(self.slot_of))
+        codes, position = np.unique(self.platform_of[slots], return_inverse=True)
+        self.platforms = [self.platforms[code] for code in codes.tolist()]
+        self._platform_codes = {name: code for code, name in enumerate(self.platforms)}
+        self.platform_of[slots] = position
 
     def take_dirty(self) -> Iterator[tuple[str, bytes | None]]:
         """Yield key and packed row of every row changed since the last call, None for removed."""

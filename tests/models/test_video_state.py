@@ -170,4 +170,33 @@ def test_a_row_of_another_version_or_a_damaged_one_is_told(packed: bytes) -> Non
 def test_the_layout_of_a_row_belongs_to_its_version() -> None:
     # A changelog outlives a release: who changes the layout must count ROW_VERSION up.
     shape = json.dumps([(n, str(ROW[n])) for n in ROW.names or ()])
-    assert (ROW_VERSION, ROW.itemsize, len(shape)) == (1, 950, 1269)
+    assert (ROW_VERSION, ROW.itemsize, len(shape)) == (2, 952, 1317)
+
+
+def test_platforms_are_numbered_and_names_of_no_video_are_dropped(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("models.video_state.IDLE_PLATFORMS", 3)
+    table = VideoTable(2)
+    slots = table.slots([f"p{number % 5}\x1fv{number}" for number in range(10)])
+    assert [table.platform(slot) for slot in slots.tolist()] == [f"p{n % 5}" for n in range(10)]
+    table.remove(slots[np.array([0, 5, 1])])
+    assert sorted(table.platforms) == ["p1", "p2", "p3", "p4"]
+    assert {table.platform(slot) for slot in table.slot_of.values()} == set(table.platforms)
+    (again,) = table.slots(["p0\x1fnew"]).tolist()
+    assert table.platform(again) == "p0"
+    for key, slot in table.slot_of.items():
+        assert key.startswith(table.platform(slot) + "\x1f")
+
+
+def test_what_says_where_a_video_belongs_makes_it_followed_and_news_is_told_again() -> None:
+    table = VideoTable()
+    plain, topical, derived = table.slots(["p\x1fa", "p\x1fb", "p\x1fc"]).tolist()
+    table.describe(plain, {"title": "a", "topics": []})
+    table.describe(topical, {"topics": ["t"]})
+    table.describe(derived, {"source": "p\x1fa"})
+    assert table.rows["followed"][:3].tolist() == [False, True, True]
+    table.rows["profile_told"][:3] = True
+    table.describe(plain, {"title": "a"})
+    table.describe(topical, {"topics": ["t", "u"]})
+    assert table.rows["profile_told"][:3].tolist() == [True, False, True]
