@@ -203,7 +203,7 @@ class VideoTable:
 
     def platform(self, slot: int) -> str:
         """Return the platform of the video in a slot."""
-        return self.platforms[self.platform_of[slot]]
+        return self.platforms[int(self.platform_of[slot])]
 
     def touch(self, slots: npt.NDArray[np.int64]) -> None:
         """Mark rows as changed."""
