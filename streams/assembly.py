@@ -26,6 +26,7 @@ from streams.agents.intake import IntakePartitions, IntakeStep
 from streams.ending import EXIT_UNUSABLE, end_when_late, end_worker, ending_worker, reason_of
 from streams.errors import UserError
 from streams.gauges import LAG_INTERVAL_S, LagGauges
+from streams.input_identity import InputIdentity
 from streams.learned import LearnedReader
 from streams.metrics import Agent, Metrics, MetricsServer, serve
 from streams.security import client_options, faust_credentials
@@ -84,6 +85,7 @@ class WorkerApp(faust.App):  # type: ignore[misc] # Faust is read as untyped
     stateful: Sequence[StatefulPartitions]
     delivery: DeliveryPartitions
     learned: LearnedReader
+    input_identity: InputIdentity
     worker_metrics: Metrics
     store: Any
     metrics_server: MetricsServer | None = None
@@ -105,6 +107,7 @@ class WorkerApp(faust.App):  # type: ignore[misc] # Faust is read as untyped
         settings = self.settings_of_worker
         try:
             await ensure_topics(settings)
+            await self.input_identity.claim()
             if settings.metrics_port:
                 self.metrics_server = serve(
                     self.worker_metrics, settings.metrics_host, settings.metrics_port
@@ -141,7 +144,7 @@ class WorkerApp(faust.App):  # type: ignore[misc] # Faust is read as untyped
     async def on_shutdown(self) -> None:
         """Close what `on_first_start` opened, after all services have stopped."""
         await super().on_shutdown()
-        closing = [self.intake.stop(), self.learned.stop()]
+        closing = [self.intake.stop(), self.learned.stop(), self.input_identity.stop()]
         closing += [host.stop() for host in self.stateful]
         for result in await asyncio.gather(*closing, return_exceptions=True):
             if isinstance(result, BaseException):
@@ -173,6 +176,9 @@ def build_app(
         options=options,
         learners=lambda: [host.learn for host in app.stateful],
         clock=time.monotonic,
+    )
+    app.input_identity = InputIdentity(
+        input_topic=settings.input_topic, kept_in=topics[Topic.INPUT_IDENTITY], options=options
     )
     app.intake = IntakePartitions(
         topics=topics,
@@ -299,7 +305,7 @@ def _add_tasks(app: WorkerApp) -> None:
         await app.learned.follow()
 
     async def watch_kafka() -> None:
-        await app.learned.watch_kafka()
+        await asyncio.gather(app.learned.watch_kafka(), app.input_identity.watch())
 
     async def watch_idleness() -> None:
         await app.intake.watch_idleness()

@@ -36,6 +36,7 @@ class Topic(StrEnum):
     WORKS_CHANGELOG = "works-changelog"
     ALERTS = "alerts"
     BOARD = "hotspot-board"
+    INPUT_IDENTITY = "input-identity"
 
 
 class TopicSettings(KafkaSettings, Protocol):
@@ -87,8 +88,8 @@ OUTPUT_RETENTION_BYTES: Final = 4 * GIB
 def topic_names(settings: TopicSettings) -> dict[str, str]:
     """Return the real name of each logical topic."""
     names = {topic.value: f"{settings.topic_prefix}{topic.value}" for topic in Topic}
-    for changelog in (Topic.VIDEOS_CHANGELOG, Topic.WORKS_CHANGELOG):
-        names[changelog] = f"{settings.topic_prefix}{settings.app_id}-{changelog.value}"
+    for own in (Topic.VIDEOS_CHANGELOG, Topic.WORKS_CHANGELOG, Topic.INPUT_IDENTITY):
+        names[own] = f"{settings.topic_prefix}{settings.app_id}-{own.value}"
     names[Topic.ENGAGEMENT] = settings.input_topic
     return names
 
@@ -124,6 +125,7 @@ def topic_specs(settings: TopicSettings) -> list[TopicSpec]:
             {**_BY_SIZE, size: str(OUTPUT_RETENTION_BYTES), **_BROKER_TIME, **_LARGE},
         ),
         Topic.BOARD: (1, {**_COMPACTED, **_BROKER_TIME, **_LARGE}),
+        Topic.INPUT_IDENTITY: (1, {**_COMPACTED, **_BROKER_TIME}),
     }
     return [TopicSpec(names[topic], *spec) for topic, spec in specs.items()]
 

@@ -164,7 +164,7 @@ def true_totals(lines: Iterable[bytes]) -> Totals:
             source = video_key(event["source_platform"], event["source_video_id"])
             totals.setdefault(source, Counter())["derive"] += event["count"]
         else:
-            counts[action] += event["count"]
+            counts[action] += event.get("count", 1)
     return {video: {a: n for a, n in counts.items() if n} for video, counts in totals.items()}
 
 
@@ -246,6 +246,8 @@ class Product(Pipeline):
 
     redis_url: str = ""
     values: dict[str, Any] = field(default_factory=dict)
+    direct: str = ""
+    """The broker's own address, where the workers reach it another way."""
 
     @property
     def settings(self) -> Settings:

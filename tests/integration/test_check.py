@@ -87,7 +87,7 @@ def test_a_complete_deployment_is_right(kafka: EmbeddedKafka, redis_url: str) ->
     create_topics(kafka.bootstrap_servers, NewTopic(f"{prefix}in", 2, 1))
     code, facts, problems = check(**settings)
     assert (code, problems) == (0, [])
-    assert any(f"the worker will create 8 topics: {prefix}alerts, " in fact for fact in facts)
+    assert any(f"the worker will create 9 topics: {prefix}alerts, " in fact for fact in facts)
     with KafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers) as admin:
         assert not [n for n in admin.list_topics() if n.startswith(prefix) and n != f"{prefix}in"]
 
@@ -343,7 +343,7 @@ def test_the_rights_that_the_documentation_names_are_enough(guarded: Guarded) ->
 
     code, _, problems = check(**settings)
     assert code == 2
-    assert len(problems) == 8
+    assert len(problems) == 9
     assert all("does not exist and user worker may not create it" in line for line in problems)
     assert any(
         f"--topic {prefix}engagement-batches; or create it with 4 partit" in line

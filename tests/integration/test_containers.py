@@ -293,7 +293,7 @@ def test_check_replay_and_a_worker_on_a_kafka_container(
         missing = hotspots("check", **settings)
         assert missing.returncode == 2
         assert "topic engagement does not exist" in missing.stderr
-        assert "the worker will create 8 topics" in missing.stdout
+        assert "the worker will create 9 topics" in missing.stdout
     assert hotspots("replay", str(story[0]), **settings).returncode == 0
     assert hotspots("check", **settings).returncode == 0
     log = tmp_path / "worker.log"

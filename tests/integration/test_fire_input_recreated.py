@@ -1,0 +1,124 @@
+"""The input topic is deleted and created anew: told in one line, never counted wrongly."""
+
+import asyncio
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from flood import SOURCES, flood, flowing, reasons
+from product import Product, Truth, truth_of
+
+from streams.local.kafka import EmbeddedKafka
+from streams.topics import Topic, create_input_topic
+
+pytestmark = [pytest.mark.kafka, pytest.mark.asyncio]
+
+FEW = 5_000
+ENDS_S = 40.0
+REMEDY = "set another HOTSPOTS_APP_ID and another HOTSPOTS_TOPIC_PREFIX to begin anew with it"
+
+
+@pytest.fixture(scope="module")
+def truth() -> Truth:
+    return truth_of(flood(FEW))
+
+
+@pytest.fixture(scope="module")
+def longer() -> Truth:
+    return truth_of(flood(3 * FEW, seed=8))
+
+
+@pytest.fixture
+def product(kafka: EmbeddedKafka, redis_url: str, tmp_path: Path) -> Iterator[Product]:
+    made = Product(kafka.bootstrap_servers, tmp_path, redis_url=redis_url)
+    try:
+        yield made
+    finally:
+        made.stop_workers()
+        print(made.logs())  # noqa: T201 - pytest shows it when the test fails
+
+
+async def tell(product: Product, truth: Truth) -> None:
+    async with flowing(product, truth.lines, 0):
+        pass
+
+
+async def delete_input(product: Product) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=product.bootstrap_servers)
+    await admin.start()
+    await admin.delete_topics([product.topics[Topic.ENGAGEMENT]])
+    # The broker answers before the topic is gone everywhere.
+    while product.topics[Topic.ENGAGEMENT] in await admin.list_topics():  # noqa: ASYNC110 - Kafka has no event for it
+        await asyncio.sleep(0.05)
+    await admin.close()
+
+
+async def ends(product: Product, worker: subprocess.Popen[bytes]) -> str:
+    """Wait until a worker has ended as something to be mended; return its line."""
+    before = len(product.workers)
+    assert await asyncio.to_thread(worker.wait, ENDS_S) == 2
+    product.workers.remove(worker)
+    assert len(product.workers) == before - 1
+    return reasons(product)[-1]
+
+
+async def begin_anew(product: Product, truth: Truth) -> None:
+    """Do what the line says; everything of the new topic is counted, and nothing else."""
+    old = product.name
+    product.values = {"input_topic": product.topics[Topic.ENGAGEMENT]}
+    product.name = f"{old}-anew"
+    product.start_worker()
+    await product.wait_for(truth)
+    await product.assert_same_story(truth)
+
+
+@pytest.mark.parametrize("moment", ["while it runs", "while nobody runs"])
+async def test_an_input_made_anew_ends_the_worker(
+    product: Product, truth: Truth, longer: Truth, moment: str
+) -> None:
+    """The new topic is longer: its offsets hold no sign that it is another."""
+    await tell(product, truth)
+    worker = product.start_worker()
+    await product.wait_for(truth)
+    await product.assert_same_story(truth)
+    told = await product.alerts()
+    if moment == "while nobody runs":
+        await product.stop(worker)
+    await delete_input(product)
+    await tell(product, longer)
+    if moment == "while nobody runs":
+        worker = product.start_worker()
+    line = await ends(product, worker)
+    name = product.topics[Topic.ENGAGEMENT]
+    assert line.startswith(f"topic {name} was deleted"), line
+    # It stays so, however often it is started.
+    line = await ends(product, product.start_worker())
+    assert line.startswith(f"topic {name} was deleted and created anew (its id was "), line
+    assert line.endswith(f"(HOTSPOTS_INPUT_TOPIC): {REMEDY}"), line
+    assert await product.alerts() == told, "nothing was decided with what is not known"
+    await begin_anew(product, longer)
+
+
+async def test_an_input_that_is_deleted_ends_the_worker(product: Product, truth: Truth) -> None:
+    await tell(product, truth)
+    worker = product.start_worker()
+    await product.wait_for(truth)
+    await delete_input(product)
+    name = product.topics[Topic.ENGAGEMENT]
+    line = await ends(product, worker)
+    assert line.startswith(f"topic {name} was deleted (HOTSPOTS_INPUT_TOPIC)"), line
+
+
+async def test_another_input_is_not_counted_with_the_first(product: Product, truth: Truth) -> None:
+    await tell(product, truth)
+    worker = product.start_worker()
+    await product.wait_for(truth)
+    await product.stop(worker)
+    first = product.topics[Topic.ENGAGEMENT]
+    product.values = {"input_topic": f"{product.name}-other"}
+    await create_input_topic(product.settings, partitions=SOURCES)
+    line = await ends(product, product.start_worker())
+    assert line.startswith(f"this deployment counts topic {first}, not {product.name}-other"), line
+    assert line.endswith(REMEDY), line
