@@ -93,7 +93,7 @@ class PartitionStep(Protocol):
 
     @property
     def awaited(self) -> bool:
-        """Whether other steps wait for the outputs made since the last cut."""
+        """Whether others wait for outputs made since the last cut: they are committed at once."""
 
     def cut(self) -> Cut:
         """Return what changed since the last cut and forget that it did."""

@@ -210,6 +210,7 @@ def build_app(
             transactions_factory=transactions_of,
             learned=app.learned.latest,
             metrics=metrics,
+            interval_s=settings.checkpoint_interval_ms / 1000,
             observe=observe,
         )
 
@@ -310,6 +311,9 @@ def _add_tasks(app: WorkerApp) -> None:
     async def watch_idleness() -> None:
         await app.intake.watch_idleness()
 
+    async def keep_checkpoints() -> None:
+        await asyncio.gather(*(host.keep_checkpoints() for host in app.stateful))
+
     async def observe_lag() -> None:
         while True:
             await asyncio.sleep(LAG_INTERVAL_S)
@@ -318,5 +322,5 @@ def _add_tasks(app: WorkerApp) -> None:
             with ending_worker("looking for what stands"):
                 await consumer.seek_what_stands()
 
-    for task in (follow_learned, watch_kafka, watch_idleness, observe_lag):
+    for task in (follow_learned, watch_kafka, watch_idleness, keep_checkpoints, observe_lag):
         app.task(task)

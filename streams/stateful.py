@@ -2,7 +2,7 @@
 
 `stages` and `hotspots` are both run by this one class. Each partition has its step, its own
 transactions and its position, and these three never part: what is committed is always the offset
-that the rows belong to.
+that the rows belong to. When a partition is committed, streams/checkpoints.py says.
 
 The position is also saved as a row of the changelog, in the same transaction, and compared with
 the committed offset before anything is processed. The check is worth its
@@ -15,9 +15,10 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-from models.steps import Chunk, Cut, PartitionStep, StepFactory, load_records
+from models.steps import Chunk, PartitionStep, StepFactory, load_records
+from streams.checkpoints import POSITION_KEY, Committed, Pace, PartitionCheckpoints
 from streams.ending import end_worker, ending_worker
 from streams.metrics import Agent, Metrics
 from streams.transactions import PartitionTransactions
@@ -25,16 +26,15 @@ from streams.transport.ledger import Partition
 
 log = logging.getLogger(__name__)
 
-POSITION_KEY: Final = b"\x00position"
-"""The row that holds the saved position; no step uses a key that begins with a zero byte."""
+UNSAVED_BYTES_MAX: Final = 64 * 1024 * 1024
+"""Bytes of chunks that the partitions of one agent may be ahead of commits that are wanted: a
+second at a million events of 60 bytes. Beyond it the agent waits for Kafka."""
+OBSERVE_INTERVAL_S: Final = 1.0
+"""How often the figures of a partition are shown; Prometheus asks every 15 s by custom."""
 
 STOP_TIMEOUT_S: Final = 5.0
 """How long closing a connection may take before it is left alone; half of the 10 s in which a
 worker must end."""
-
-
-class ReservedKeyError(ValueError):
-    """A step wrote a row under a key that begins with a zero byte."""
 
 
 class Offsets(Protocol):
@@ -62,12 +62,6 @@ class Deliveries(Offsets, Protocol):
     async def release(self, partition: Partition) -> None:
         """Deliver it again."""
 
-    async def checkpoint(self) -> bool:
-        """Make everything done so far last."""
-
-    async def seek(self, partition: Any, offset: int) -> None:  # noqa: ANN401 - Faust's type
-        """Fetch from `offset` on."""
-
 
 TransactionsFactory = Callable[[Partition, Partition], PartitionTransactions]
 """Makes the transactions of a consumed partition, whose rows go to the second one."""
@@ -89,11 +83,11 @@ class _Owned:
     changelog_seen: int
     """The next changelog offset that may arrive."""
     saved_position: int | None = None
-    position: int | None = None
-    """The next offset to process; None until processing begins."""
-    committed_position: int | None = None
+    checkpoints: PartitionCheckpoints | None = None
+    """None until processing begins."""
     records: int = 0
     is_recovered: bool = False
+    observed_s: float = float("-inf")
 
 
 class StatefulPartitions:
@@ -112,13 +106,15 @@ class StatefulPartitions:
         transactions_factory: TransactionsFactory,
         learned: Callable[[], Mapping[bytes, bytes | None]],
         metrics: Metrics,
+        interval_s: float,
         observe: Observer = lambda _partition, _step: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Own nothing yet.
 
         `topic` and `changelog` are real names; `learned` returns the latest value of each key of
-        the topic of what was learned; `clock` returns seconds, for durations only.
+        the topic of what was learned; what nobody waits for is committed every `interval_s`;
+        `clock` returns seconds, for durations only.
         """
         self.agent = agent
         self._observe = observe
@@ -130,6 +126,7 @@ class StatefulPartitions:
         self._learned = learned
         self._clock = clock
         self._metrics = metrics
+        self._pace = Pace(interval_s)
         self._owned: dict[int, _Owned] = {}
         self._assigned = False
         self._is_open = False
@@ -156,6 +153,10 @@ class StatefulPartitions:
         self._assigned = False
         self._is_open = False
         previous, self._owned = self._owned, {}
+        # None is in flight after `checkpoint`, unless the partitions were lost without a word.
+        await asyncio.gather(
+            *(owned.checkpoints.caught_up() for owned in previous.values() if owned.checkpoints)
+        )
         for partition in previous:
             self._metrics.revoke(self.agent, self.topic, partition)
         await asyncio.gather(*(_stop(owned.transactions) for owned in previous.values()))
@@ -260,12 +261,23 @@ class StatefulPartitions:
     def opened(self, positions: Mapping[Partition, int]) -> None:
         """Begin to process."""
         self._is_open = True
+        self._pace.partitions = max(1, len(positions))
         for partition, position in positions.items():
             owned = self._owned[partition.partition]
-            owned.position = position
-            owned.committed_position = owned.saved_position
+            owned.checkpoints = PartitionCheckpoints(
+                owned.step,
+                owned.transactions,
+                pace=self._pace,
+                clock=self._clock,
+                committed=self._note_commit,
+                position=position,
+                saved_position=owned.saved_position,
+            )
             if owned.step.held:
                 self._deliveries().hold(partition)
+            if owned.step.held or owned.step.awaited:
+                # What was learned while nobody read may have led to outputs.
+                owned.checkpoints.soon(urgent=True)
 
     # ---- processing -------------------------------------------------------------------------
 
@@ -276,23 +288,36 @@ class StatefulPartitions:
         if rest is None:
             return
         owned = self._owned[partition.partition]
+        if owned.checkpoints is None:
+            raise RuntimeError(f"{partition.topic}-{partition.partition} is not open")
         with ending_worker(f"processing {partition.topic}-{partition.partition}"):
             owned.step.process(rest)
-        owned.position = rest.next_offset
+        size = sum(len(value) for value in rest.values if value)
+        owned.checkpoints.moved(rest.next_offset, size)
         consumer.end(partition, rest)
         self._metrics.observe_chunk(self.agent, rest.values)
         if owned.step.held:
-            await self._hold(partition)
+            # Waits for a version: deliver nothing more, and let what it is made of be seen.
+            consumer.hold(partition)
+            owned.checkpoints.soon(urgent=True)
         elif owned.step.awaited:
-            await consumer.checkpoint()
+            owned.checkpoints.soon()
+        await self._bound(owned.checkpoints)
 
-    async def _hold(self, partition: Partition) -> None:
-        """Wait for a version: deliver nothing more, and let what it is made of be seen at once."""
-        consumer = self._deliveries()
-        consumer.hold(partition)
-        await consumer.checkpoint()
-        # The version may have come while the checkpoint was made.
-        await self._release_if_free(partition.partition)
+    async def _bound(self, checkpoints: PartitionCheckpoints) -> None:
+        """Wait for the commit of a partition when too much was processed beyond the last cuts.
+
+        Outputs grow with what is processed; Kafka may be slower than we are.
+        """
+        if checkpoints.is_busy and self._unsaved_bytes() > UNSAVED_BYTES_MAX:
+            await checkpoints.caught_up()
+
+    def _unsaved_bytes(self) -> int:
+        return sum(
+            owned.checkpoints.unsaved_bytes
+            for owned in self._owned.values()
+            if owned.checkpoints is not None and owned.checkpoints.is_busy
+        )
 
     async def learn(self, key: bytes, value: bytes | None) -> None:
         """Hand a record of what was learned to every step, and go on with those it frees.
@@ -300,27 +325,40 @@ class StatefulPartitions:
         What a held step did with it is made to last at once, also when it is held again: the next
         version may be made of that.
         """
-        waited = False
         for partition, owned in list(self._owned.items()):
             if not owned.is_recovered:
                 continue  # gets the latest of everything when it is
             was_held = owned.step.held
             with ending_worker(f"learning in {self.topic}-{partition}"):
                 owned.step.learn(key, value)
-            waited = waited or was_held
-            await self._release_if_free(partition)
-        if waited and self._is_open:
-            await self._deliveries().checkpoint()
-
-    async def _release_if_free(self, partition: int) -> None:
-        owned = self._owned.get(partition)
-        if self._is_open and owned is not None and not owned.step.held:
-            await self._deliveries().release(Partition(self.topic, partition))
+            if self._is_open and owned.checkpoints is not None:
+                if was_held:
+                    owned.checkpoints.soon(urgent=True)
+                if not owned.step.held:
+                    await self._deliveries().release(Partition(self.topic, partition))
 
     # ---- checkpoints ------------------------------------------------------------------------
 
+    async def keep_checkpoints(self) -> None:
+        """Commit what nobody waits for, and show the figures, until cancelled."""
+        while True:
+            await asyncio.sleep(self._pace.interval_s)
+            for partition, owned in self._owned.items():
+                if self._is_open and owned.checkpoints is not None:
+                    with ending_worker("a checkpoint"):
+                        owned.checkpoints.tick()
+                    self._show(partition, owned)
+            held = sum(owned.step.held for owned in self._owned.values())
+            self._metrics.held_partitions.labels(self.agent.value).set(held)
+
+    def _show(self, partition: int, owned: _Owned) -> None:
+        now = self._clock()
+        if now - owned.observed_s >= OBSERVE_INTERVAL_S:
+            owned.observed_s = now
+            self._observe(partition, owned.step)
+
     async def checkpoint(self) -> Mapping[Partition, int]:
-        """Commit one transaction for each partition that has something new.
+        """Make everything last before the partitions go; nothing is committed after it.
 
         Returns:
             Nothing: the offsets are committed in the transactions.
@@ -329,55 +367,23 @@ class StatefulPartitions:
             KafkaError: A transaction failed.
             ReservedKeyError: A step wrote under a key that is ours.
         """
-        if not self._is_open:
-            return {}
-        # The cuts are taken before anything is awaited: each belongs to its position.
-        work = []
-        for owned in self._owned.values():
-            if owned.position is not None:
-                cut = owned.step.cut()
-                work.append((owned, _position_of(cut, owned.position), cut))
-        await asyncio.gather(
-            *(
-                self._commit(owned, position, cut)
-                for owned, position, cut in work
-                if cut or position != owned.committed_position
+        if self._is_open:
+            await asyncio.gather(
+                *(
+                    owned.checkpoints.settle()
+                    for owned in self._owned.values()
+                    if owned.checkpoints is not None
+                )
             )
-        )
-        held = sum(owned.step.held for owned in self._owned.values())
-        self._metrics.held_partitions.labels(self.agent.value).set(held)
         return {}
 
-    async def _commit(self, owned: _Owned, position: int, cut: Cut) -> None:
-        began = self._clock()
-        if any(key[:1] == POSITION_KEY[:1] for key, _ in cut.rows):
-            raise ReservedKeyError(f"a step of {self.topic} wrote a row under a reserved key")
-        rows = [*cut.rows, (POSITION_KEY, str(position).encode())]
-        await owned.transactions.commit(rows, cut.outputs, position)
-        owned.committed_position = position
-        seconds = self._clock() - began
-        self._metrics.checkpoint_duration.labels(self.agent.value).observe(seconds)
-        self._observe(owned.changelog.partition, owned.step)
-        self._metrics.observe_outputs(cut.outputs)
+    def _note_commit(self, committed: Committed) -> None:
+        self._metrics.checkpoint_duration.labels(self.agent.value).observe(committed.seconds)
+        self._metrics.observe_outputs(committed.cut.outputs)
 
     async def stop(self) -> None:
         """Close the connections."""
         await asyncio.gather(*(_stop(owned.transactions) for owned in self._owned.values()))
-
-
-def _position_of(cut: Cut, processed: int) -> int:
-    """Return the offset that belongs to a cut: from here on the log is read again.
-
-    Raises:
-        ValueError: The step asks for offsets that it has not been given yet.
-    """
-    if cut.position is None:
-        return processed
-    if cut.position > processed:
-        raise ValueError(
-            f"a step wants to begin at {cut.position}, but was given up to {processed}"
-        )
-    return cut.position
 
 
 async def _stop(transactions: PartitionTransactions) -> None:

@@ -12,7 +12,8 @@ What is overridden, and why:
   when a rebalance is over (`App.on_rebalance_end`): a chunk that is lost after that seek and is the
   last of its partition would be missed by nobody.
 - `Consumer._read_offset`: Faust drops what lies before it, and sets it late, after our seeks.
-- `Consumer.force_commit`: the checkpoint. The commit timer and the stop pass here.
+- `Consumer.force_commit`: the checkpoint of what has no state. The commit timer passes here, and
+  the stop, at which everything is made to last.
 - `Consumer.on_partitions_revoked`: a last checkpoint, then nothing is processed any more.
 - `Consumer.on_partitions_assigned`: the hosts take their partitions (fencing the previous owner)
   before Faust begins recovery.
@@ -70,7 +71,10 @@ class Host(Protocol):
 
     @property
     def saves_positions(self) -> bool:
-        """Whether `saved_position` must agree with what is committed."""
+        """Whether `saved_position` must agree with what is committed.
+
+        Such a host commits its offsets itself, together with its state.
+        """
 
     def opened(self, positions: Mapping[Partition, int]) -> None:
         """Learn that processing of its partitions begins, and where."""
@@ -79,7 +83,10 @@ class Host(Protocol):
         """Learn that nothing of its partitions is processed any more."""
 
     async def checkpoint(self) -> Mapping[Partition, int]:
-        """Make everything done so far last; return the offsets that the group is to commit."""
+        """Make everything done so far last; return the offsets that the group is to commit.
+
+        A host that saves positions is only asked before its partitions go.
+        """
 
 
 class Hosting(Protocol):
@@ -305,12 +312,11 @@ class LedgerConsumer(driver.Consumer):  # type: ignore[misc] # Faust is read as 
 
     async def begin_processing(self) -> None:
         """Seek to where each partition begins and open the ledger, once Faust's flow is resumed."""
-        assignments = self._assignments
         if self.ledger.is_open or not all(host.is_recovered for host in self.hosts):
             return  # another rebalance has come meanwhile
         with ending_worker("finding where to begin"):
             positions = await self._starting_positions()
-            if assignments != self._assignments or self.ledger.is_open or self.app.rebalancing:
+            if positions is None or self.ledger.is_open or self.app.rebalancing:
                 return
             self.ledger.open(positions)
             for host in self.hosts:
@@ -341,12 +347,16 @@ class LedgerConsumer(driver.Consumer):  # type: ignore[misc] # Faust is read as 
                 await self.seek(partition, expected)
         self._standing = standing
 
-    async def _starting_positions(self) -> dict[Partition, int]:
+    async def _starting_positions(self) -> dict[Partition, int] | None:
         """Return where each partition begins, checked against the log and against the states.
+
+        None when another assignment has come meanwhile: the states are no longer those that the
+        offsets were asked for.
 
         Raises:
             BrokenChainError: What is committed contradicts the log or a saved state.
         """
+        assignments = self._assignments
         partitions = sorted({tp for host in self.hosts for tp in self._of(host, self.assignment())})
         if not partitions:
             return {}
@@ -355,6 +365,8 @@ class LedgerConsumer(driver.Consumer):  # type: ignore[misc] # Faust is read as 
         )
         earliest = await self.earliest_offsets(*partitions)
         end = await self.highwaters(*partitions)
+        if assignments != self._assignments:
+            return None
         positions = {}
         for partition in partitions:
             host = self._host_of(partition)
@@ -378,20 +390,37 @@ class LedgerConsumer(driver.Consumer):  # type: ignore[misc] # Faust is read as 
         topics: Any = None,  # noqa: ANN401 - Faust's type
         start_new_transaction: bool = True,
     ) -> bool:
-        """Make a checkpoint of everything, whichever topics Faust asks for."""
-        del topics, start_new_transaction
-        return await self.checkpoint()
+        """Commit with the group what the timer is there for; everything at the stop.
 
-    async def checkpoint(self) -> bool:
-        """Make everything processed so far last; return whether the group committed offsets."""
+        Partitions with state keep their own time (streams/checkpoints.py).
+        """
+        del topics, start_new_transaction
         # Faust keeps on noting acknowledgements that nobody reads.
         self._acked.clear()
         self._acked_index.clear()
+        if self.app.should_stop:
+            return await self.checkpoint()
+        return await self._commit_group()
+
+    async def checkpoint(self) -> bool:
+        """Make everything last before the partitions go; return whether the group committed."""
+        if not self.ledger.is_open:
+            return False
+        with ending_worker("a checkpoint"):
+            _, committed = await asyncio.gather(
+                asyncio.gather(*(host.checkpoint() for host in self.hosts if host.saves_positions)),
+                self._commit_group(),
+            )
+        return committed
+
+    async def _commit_group(self) -> bool:
+        """Commit the offsets of the hosts without state; return whether there were any."""
         if not self.ledger.is_open:
             return False
         async with self._checkpointing:
             with ending_worker("a checkpoint"):
-                parts = await asyncio.gather(*(host.checkpoint() for host in self.hosts))
+                hosts = [host for host in self.hosts if not host.saves_positions]
+                parts = await asyncio.gather(*(host.checkpoint() for host in hosts))
                 offsets = {tp: at for part in parts for tp, at in part.items()}
                 if not offsets:
                     return False

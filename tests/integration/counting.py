@@ -98,7 +98,10 @@ class CountingStages:
     """
 
     held = False
-    awaited = False
+
+    @property
+    def awaited(self) -> bool:
+        return bool(self._outputs)
 
     def __init__(self, partition: int) -> None:
         self.partition = partition
@@ -163,7 +166,10 @@ class CountingHotspots:
     """Follows the totals of all partitions; a hole or a repeat among them is an error."""
 
     held = False
-    awaited = False
+
+    @property
+    def awaited(self) -> bool:
+        return bool(self._outputs)
 
     def __init__(self, partition: int) -> None:
         self.partition = partition
@@ -228,10 +234,6 @@ class WaitingStages(CountingStages):
 
 class TeachingHotspots(CountingHotspots):
     """Says how far it has seen each partition."""
-
-    @property
-    def awaited(self) -> bool:  # type: ignore[override] # a constant in the class above
-        return bool(self._outputs)
 
     def process(self, chunk: Chunk) -> None:
         super().process(chunk)

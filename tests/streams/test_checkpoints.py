@@ -1,0 +1,274 @@
+"""Checkpoints of one partition: nothing lost, nothing twice, one at a time, at once or in time."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.steps import Chunk, Cut, Output
+from streams.checkpoints import (
+    PAUSE_S_MAX,
+    POSITION_INTERVALS,
+    POSITION_KEY,
+    Committed,
+    Pace,
+    PartitionCheckpoints,
+    ReservedKeyError,
+    position_of,
+)
+
+INTERVAL_S = 0.5
+
+
+@dataclass
+class Counting:
+    """Counts what it is given; every number becomes an output."""
+
+    held: bool = False
+    pending: list[int] = field(default_factory=list)
+    reread_from: int | None = None
+    rows: list[tuple[bytes, bytes | None]] = field(default_factory=list)
+
+    @property
+    def awaited(self) -> bool:
+        return bool(self.pending)
+
+    def load(self, key: bytes, value: bytes | None) -> None: ...
+
+    def recovered(self) -> None: ...
+
+    def process(self, chunk: Chunk) -> None:
+        self.pending += chunk.offsets
+
+    def learn(self, key: bytes, value: bytes | None) -> None: ...
+
+    def cut(self) -> Cut:
+        outputs = [Output("out", 0, None, str(number).encode()) for number in self.pending]
+        self.pending = []
+        return Cut(self.rows, outputs, self.reread_from)
+
+
+@dataclass
+class Log:
+    """Takes transactions, each of which lasts until it is let go."""
+
+    done: list[tuple[list[int], int]] = field(default_factory=list)
+    going: list[asyncio.Future[None]] = field(default_factory=list)
+    waits: bool = False
+
+    async def commit(
+        self, rows: list[tuple[bytes, bytes | None]], outputs: list[Output], offset: int
+    ) -> None:
+        assert not self.going, "two transactions of a partition at a time"
+        assert rows[-1] == (POSITION_KEY, str(offset).encode())
+        if self.waits:
+            self.going.append(asyncio.get_running_loop().create_future())
+            await self.going[0]
+            self.going.pop()
+        self.done.append(([int(output.value or b"") for output in outputs], offset))
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+def checkpoints(
+    step: Counting, log: Log, clock: Clock, *, partitions: int = 1, saved: int | None = None
+) -> PartitionCheckpoints:
+    return PartitionCheckpoints(
+        step,
+        log,
+        pace=Pace(INTERVAL_S, partitions),
+        clock=clock,
+        committed=lambda _committed: None,
+        position=saved or 0,
+        saved_position=saved,
+    )
+
+
+def number(step: Counting, made: PartitionCheckpoints, at: int) -> None:
+    step.pending.append(at)
+    made.moved(at + 1, 8)
+
+
+async def until(condition: Callable[[], object]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - what is waited for are other tasks
+            await asyncio.sleep(0)
+
+
+@pytest.mark.asyncio
+async def test_what_others_wait_for_is_committed_without_the_timer() -> None:
+    step, log = Counting(), Log()
+    made = checkpoints(step, log, Clock())
+    number(step, made, 0)
+    made.soon()
+    await until(lambda: log.done)
+    assert log.done == [([0], 1)]
+    assert made.committed_position == 1
+
+
+@pytest.mark.asyncio
+async def test_what_is_processed_during_a_transaction_goes_into_the_next() -> None:
+    step, log = Counting(), Log(waits=True)
+    made = checkpoints(step, log, Clock())
+    number(step, made, 0)
+    made.soon()
+    await until(lambda: log.going)
+    number(step, made, 1)
+    made.soon(urgent=True)
+    number(step, made, 2)
+    made.soon(urgent=True)
+    log.going[0].set_result(None)
+    await until(lambda: log.done and log.going)
+    log.going[0].set_result(None)
+    await until(lambda: not made.is_busy)
+    assert log.done == [([0], 1), ([1, 2], 3)]
+
+
+@pytest.mark.asyncio
+async def test_a_second_commit_pauses_unless_it_is_urgent() -> None:
+    step, log, clock = Counting(), Log(), Clock()
+    made = checkpoints(step, log, clock, partitions=10_000)  # the longest pause
+    number(step, made, 0)
+    made.soon()
+    await until(lambda: log.done)
+    number(step, made, 1)
+    made.soon()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    assert len(log.done) == 1
+    made.soon(urgent=True)
+    await until(lambda: len(log.done) == 2)
+
+
+@pytest.mark.asyncio
+async def test_the_timer_commits_news_soon_and_positions_seldom() -> None:
+    step, log, clock = Counting(), Log(), Clock()
+    made = checkpoints(step, log, clock, saved=0)
+    number(step, made, 0)
+    made.tick()
+    await until(lambda: log.done)
+    made.moved(5, 0)
+    moved_at_s = []
+    for _ in range(2 * POSITION_INTERVALS):
+        clock.now_s += INTERVAL_S
+        made.tick()
+        await until(lambda: not made.is_busy)
+        if len(log.done) == 2:
+            moved_at_s.append(clock.now_s)
+    assert log.done == [([0], 1), ([], 5)]
+    assert moved_at_s[0] == POSITION_INTERVALS * INTERVAL_S
+
+
+@pytest.mark.asyncio
+async def test_settling_takes_everything_along_and_nothing_comes_after_it() -> None:
+    step, log = Counting(), Log(waits=True)
+    made = checkpoints(step, log, Clock(), partitions=10_000)
+    number(step, made, 0)
+    made.soon()
+    await until(lambda: log.going)
+    number(step, made, 1)
+    settling = asyncio.create_task(made.settle())
+    await asyncio.sleep(0)
+    number(step, made, 2)
+    made.soon()
+    log.going[0].set_result(None)
+    await until(lambda: log.done and log.going)
+    log.going[0].set_result(None)
+    await settling
+    assert log.done == [([0], 1), ([1, 2], 3)]
+    number(step, made, 3)
+    made.soon(urgent=True)
+    made.tick()
+    assert not made.is_busy
+
+
+@pytest.mark.asyncio
+async def test_the_step_says_from_where_it_is_read_again() -> None:
+    step, log = Counting(reread_from=3), Log()
+    made = checkpoints(step, log, Clock(), saved=2)
+    number(step, made, 9)
+    made.soon()
+    await until(lambda: log.done)
+    assert log.done == [([9], 3)]
+    assert made.committed_position == 3
+
+
+@pytest.mark.parametrize("position", [1, 8])
+def test_a_position_outside_of_what_was_given_is_refused(position: int) -> None:
+    with pytest.raises(ValueError, match=f"wants to begin at {position}"):
+        position_of(Cut(position=position), 7, 2)
+
+
+@pytest.mark.asyncio
+async def test_keys_of_ours_are_refused() -> None:
+    step, log = Counting(rows=[(b"\x00mine", b"")]), Log()
+    made = checkpoints(step, log, Clock())
+    with pytest.raises(ReservedKeyError):
+        await made.settle()
+
+
+@given(rows=st.integers(1, 10**7), partitions=st.integers(1, 256))
+def test_pauses_are_bounded_and_grow_with_what_is_shared(rows: int, partitions: int) -> None:
+    pause_s = Pace(INTERVAL_S, partitions).pause_s(rows)
+    assert 0 < pause_s <= PAUSE_S_MAX
+    assert Pace(INTERVAL_S, partitions + 1).pause_s(rows) >= pause_s
+    assert Pace(INTERVAL_S, partitions).pause_s(rows + 1) >= pause_s
+
+
+STEPS = st.lists(
+    st.sampled_from(["process", "soon", "urgent", "tick", "let go", "later", "turn"]), max_size=60
+)
+
+
+@given(steps=STEPS)
+def test_every_output_once_in_order_with_its_offset(steps: list[str]) -> None:
+    """Whatever happens when: each transaction holds exactly what lies between two offsets."""
+
+    async def history() -> tuple[Log, int]:
+        step, log, clock = Counting(), Log(waits=True), Clock()
+        seen: list[Committed] = []
+        made = PartitionCheckpoints(
+            step,
+            log,
+            pace=Pace(INTERVAL_S, 50),
+            clock=clock,
+            committed=seen.append,
+            position=0,
+            saved_position=None,
+        )
+        processed = 0
+        for what in steps:
+            if what == "process":
+                number(step, made, processed)
+                processed += 1
+            elif what in {"soon", "urgent"}:
+                made.soon(urgent=what == "urgent")
+            elif what == "tick":
+                made.tick()
+            elif what == "let go" and log.going and not log.going[0].done():
+                log.going[0].set_result(None)
+            elif what == "later":
+                clock.now_s += 10.0
+            await asyncio.sleep(0)
+        log.waits = False
+        if log.going and not log.going[0].done():
+            log.going[0].set_result(None)
+        await made.settle()
+        assert len(seen) == len(log.done)
+        return log, processed
+
+    log, processed = asyncio.run(history())
+    position = 0
+    for outputs, offset in log.done:
+        assert outputs == list(range(position, offset))
+        position = offset
+    assert position == processed
