@@ -66,8 +66,8 @@ class HotspotsStep:
 
     @property
     def awaited(self) -> bool:
-        """Whether a version is ready that partitions of `stages` may be held for."""
-        return any(output.topic == LEARNED for output in self._outputs)
+        """Whether alerts, the board or a version of what was learned are to be written."""
+        return bool(self._outputs)
 
     def load(self, key: bytes, value: bytes | None) -> None:
         """Take one changelog record."""

@@ -91,8 +91,8 @@ class StagesStep:
 
     @property
     def awaited(self) -> bool:
-        """Whether its report is what the version it waits for is made of."""
-        return self._held and bool(self._outputs)
+        """Whether there are reports: `hotspots` waits for them."""
+        return bool(self._outputs)
 
     def load(self, key: bytes, value: bytes | None) -> None:
         """Take one changelog record."""
