@@ -1,10 +1,12 @@
 """The wire format of `engagement-batches`: columns of normalised events, one chunk at a time.
 
-docs/architecture.md, "`engagement-batches`, version 1", is the contract; this file is the only
-place that reads and writes it.
+docs/architecture.md, "`engagement-batches`, version 2", is the contract; this file, and
+models/batch_layout.py for the bytes of the rows, are the only places that read and write it.
 """
 
 import json
+import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -12,29 +14,28 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
-VERSION: Final = 1
+from models import batch_layout as layout
+
+VERSION: Final = 2
 """Goes up when a reader of the old format could misread the new one."""
 
 NO_TIME_MS: Final = -1
 """`high_ms` of a chunk without a valid event; no valid event is that early (models/events.py)."""
 
-_METADATA_KEY: Final = b"hotspots"
-_COLUMNS: Final = (
-    ("video", pa.dictionary(pa.int32(), pa.utf8())),
-    ("action", pa.uint8()),
-    ("time_ms", pa.int64()),
-    ("high_ms", pa.int64()),
-    ("count", pa.int64()),
-    ("actor", pa.uint64()),
-    ("role", pa.uint8()),
-    ("event", pa.uint64()),
-    ("offset", pa.int64()),
-    ("profile", pa.utf8()),
-)
-_FIELDS: Final = tuple(pa.field(name, kind, nullable=name == "profile") for name, kind in _COLUMNS)
-_SCHEMA: Final = pa.schema(_FIELDS)
+_MAGIC: Final = b"HSBT"
+_HEADER: Final = struct.Struct("<4sHBBIIIIIIqqqqq")
+"""Magic, version, kind, idle, flags, numbers of rows, videos and profiles, source, sources, low,
+high, high_ms, received_ms, base_ms; little-endian, HEADER_BYTES long."""
+_START: Final = struct.Struct("<4sH")
+_VERSION_1_START: Final = b"\xff\xff\xff\xff"
+_VERSION_1_METADATA_KEY: Final = b"hotspots"
+_ERRORS: Final = {
+    layout.WRONG_LENGTH: "shorter than its header announces",
+    layout.WRONG_METADATA: "metadata of a record batch are not those that its header announces",
+    layout.WRONG_STRINGS: "offsets of strings go back",
+    layout.WRONG_INDEX: "a video or a row is named that is not there",
+}
 
 
 class BatchFormatError(ValueError):
@@ -47,6 +48,10 @@ class BatchKind(StrEnum):
     EVENTS = "events"
     HEARTBEAT = "heartbeat"
     END = "end"
+
+
+_KIND_CODES: Final = {BatchKind.EVENTS: 0, BatchKind.HEARTBEAT: 1, BatchKind.END: 2}
+_KINDS: Final = {code: kind for kind, code in _KIND_CODES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,134 +188,255 @@ def end_mark(*, source: int, sources: int, low: int, high: int, received_ms: int
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """The rows of a chunk over all target partitions; the columns are those of `Batch`."""
+
+    videos: Sequence[str]
+    video: npt.NDArray[np.int32]
+    action: npt.NDArray[np.uint8]
+    time_ms: npt.NDArray[np.int64]
+    high_ms: npt.NDArray[np.int64]
+    count: npt.NDArray[np.int64]
+    actor: npt.NDArray[np.uint64]
+    role: npt.NDArray[np.uint8]
+    event: npt.NDArray[np.uint64]
+    offset: npt.NDArray[np.int64]
+    profiles: Sequence[tuple[int, str]]
+
+
 def encode_batch(batch: Batch) -> bytes:
     """Return the message for a batch.
 
     Raises:
-        ValueError: The columns differ in length or a profile stands at no row.
+        ValueError: The columns differ in length, or a row names a video or a profile a row that is
+            not there.
     """
     rows = len(batch)
-    profiles: list[str | None] = [None] * rows
-    for row, text in batch.profiles:
-        if not 0 <= row < rows:
-            raise ValueError(f"a profile stands at row {row} of {rows}")
-        profiles[row] = text
-    video = pa.DictionaryArray.from_arrays(
-        pa.array(batch.video, pa.int32()),
-        pa.array(batch.videos, pa.utf8()),
+    lengths = [len(batch.action), len(batch.time_ms), len(batch.high_ms), len(batch.count)]
+    lengths += [len(batch.actor), len(batch.role), len(batch.event), len(batch.offset)]
+    if any(length != rows for length in lengths):
+        raise ValueError(f"columns differ in length: {[rows, *lengths]}")
+    if rows and not 0 <= batch.video.min() <= batch.video.max() < len(batch.videos):
+        raise ValueError(f"a row names none of {len(batch.videos)} videos")
+    before = -1
+    for row, _ in batch.profiles:
+        if not before < row < rows:
+            raise ValueError(f"a profile stands at row {row} of {rows}, after one at row {before}")
+        before = row
+    everything = Rows(
+        videos=batch.videos,
+        video=batch.video,
+        action=batch.action,
+        time_ms=batch.time_ms,
+        high_ms=batch.high_ms,
+        count=batch.count,
+        actor=batch.actor,
+        role=batch.role,
+        event=batch.event,
+        offset=batch.offset,
+        profiles=batch.profiles,
     )
-    columns = [
-        video,
-        pa.array(batch.action, pa.uint8()),
-        pa.array(batch.time_ms, pa.int64()),
-        pa.array(batch.high_ms, pa.int64()),
-        pa.array(batch.count, pa.int64()),
-        pa.array(batch.actor, pa.uint64()),
-        pa.array(batch.role, pa.uint8()),
-        pa.array(batch.event, pa.uint64()),
-        pa.array(batch.offset, pa.int64()),
-        pa.array(profiles, pa.utf8()),
-    ]
-    if any(len(column) != rows for column in columns):
-        raise ValueError(f"columns differ in length: {[len(column) for column in columns]}")
-    schema = _SCHEMA.with_metadata({_METADATA_KEY: _header_to_json(batch.header)})
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, schema) as writer:
-        writer.write_batch(pa.record_batch(columns, schema=schema))
-    encoded: bytes = sink.getvalue().to_pybytes()
-    return encoded
+    (message,) = encode_for_targets(batch.header, everything, np.zeros(len(batch.videos), int), 1)
+    return message
+
+
+def encode_for_targets(
+    header: BatchHeader, rows: Rows, target_of_video: npt.NDArray[np.integer[Any]], targets: int
+) -> list[bytes]:
+    """Return one message for each target, with the rows of its videos in their order.
+
+    Args:
+        header: What all the messages say.
+        rows: Rows and videos that are consistent (`encode_batch` checks that, this does not).
+        target_of_video: integer[m], 0 to `targets` - 1, for each of the m videos.
+        targets: How many targets there are.
+    """
+    target = np.ascontiguousarray(target_of_video, np.int32)
+    key_begin, keys = _strings_of(rows.videos)
+    profile_row = np.array([row for row, _ in rows.profiles], np.int64)
+    profile_begin, profiles = _strings_of([text for _, text in rows.profiles])
+    videos_max = int(np.bincount(target, minlength=1).max())
+    columns = (
+        np.ascontiguousarray(rows.time_ms, np.int64),
+        np.ascontiguousarray(rows.high_ms, np.int64),
+        np.ascontiguousarray(rows.count, np.int64),
+        np.ascontiguousarray(rows.actor, np.uint64),
+        np.ascontiguousarray(rows.role, np.uint8),
+        np.ascontiguousarray(rows.event, np.uint64),
+        np.ascontiguousarray(rows.offset, np.int64),
+    )
+    flags, base_ms = layout.choose_flags(videos_max, header.low, *columns)
+    encoded, begin = layout.encode_messages(
+        targets,
+        np.frombuffer(bytearray(_header_bytes(header, flags, base_ms)), np.uint8),
+        flags,
+        base_ms,
+        header.low,
+        target,
+        key_begin,
+        keys,
+        np.ascontiguousarray(rows.video, np.int32),
+        np.ascontiguousarray(rows.action, np.uint8),
+        *columns,
+        profile_row,
+        profile_begin,
+        profiles,
+    )
+    # One copy each: a view would keep the messages of all targets in memory.
+    bounds = begin.tolist()
+    return [encoded[bounds[at] : bounds[at + 1]].tobytes() for at in range(targets)]
 
 
 def decode_batch(value: bytes) -> Batch:
-    """Return the batch of a message; its arrays are read-only views of `value`.
+    """Return the batch of a message.
 
     Raises:
         BatchFormatError: The message is damaged, or of another version.
     """
-    try:
-        with pa.ipc.open_stream(pa.py_buffer(value)) as reader:
-            header = _header_of(reader.schema)
-            record_batch = reader.read_next_batch()
-            record_batch.validate(full=True)
-    except (pa.ArrowException, OSError, StopIteration) as error:
-        raise BatchFormatError(f"not an Arrow stream of one batch: {error}") from error
-    if any(column.null_count for column in record_batch.columns[:-1]):
-        raise BatchFormatError("a column that every row must have holds nulls")
-    video = record_batch.column("video")
-    profile = record_batch.column("profile")
-    if video.dictionary.null_count:
-        raise BatchFormatError("the dictionary of videos holds nulls")
-    return Batch(
+    header, flags, base_ms, rows, videos, profiles = _read_header(value)
+    if rows == 0 and videos == 0 and profiles == 0 and len(value) == layout.HEADER_BYTES:
+        return empty_batch(header)
+    # Every row has at least 9 bytes, every string 4: nothing is allocated on the header's word.
+    if len(value) % 8 or 9 * rows + 4 * (videos + profiles) > len(value):
+        raise BatchFormatError(_ERRORS[layout.WRONG_LENGTH])
+    message = np.frombuffer(value, np.uint8)
+    batch = Batch(
         header=header,
-        videos=video.dictionary.to_pylist(),
-        video=_to_numpy(video.indices),
-        action=_to_numpy(record_batch.column("action")),
-        time_ms=_to_numpy(record_batch.column("time_ms")),
-        high_ms=_to_numpy(record_batch.column("high_ms")),
-        count=_to_numpy(record_batch.column("count")),
-        actor=_to_numpy(record_batch.column("actor")),
-        role=_to_numpy(record_batch.column("role")),
-        event=_to_numpy(record_batch.column("event")),
-        offset=_to_numpy(record_batch.column("offset")),
-        profiles=_profiles_of(profile),
+        videos=[],
+        video=np.empty(rows, np.int32),
+        action=np.empty(rows, np.uint8),
+        time_ms=np.empty(rows, np.int64),
+        high_ms=np.empty(rows, np.int64),
+        count=np.empty(rows, np.int64),
+        actor=np.empty(rows, np.uint64),
+        role=np.empty(rows, np.uint8),
+        event=np.empty(rows, np.uint64),
+        offset=np.empty(rows, np.int64),
+        profiles=[],
+    )
+    status, at = layout.decode_rows(
+        message,
+        flags,
+        base_ms,
+        header.low,
+        videos,
+        batch.video,
+        batch.action,
+        batch.time_ms,
+        batch.high_ms,
+        batch.count,
+        batch.actor,
+        batch.role,
+        batch.event,
+        batch.offset,
+    )
+    _check(status)
+    status, _, begin, text, at = layout.locate_strings(message, at, videos, 0, False)
+    _check(status)
+    batch.videos.extend(_texts(value, videos, begin, text, at))
+    status, row, begin, text, at = layout.locate_strings(message, at, profiles, rows, True)
+    _check(status)
+    if at != len(value):
+        raise BatchFormatError(f"{len(value) - at} bytes too many")
+    if profiles:
+        places = message[row : row + 4 * profiles].view(np.uint32).tolist()
+        batch.profiles.extend(zip(places, _texts(value, profiles, begin, text, at), strict=True))
+    return batch
+
+
+def _check(status: int) -> None:
+    if status != layout.OK:
+        raise BatchFormatError(_ERRORS[status])
+
+
+def _strings_of(texts: Sequence[str]) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
+    """Return int32[n + 1], where each text begins, and the UTF-8 of all of them."""
+    _, begin, data = pa.array(texts, pa.utf8()).buffers()
+    if not texts or not data:
+        return np.zeros(len(texts) + 1, np.int32), np.empty(0, np.uint8)
+    return (
+        np.frombuffer(begin, np.int32, len(texts) + 1),
+        np.frombuffer(data, np.uint8),
     )
 
 
-def _profiles_of(profile: Any) -> list[tuple[int, str]]:  # noqa: ANN401 - pyarrow ships no types
-    if profile.null_count == len(profile):
+def _texts(value: bytes, texts: int, begin: int, text: int, end: int) -> list[str]:
+    """Return the strings of a part that `locate_strings` has checked.
+
+    Raises:
+        BatchFormatError: They are not UTF-8.
+    """
+    if texts == 0:
         return []
-    rows = pc.indices_nonzero(profile.is_valid())
-    return list(zip(rows.to_pylist(), profile.take(rows).to_pylist(), strict=True))
-
-
-def _to_numpy(column: Any) -> npt.NDArray[Any]:  # noqa: ANN401 - pyarrow ships no types
-    array: npt.NDArray[Any] = column.to_numpy(zero_copy_only=True)
-    return array
-
-
-def _header_to_json(header: BatchHeader) -> bytes:
-    return json.dumps(
-        {
-            "version": VERSION,
-            "kind": header.kind.value,
-            "source": header.source,
-            "sources": header.sources,
-            "low": header.low,
-            "high": header.high,
-            "high_ms": header.high_ms,
-            "idle": header.idle,
-            "received_ms": header.received_ms,
-        },
-        separators=(",", ":"),
-    ).encode()
-
-
-def _header_of(schema: Any) -> BatchHeader:  # noqa: ANN401 - pyarrow ships no types
-    """Read the header and check the columns, before any row is trusted."""
-    text = (schema.metadata or {}).get(_METADATA_KEY)
-    if text is None:
-        raise BatchFormatError("an Arrow stream, but not one of ours: no `hotspots` metadata")
+    whole = pa.py_buffer(value)
+    strings = pa.StringArray.from_buffers(
+        texts, whole.slice(begin, 4 * (texts + 1)), whole.slice(text, end - text)
+    )
     try:
-        fields = json.loads(text)
-        version = fields["version"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise BatchFormatError(f"unreadable header: {error!r}") from error
+        listed: list[str] = strings.to_pylist()
+    except UnicodeDecodeError as error:
+        raise BatchFormatError(f"a string is not UTF-8: {error}") from error
+    return listed
+
+
+def _header_bytes(header: BatchHeader, flags: int, base_ms: int) -> bytes:
+    return _HEADER.pack(
+        _MAGIC,
+        VERSION,
+        _KIND_CODES[header.kind],
+        header.idle,
+        flags,
+        0,  # numbers of rows, videos and profiles: each target has its own
+        0,
+        0,
+        header.source,
+        header.sources,
+        header.low,
+        header.high,
+        header.high_ms,
+        header.received_ms,
+        base_ms,
+    )
+
+
+def _read_header(value: bytes) -> tuple[BatchHeader, int, int, int, int, int]:
+    """Return the header, the flags, `base_ms`, and the numbers of rows, videos and profiles."""
+    if value[:4] == _VERSION_1_START:
+        raise BatchFormatError(_other_format(value))
+    if len(value) < _START.size or value[:4] != _MAGIC:
+        raise BatchFormatError("not a message of `engagement-batches`")
+    _, version = _START.unpack_from(value)
     if version != VERSION:
-        raise BatchFormatError(f"version {version!r} of the format; this reader knows {VERSION}")
-    if not schema.equals(_SCHEMA):
-        raise BatchFormatError(
-            f"unexpected columns: {schema.to_string(show_schema_metadata=False)}"
-        )
+        raise BatchFormatError(f"version {version} of the format; this reader knows {VERSION}")
+    if len(value) < _HEADER.size:
+        raise BatchFormatError(_ERRORS[layout.WRONG_LENGTH])
+    _, _, kind, idle, flags, rows, videos, profiles, *fields, base_ms = _HEADER.unpack_from(value)
+    if kind not in _KINDS or idle > 1 or flags >= layout.FLAGS_END:
+        raise BatchFormatError(f"unreadable header: kind {kind}, idle {idle}, flags {flags}")
+    source, sources, low, high, high_ms, received_ms = fields
     try:
-        return BatchHeader(
-            kind=BatchKind(fields["kind"]),
-            source=int(fields["source"]),
-            sources=int(fields["sources"]),
-            low=int(fields["low"]),
-            high=int(fields["high"]),
-            high_ms=int(fields["high_ms"]),
-            idle=bool(fields["idle"]),
-            received_ms=int(fields["received_ms"]),
+        header = BatchHeader(
+            kind=_KINDS[kind],
+            source=source,
+            sources=sources,
+            low=low,
+            high=high,
+            high_ms=high_ms,
+            idle=bool(idle),
+            received_ms=received_ms,
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except ValueError as error:
         raise BatchFormatError(f"unreadable header: {error!r}") from error
+    return header, flags, base_ms, rows, videos, profiles
+
+
+def _other_format(value: bytes) -> str:
+    """Say what an Arrow stream is: version 1 was one, with its header in the schema's metadata."""
+    try:
+        with pa.ipc.open_stream(pa.py_buffer(value)) as reader:
+            metadata = reader.schema.metadata or {}
+        version = json.loads(metadata[_VERSION_1_METADATA_KEY])["version"]
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+        return f"an Arrow stream, but not one of ours: {error!r}"
+    return f"version {version!r} of the format; this reader knows {VERSION}"

@@ -3,9 +3,14 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from streams.local.kafka import EmbeddedKafka
 from streams.local.valkey import EmbeddedValkey
+
+# The first call of a compiled loop compiles it, and no test asserts speed.
+settings.register_profile("hotspots", deadline=None)
+settings.load_profile("hotspots")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-import json
+import struct
 
 import numpy as np
 import pyarrow as pa
@@ -43,24 +43,30 @@ def headers(draw: st.DrawFn) -> BatchHeader:
 
 @st.composite
 def batches(draw: st.DrawFn) -> Batch:
+    """Columns of every width: those that can be left out, narrow ones, and any numbers at all."""
     videos = draw(st.lists(TEXT, min_size=1, max_size=5, unique=True))
     rows = draw(st.integers(0, 8))
+    header = draw(headers())
+    start = draw(st.integers(0, 2**62))
 
-    def column(values: st.SearchStrategy[int], dtype: type) -> np.ndarray:
-        return np.array(draw(st.lists(values, min_size=rows, max_size=rows)), dtype)
+    def column(dtype: type, *values: st.SearchStrategy[int]) -> np.ndarray:
+        chosen = draw(st.sampled_from(values))
+        return np.array(draw(st.lists(chosen, min_size=rows, max_size=rows)), dtype)
 
+    times = (st.just(start), st.integers(start, start + 2**31 - 1), INT64)
+    time_ms = column(np.int64, *times)
     return Batch(
-        header=draw(headers()),
+        header=header,
         videos=videos,
-        video=column(st.integers(0, len(videos) - 1), np.int32),
-        action=column(st.integers(0, 255), np.uint8),
-        time_ms=column(INT64, np.int64),
-        high_ms=column(INT64, np.int64),
-        count=column(INT64, np.int64),
-        actor=column(UINT64, np.uint64),
-        role=column(st.integers(0, 255), np.uint8),
-        event=column(UINT64, np.uint64),
-        offset=column(INT64, np.int64),
+        video=column(np.int32, st.integers(0, len(videos) - 1)),
+        action=column(np.uint8, st.integers(0, 255)),
+        time_ms=time_ms,
+        high_ms=time_ms.copy() if draw(st.booleans()) else column(np.int64, *times),
+        count=column(np.int64, st.just(1), st.integers(-(2**31) + 1, 2**31 - 1), INT64),
+        actor=column(np.uint64, st.just(0), UINT64),
+        role=column(np.uint8, st.just(0), st.integers(0, 255)),
+        event=column(np.uint64, st.just(0), UINT64),
+        offset=column(np.int64, st.integers(header.low + 1, header.low + 2**32), INT64),
         profiles=[(row, draw(TEXT)) for row in range(rows) if draw(st.booleans())],
     )
 
@@ -128,35 +134,53 @@ def one_row() -> Batch:
     )
 
 
-def with_metadata(metadata: dict[bytes, bytes] | None) -> bytes:
-    with pa.ipc.open_stream(encode_batch(one_row())) as reader:
-        table = reader.read_all().replace_schema_metadata(metadata)
+def arrow_stream(metadata: dict[bytes, bytes] | None) -> bytes:
+    table = pa.table({"video": ["a"]}).replace_schema_metadata(metadata)
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
     return sink.getvalue().to_pybytes()
 
 
+def with_field(position: int, form: str, value: int) -> bytes:
+    """Return the message of one row with another value in its header."""
+    message = bytearray(encode_batch(one_row()))
+    struct.pack_into(form, message, position, value)
+    return bytes(message)
+
+
 def test_another_version_is_named() -> None:
-    with pytest.raises(BatchFormatError, match="version 2 of the format; this reader knows 1"):
-        decode_batch(with_metadata({b"hotspots": b'{"version":2}'}))
+    with pytest.raises(BatchFormatError, match="version 1 of the format; this reader knows 2"):
+        decode_batch(arrow_stream({b"hotspots": b'{"version":1}'}))
+    with pytest.raises(BatchFormatError, match="version 3 of the format; this reader knows 2"):
+        decode_batch(with_field(4, "<H", 3))
+
+
+@pytest.mark.parametrize("metadata", [None, {b"hotspots": b"{"}, {b"hotspots": b"[]"}])
+def test_any_other_arrow_stream_is_a_format_error(metadata: dict[bytes, bytes] | None) -> None:
+    with pytest.raises(BatchFormatError, match="not one of ours"):
+        decode_batch(arrow_stream(metadata))
 
 
 @pytest.mark.parametrize(
-    "metadata",
+    ("position", "form", "value"),
     [
-        None,
-        {b"hotspots": b"{"},
-        {b"hotspots": b"[]"},
-        {b"hotspots": b'{"version":1}'},
-        {b"hotspots": json.dumps({"version": 1, "kind": "other"}).encode()},
+        (6, "B", 3),  # kind
+        (7, "B", 2),  # idle
+        (8, "<I", 1024),  # flags
+        (8, "<I", 1),  # flags without the actors that are there
+        (12, "<I", 2),  # rows
+        (12, "<I", 2**32 - 1),
+        (16, "<I", 0),  # videos
+        (16, "<I", 2**32 - 1),
+        (20, "<I", 1),  # profiles
+        (24, "<I", 7),  # source
+        (32, "<q", 4),  # low above high
     ],
 )
-def test_a_header_that_cannot_be_read_is_a_format_error(
-    metadata: dict[bytes, bytes] | None,
-) -> None:
+def test_a_header_that_does_not_fit_is_a_format_error(position: int, form: str, value: int) -> None:
     with pytest.raises(BatchFormatError):
-        decode_batch(with_metadata(metadata))
+        decode_batch(with_field(position, form, value))
 
 
 @given(junk=st.binary(max_size=64))
@@ -165,28 +189,27 @@ def test_bytes_that_are_no_arrow_stream_are_a_format_error(junk: bytes) -> None:
         decode_batch(junk)
 
 
-@given(cut=st.integers(0, 2000), data=st.data())
+@given(batch=batches(), cut=st.integers(0, 2000), data=st.data())
 def test_a_damaged_message_is_read_or_refused_but_never_crashes(
-    cut: int, data: st.DataObject
+    batch: Batch, cut: int, data: st.DataObject
 ) -> None:
-    message = bytearray(encode_batch(one_row()))
+    message = bytearray(encode_batch(batch))
     position = data.draw(st.integers(0, len(message) - 1))
     message[position] ^= data.draw(st.integers(1, 255))
     for damaged in (bytes(message), bytes(message[:cut])):
         try:
-            batch = decode_batch(damaged)
+            read = decode_batch(damaged)
         except BatchFormatError:
             continue
-        assert len(batch) == len(batch.profiles) + len(batch.time_ms)
+        assert len(read.time_ms) == len(read)
+        assert all(0 <= video < len(read.videos) for video in read.video)
+        assert all(0 <= row < len(read) for row, _ in read.profiles)
 
 
-def test_columns_of_other_types_are_a_format_error() -> None:
-    table = pa.table({"video": ["a"]}).replace_schema_metadata({b"hotspots": b'{"version":1}'})
-    sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    with pytest.raises(BatchFormatError, match="unexpected columns"):
-        decode_batch(sink.getvalue().to_pybytes())
+def test_strings_that_are_not_utf_8_are_a_format_error() -> None:
+    message = encode_batch(one_row())
+    with pytest.raises(BatchFormatError, match="UTF-8"):
+        decode_batch(message.replace(b"douyin", b"douyi\xff"))
 
 
 def test_an_inconsistent_batch_is_not_encoded() -> None:
@@ -199,3 +222,6 @@ def test_an_inconsistent_batch_is_not_encoded() -> None:
     misplaced = Batch(header=HEADER, videos=[], profiles=[(1, "{}")], **columns)
     with pytest.raises(ValueError, match="stands at row 1 of 0"):
         encode_batch(misplaced)
+    nameless = {name: getattr(row, name) for name in ARRAYS} | {"video": np.ones(1, np.int32)}
+    with pytest.raises(ValueError, match="names none of 1 videos"):
+        encode_batch(Batch(header=HEADER, videos=row.videos, profiles=[], **nameless))
