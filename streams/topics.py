@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final, Protocol, Self
 
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
@@ -22,6 +23,9 @@ RECORD_OVERHEAD_BYTES: Final = 64 * 1024
 """Room for the headers of a record batch around the largest message."""
 CONNECT_TIMEOUT_MS: Final = 10_000
 """How long the first answer of Kafka may take; a start that waits longer looks hung."""
+
+METADATA_INTERVAL_S: Final = 0.05
+"""How often Kafka is asked for a topic or a leader that is on its way; one takes about 0.1 s."""
 
 
 class Topic(StrEnum):
@@ -144,6 +148,7 @@ async def ensure_topics(settings: TopicSettings) -> None:
     """
     async with _Admin(settings) as admin:
         await admin.create(topic_specs(settings))
+        await admin.wait_for_leaders(spec.name for spec in topic_specs(settings))
         problems = await admin.problems(topic_specs(settings))
         if not await admin.partitions_of([settings.input_topic]):
             problems.append(_input_missing(settings))
@@ -178,6 +183,7 @@ async def create_input_topic(settings: TopicSettings, *, partitions: int) -> Non
     spec = TopicSpec(settings.input_topic, partitions, {**_BY_SIZE, **_BROKER_TIME})
     async with _Admin(settings) as admin:
         await admin.create([spec])
+        await admin.wait_for_leaders([spec.name])
 
 
 def _input_missing(settings: TopicSettings) -> Problem:
@@ -243,13 +249,47 @@ class _Admin:
                     "HOTSPOTS_KAFKA",
                     "grant the right to create topics, or create it as docs/architecture.md says",
                 )
-        await self._wait_for([topic.name for topic in missing])
 
-    async def _wait_for(self, names: list[str]) -> None:
+    async def wait_for_leaders(self, names: Iterable[str]) -> None:
+        """Wait until every partition answers as its leader.
+
+        Metadata name a leader before that broker knows that it leads: whoever asks it then is
+        refused (NotLeaderForPartition), and aiokafka logs that as an error. Also for topics that
+        another worker has just created, hence at every start.
+
+        Raises:
+            TopicsError: Some partitions have no leader for CONNECT_TIMEOUT_MS.
+        """
+        consumer = AIOKafkaConsumer(
+            **client_options(self._settings),
+            request_timeout_ms=CONNECT_TIMEOUT_MS,
+            retry_backoff_ms=int(METADATA_INTERVAL_S * 1000),
+        )
+        await consumer.start()
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_MS / 1000):
+                # Asks every leader, and again as long as one is missing or refuses.
+                await consumer.end_offsets(
+                    [
+                        TopicPartition(name, partition)
+                        for name, count in (await self._wait_for(set(names))).items()
+                        for partition in range(count)
+                    ]
+                )
+        except (KafkaError, TimeoutError) as error:
+            raise TopicsError(
+                f"topics just created have no leader ({type(error).__name__})",
+                "HOTSPOTS_KAFKA",
+                "see whether all brokers are up",
+            ) from error
+        finally:
+            await consumer.stop()
+
+    async def _wait_for(self, names: set[str]) -> dict[str, int]:
         """Wait until metadata know the topics: a broker answers before they are everywhere."""
-        async with asyncio.timeout(CONNECT_TIMEOUT_MS / 1000):
-            while set(await self.partitions_of(names)) < set(names):  # noqa: ASYNC110 - Kafka has no event for it
-                await asyncio.sleep(0.05)
+        while set(there := await self.partitions_of(list(names))) < names:  # noqa: ASYNC110 - Kafka has no event for it
+            await asyncio.sleep(METADATA_INTERVAL_S)
+        return there
 
     async def partitions_of(self, names: list[str]) -> dict[str, int]:
         """Return how many partitions each of the topics has that exist."""

@@ -4,6 +4,7 @@ import asyncio
 from uuid import uuid4
 
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
@@ -95,3 +96,30 @@ async def test_what_is_otherwise_is_told_with_its_remedy(settings: Settings) -> 
 async def test_no_kafka() -> None:
     with pytest.raises(TopicsError, match=r"Kafka does not answer at 127.0.0.1:9 .*HOTSPOTS_KAFKA"):
         await ensure_topics(Settings(kafka="127.0.0.1:9"))
+
+
+async def test_every_partition_answers_as_soon_as_the_topics_are_ensured(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Without that, one start in two is told NotLeaderForPartition on fresh topics."""
+    for attempt in range(8):
+        fresh = settings.model_copy(
+            update={"app_id": f"{settings.app_id}-{attempt}", "partitions": 16}
+        )
+        fresh = fresh.model_copy(
+            update={"topic_prefix": f"{fresh.app_id}.", "input_topic": f"{fresh.app_id}-in"}
+        )
+        await create_input_topic(fresh, partitions=2)
+        await ensure_topics(fresh)
+        consumer = AIOKafkaConsumer(bootstrap_servers=fresh.kafka, auto_offset_reset="earliest")
+        await consumer.start()
+        partitions = [
+            TopicPartition(spec.name, number)
+            for spec in topic_specs(fresh)
+            for number in range(spec.partitions)
+        ]
+        consumer.assign(partitions)
+        await consumer.seek_to_beginning(*partitions)
+        await consumer.stop()
+    refused = [record.message for record in caplog.records if record.levelname == "ERROR"]
+    assert refused == []
