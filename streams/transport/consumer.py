@@ -316,7 +316,7 @@ class LedgerConsumer(driver.Consumer):  # type: ignore[misc] # Faust is read as 
             return  # another rebalance has come meanwhile
         with ending_worker("finding where to begin"):
             positions = await self._starting_positions()
-            if positions is None or self.ledger.is_open or self.app.rebalancing:
+            if positions is None:
                 return
             self.ledger.open(positions)
             for host in self.hosts:
@@ -350,8 +350,7 @@ class LedgerConsumer(driver.Consumer):  # type: ignore[misc] # Faust is read as 
     async def _starting_positions(self) -> dict[Partition, int] | None:
         """Return where each partition begins, checked against the log and against the states.
 
-        None when another assignment has come meanwhile: the states are no longer those that the
-        offsets were asked for.
+        None when there is nothing to begin any more: another call has begun, or a rebalance.
 
         Raises:
             BrokenChainError: What is committed contradicts the log or a saved state.
@@ -365,7 +364,9 @@ class LedgerConsumer(driver.Consumer):  # type: ignore[misc] # Faust is read as 
         )
         earliest = await self.earliest_offsets(*partitions)
         end = await self.highwaters(*partitions)
-        if assignments != self._assignments:
+        # Before anything is compared: what is saved may be of another assignment by now, and what
+        # is committed may come from processing that has begun, and even ended, meanwhile.
+        if assignments != self._assignments or self.ledger.is_open or self.app.rebalancing:
             return None
         positions = {}
         for partition in partitions:
@@ -443,7 +444,8 @@ def _check_saved(
     if committed is not None and committed != saved:
         raise BrokenChainError(
             f"group {app_id} stands at {committed} of {_name(partition)}, but its state was saved "
-            f"at {saved}: were offsets reset or a changelog deleted? Choose another HOTSPOTS_APP_ID"
+            f"at {saved}: if this worker stood still until another had taken over, starting again "
+            "mends it; if offsets were reset or a changelog deleted, choose another HOTSPOTS_APP_ID"
         )
 
 
