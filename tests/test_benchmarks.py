@@ -1,0 +1,127 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from benchmarks.truth import compare, counts_by_action, read_counts, totals
+from benchmarks.workload import (
+    ACTIONS,
+    LINE_BYTES,
+    WINDOW_MS,
+    Workload,
+    columns_of,
+    lines_of,
+    true_counts,
+)
+from models.vocabulary import ACTION_CODE
+
+SMALL = Workload(events=2_000, videos=50)
+
+
+@pytest.fixture(scope="module")
+def truth() -> pl.DataFrame:
+    return true_counts(columns_of(SMALL))
+
+
+def test_lines_say_what_the_truth_counts(truth: pl.DataFrame) -> None:
+    events = [json.loads(line) for block in lines_of(SMALL, columns_of(SMALL)) for line in block]
+    counted = pl.DataFrame(
+        {
+            "window_ms": [event["time"] // WINDOW_MS * WINDOW_MS for event in events],
+            "video": [event["video_id"] for event in events],
+            "action": [event["action"] for event in events],
+            "count": [1] * len(events),
+        }
+    )
+    assert compare(truth, counted).is_exact
+    assert set(counted["action"]) <= set(ACTIONS)
+    assert counted["window_ms"].n_unique() == 3
+
+
+@pytest.mark.parametrize(("with_ids", "length"), [(False, LINE_BYTES), (True, LINE_BYTES + 30)])
+def test_every_line_has_the_same_length(with_ids: bool, length: int) -> None:
+    workload = Workload(events=500, videos=50, with_ids=with_ids)
+    (block,) = lines_of(workload, columns_of(workload))
+    assert {len(line) for line in block} == {length}
+    if with_ids:
+        assert len({json.loads(line)["event_id"] for line in block}) == 500
+
+
+def test_bad_lines_are_in_no_count() -> None:
+    workload = Workload(events=2_000, videos=50, bad_share=0.1)
+    columns = columns_of(workload)
+    (block,) = lines_of(workload, columns)
+    bad = int(columns.bad.sum())
+    assert bad > 100
+    assert sum(len(line) != LINE_BYTES for line in block) == bad
+    assert true_counts(columns)["count"].sum() == 2_000 - bad
+
+
+def test_half_of_all_events_may_be_of_one_video() -> None:
+    columns = columns_of(Workload(events=2_000, videos=50, hot_share=0.5))
+    assert 900 < int((columns.video == 0).sum()) < 1_300
+
+
+def test_every_video_can_be_named() -> None:
+    columns = columns_of(Workload(events=2_000, videos=1_500, every_video=True))
+    assert len(np.unique(columns.video)) == 1_500
+
+
+@pytest.mark.parametrize("change", [-1, 1, 5])
+def test_one_wrong_count_is_found(truth: pl.DataFrame, change: int) -> None:
+    shift = pl.when(pl.int_range(pl.len()) == 17).then(change).otherwise(0)
+    found = compare(truth, truth.with_columns(count=pl.col("count") + shift))
+    assert not found.is_exact
+    assert (found.lost, found.extra, found.keys) == (max(0, -change), max(0, change), 1)
+
+
+def test_a_wrong_key_is_lost_and_extra(truth: pl.DataFrame) -> None:
+    moved = truth.with_columns(
+        pl.when(pl.int_range(pl.len()) == 3)
+        .then(pl.lit("BV9999999999"))
+        .otherwise(pl.col("video"))
+        .alias("video")
+    )
+    found = compare(truth, moved)
+    events = truth["count"][3]
+    assert (found.lost, found.extra, found.keys) == (events, events, 2)
+    assert str(found) == f"{events:,} lost, {events:,} extra"
+
+
+def test_two_errors_do_not_cancel(truth: pl.DataFrame) -> None:
+    shift = pl.when(pl.int_range(pl.len()) == 0).then(1).otherwise(0)
+    back = pl.when(pl.int_range(pl.len()) == 1).then(1).otherwise(0)
+    found = compare(truth, truth.with_columns(count=pl.col("count") + shift - back))
+    assert (found.lost, found.extra) == (1, 1)
+
+
+def test_parts_of_a_count_add_up(tmp_path: Path, truth: pl.DataFrame) -> None:
+    for half in (0, 1):
+        part = truth.with_columns(
+            (pl.col("count") // 2 + half * (pl.col("count") % 2)).alias("count")
+        )
+        part.write_csv(tmp_path / f"{half}.tsv", separator="\t", include_header=False)
+    assert compare(truth, read_counts(tmp_path)).is_exact
+    (tmp_path / "1.tsv").unlink()
+    assert compare(truth, read_counts(tmp_path)).lost > 0
+
+
+def test_no_counts_at_all_are_an_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="no counts"):
+        read_counts(tmp_path)
+
+
+def test_counts_of_other_columns_are_refused(truth: pl.DataFrame) -> None:
+    with pytest.raises(ValueError, match="cannot be held"):
+        compare(truth, totals(truth))
+
+
+def test_the_monitors_totals_are_compared_per_action(truth: pl.DataFrame) -> None:
+    per_video: dict[str, list[int]] = {}
+    for video, action, count in totals(truth).iter_rows():
+        per_video.setdefault(video, [0] * len(ACTION_CODE))[ACTION_CODE[action]] = count
+    assert compare(totals(truth), counts_by_action(per_video, ACTION_CODE)).is_exact
+    next(iter(per_video.values()))[ACTION_CODE["view"]] += 1
+    assert compare(totals(truth), counts_by_action(per_video, ACTION_CODE)).extra == 1
