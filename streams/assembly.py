@@ -32,7 +32,12 @@ from streams.metrics import Agent, Metrics, MetricsServer, serve
 from streams.security import client_options, faust_credentials
 from streams.settings import Settings
 from streams.stateful import Observer, StatefulPartitions
-from streams.tables import RECOVERY_BUFFER_CHUNKS, ChangelogTable, ChunkSchema
+from streams.tables import (
+    RECOVERY_BUFFER_CHUNKS,
+    ChangelogTable,
+    ChunkSchema,
+    PromptTableManager,
+)
 from streams.topics import Topic, ensure_topics, topic_names
 from streams.transactions import PartitionTransactions
 from streams.transport.consumer import ChunkTransport, Host, LedgerConsumer
@@ -254,6 +259,7 @@ def _faust_app(settings: Settings) -> WorkerApp:
         # The ledger and the checkpoint do what waiting for acknowledgements would do.
         stream_wait_empty=False,
         store="memory://",
+        TableManager=PromptTableManager,
         table_standby_replicas=0,
         topic_disable_leader=True,
         topic_partitions=settings.partitions,

@@ -9,12 +9,16 @@ their partition (streams/stateful.py). What is overridden of `faust.Table` (faus
   when its flow resumes.
 - `apply_changelog_batch`: loads the steps. Faust only logs what goes wrong here; we end the worker.
 - `on_recovery_completed`: checks that recovery is complete before anything is processed.
+
+And of `faust.tables.TableManager` (faust/tables/manager.py): `on_start`, without its wait of one
+second for tables that might yet be added; ours are all there.
 """
 
 from collections.abc import Iterable
 from typing import Any, Final
 
 import faust
+from faust.tables.manager import TableManager
 
 from streams.ending import ending_worker
 from streams.stateful import StatefulPartitions, end_unrecovered
@@ -35,6 +39,16 @@ class ChunkSchema(faust.Schema):  # type: ignore[misc] # Faust is read as untype
         """Return the chunk."""
         del app
         return message.value
+
+
+class PromptTableManager(TableManager):  # type: ignore[misc] # Faust is read as untyped
+    """Begins at once."""
+
+    async def on_start(self) -> None:
+        """Register the tables and begin to wait for partitions to recover."""
+        if not self.should_stop:
+            await self._update_channels()
+            await self.recovery.start()
 
 
 class ChangelogTable(faust.Table):  # type: ignore[misc] # Faust is read as untyped

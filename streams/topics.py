@@ -268,11 +268,14 @@ class _Admin:
         await consumer.start()
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_MS / 1000):
+                there = await self._wait_for(set(names))
+                # All of them at once: `end_offsets` finds unknown topics one by one, with a wait.
+                await consumer._client.set_topics(there)  # noqa: SLF001 - aiokafka has no public way
                 # Asks every leader, and again as long as one is missing or refuses.
                 await consumer.end_offsets(
                     [
                         TopicPartition(name, partition)
-                        for name, count in (await self._wait_for(set(names))).items()
+                        for name, count in there.items()
                         for partition in range(count)
                     ]
                 )

@@ -65,6 +65,14 @@ SOURCES: Final[Mapping[str, tuple[str, str]]] = {
         "ed875fe136b96e88",
         "its answer is where committed data end",
     ),
+    "aiokafka.client:AIOKafkaClient.set_topics": (
+        "9f9b55d6d8997834",
+        "called in topics.py",
+    ),
+    "faust.tables.manager:TableManager.on_start": (
+        "365dd25fbc0e0684",
+        "overridden in tables.py",
+    ),
     "faust.transport.drivers.aiokafka:AIOKafkaConsumerThread._create_worker_consumer": (
         "c2701bfc3e6f6cad",
         "extended in consumer.py",
@@ -100,6 +108,10 @@ SOURCES: Final[Mapping[str, tuple[str, str]]] = {
     "faust.transport.consumer:Consumer.getmany": (
         "4b168d84882a70d6",
         "seeks when it finds the flow stopped",
+    ),
+    "faust.transport.consumer:Consumer._wait_next_records": (
+        "6218e1969a636b3f",
+        "extended in consumer.py",
     ),
     "faust.transport.consumer:Consumer.seek": (
         "b86a9fe05f956b30",
