@@ -7,7 +7,7 @@ from typing import Final
 
 import polars as pl
 
-from benchmarks.environments import PEERS, java_peers, python_of
+from benchmarks.environments import PEERS, java_peer, python_of
 from benchmarks.measurement import Measurement
 from benchmarks.processes import EngineError, MeasuredProcess
 from benchmarks.truth import compare, read_counts
@@ -21,7 +21,7 @@ PATHWAY: Final = ("pathway==0.33.0",)
 JAVA_OPTIONS: Final = (
     "-Xmx2g",
     "-XX:+UseParallelGC",  # the collector with the greatest throughput on two cores
-    "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    "-Dorg.slf4j.simpleLogger.defaultLogLevel=error",
     # What Flink and its serialisation ask for since Java 17 (Flink's own start script).
     "--add-opens=java.base/java.lang=ALL-UNNAMED",
     "--add-opens=java.base/java.util=ALL-UNNAMED",
@@ -43,7 +43,7 @@ class Peer:
     divisor: int = 1
     """It is given the topic with 1/divisor of the events; a slow engine's rate is as steady."""
     runs: int = 3
-    timeout_s: float = 120.0
+    timeout_s: float = 60.0
     is_java: bool = False
     counts: bool = True
     """Whether it counts at all; a limit decodes nothing."""
@@ -57,9 +57,9 @@ def _python(script: str, requirements: tuple[str, ...]) -> Command:
     return command
 
 
-def _java(main: str) -> Command:
+def _java(module: str, main: str) -> Command:
     def command() -> list[str]:
-        java, class_path = java_peers()
+        java, class_path = java_peer(module)
         return [str(java), *JAVA_OPTIONS, "-cp", class_path, f"benchmarks.{main}"]
 
     return command
@@ -106,28 +106,28 @@ PEERS_IN_ORDER: Final = (
     Peer(
         "Kafka Streams, 1 thread",
         "Kafka Streams 4.1, RocksDB and changelog, exactly_once_v2",
-        _java("StreamsCounts"),
+        _java("kafka-streams", "StreamsCounts"),
         "1",
         is_java=True,
     ),
     Peer(
         "Kafka Streams, 2 threads",
         "Kafka Streams 4.1, RocksDB and changelog, exactly_once_v2",
-        _java("StreamsCounts"),
+        _java("kafka-streams", "StreamsCounts"),
         "2",
         is_java=True,
     ),
     Peer(
         "Flink, RocksDB",
         "Flink 2.1, parallelism 2, a checkpoint every 10 s",
-        _java("FlinkCounts"),
+        _java("flink", "FlinkCounts"),
         "rocksdb",
         is_java=True,
     ),
     Peer(
         "Flink, heap",
         "Flink 2.1, parallelism 2, object reuse, a checkpoint every 10 s",
-        _java("FlinkCounts"),
+        _java("flink", "FlinkCounts"),
         "heap",
         is_java=True,
     ),

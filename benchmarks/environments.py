@@ -53,8 +53,8 @@ def python_of(requirements: Sequence[str]) -> Path:
     return python
 
 
-def java_peers() -> tuple[Path, str]:
-    """Return the Java to run and the class path of the engines in Java, built if need be.
+def java_peer(module: str) -> tuple[Path, str]:
+    """Return the Java to run and the class path of an engine in Java, built if need be.
 
     Raises:
         UnavailableError: There is no Java or Maven, or the build fails.
@@ -74,7 +74,7 @@ def java_peers() -> tuple[Path, str]:
         project = ["-f", str(JAVA_PROJECT / "pom.xml"), f"-Dbench.directory={directory}"]
         _run([maven, "--batch-mode", "--quiet", *project, "package"])
         (directory / _STAMP).touch()
-    return java, f"{directory}/classes:{directory}/lib/*"
+    return java, f"{directory}/{module}/classes:{directory}/{module}/lib/*"
 
 
 def _run(command: Sequence[str]) -> None:

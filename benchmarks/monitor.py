@@ -21,8 +21,8 @@ from benchmarks.workload import ACTIONS
 from models.identity import split_video_key
 from models.stages import StagesStep
 from models.vocabulary import ACTION_CODE
+from streams.checkpoints import POSITION_KEY
 from streams.settings import Settings, variable
-from streams.stateful import POSITION_KEY
 from streams.topics import Topic, topic_names
 
 ACTOR_KEY: Final = "benchmarks-0123456789"

@@ -41,7 +41,6 @@ def main() -> None:
         schema=Event,
         format="json",
         mode="static",
-        autogenerate_key=True,
     )
     windows = events.select(
         pw.this.video_id,

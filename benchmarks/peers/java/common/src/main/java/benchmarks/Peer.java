@@ -9,14 +9,14 @@ import java.util.Map;
 import java.util.concurrent.atomic.AtomicBoolean;
 
 /** What both engines are told and say: see benchmarks/processes.py. */
-final class Peer {
-    static final long WINDOW_MS = 10_000;
+public final class Peer {
+    public static final long WINDOW_MS = 10_000;
     private static final JsonFactory JSON = new JsonFactory();
     private static final AtomicBoolean FIRST = new AtomicBoolean();
 
     private Peer() {}
 
-    static Map<String, String> arguments(String[] given) {
+    public static Map<String, String> arguments(String[] given) {
         Map<String, String> arguments = new HashMap<>();
         for (int i = 0; i + 1 < given.length; i += 2) {
             arguments.put(given[i].substring(2), given[i + 1]);
@@ -24,23 +24,23 @@ final class Peer {
         return arguments;
     }
 
-    static void say(String word) {
+    public static void say(String word) {
         System.out.printf("%s %.3f%n", word, System.currentTimeMillis() / 1000.0);
         System.out.flush();
     }
 
-    static void sayFirst() {
+    public static void sayFirst() {
         if (!FIRST.get() && FIRST.compareAndSet(false, true)) {
             say("first");
         }
     }
 
-    static void waitToBeRead() throws IOException {
+    public static void waitToBeRead() throws IOException {
         System.in.read();
     }
 
     /** Reads the three fields that are counted by; the parser skips the others. */
-    static Event parse(byte[] line) throws IOException {
+    public static Event parse(byte[] line) throws IOException {
         long timeMs = -1;
         String video = null;
         String action = null;
@@ -61,5 +61,5 @@ final class Peer {
     }
 
     /** An event: its time, and the video and action under which it counts. */
-    record Event(long timeMs, String key) {}
+    public record Event(long timeMs, String key) {}
 }
