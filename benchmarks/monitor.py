@@ -20,6 +20,7 @@ from benchmarks.truth import compare, counts_by_action, totals
 from benchmarks.workload import ACTIONS
 from models.identity import split_video_key
 from models.stages import StagesStep
+from models.steps import load_records
 from models.vocabulary import ACTION_CODE
 from streams.checkpoints import POSITION_KEY
 from streams.settings import Settings, variable
@@ -91,9 +92,10 @@ class Monitor:
         steps = [StagesStep(n, settings.parameters()) for n in range(settings.partitions)]
         changelog = self.topic(Topic.VIDEOS_CHANGELOG)
         async for records in reader.records(changelog, settings.partitions):
-            for record in records:
-                if record.key != POSITION_KEY:
-                    steps[record.partition].load(record.key, record.value)
+            rows = [record for record in records if record.key != POSITION_KEY]
+            if rows:
+                step = steps[rows[0].partition]
+                load_records(step, [row.key for row in rows], [row.value for row in rows])
         for step in steps:
             step.recovered()
             yield step

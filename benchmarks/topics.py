@@ -162,6 +162,14 @@ class Reader:
             return {}
         return {partition: known.offset for partition, known in found.items()}
 
+    async def group_state(self, group: str) -> str:
+        """Return the state of a consumer group as the broker names it, such as Stable."""
+        try:
+            (answer,) = await self._admin.describe_consumer_groups([group])
+        except KafkaError:
+            return "unknown"
+        return str(answer.groups[0][2])
+
     async def records(self, topic: str, partitions: int) -> AsyncIterator[list[Any]]:
         """Yield all committed records, some at a time, those of one partition in order."""
         wanted = [TopicPartition(topic, number) for number in range(partitions)]

@@ -44,7 +44,7 @@ _EPOCH_MS: Final = 6 * 3_600_000
 """Event times begin at the start of an epoch of the monitor, so that the plain case holds none."""
 
 _PLATFORM: Final = "douyin"
-_HOT_VIDEO: Final = 0
+HOT_VIDEO: Final = 0
 _VIDEO_DIGITS: Final = 10
 _TIME_DIGITS: Final = 13
 _BAD_LINES: Final = (
@@ -93,10 +93,10 @@ def columns_of(workload: Workload) -> Columns:
     dice = np.random.default_rng(workload.seed)
     count = workload.events
     video = dice.zipf(ZIPF, count) % workload.videos
+    if workload.hot_share:
+        video[dice.random(count) < workload.hot_share] = HOT_VIDEO
     if workload.every_video:
         video[: workload.videos] = np.arange(workload.videos)
-    if workload.hot_share:
-        video[dice.random(count) < workload.hot_share] = _HOT_VIDEO
     shares = np.array(SHARES) / sum(SHARES)
     return Columns(
         video=video,

@@ -1,0 +1,228 @@
+"""How soon a decision is told, at half of the full load, from broker append to broker append.
+
+A paced producer sends events whose time is the clock's. A bucket is decided once every source
+partition has shown an event past its end and the allowed lateness: the append of the last of those
+record batches is where the clock starts, the append of the reports and alerts where it stops. Both
+are the broker's own times (LogAppendTime).
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+from aiokafka import AIOKafkaProducer
+
+from benchmarks import topics
+from benchmarks.monitor import Monitor
+from benchmarks.processes import EngineError
+from benchmarks.topics import BATCH_BYTES, Reader
+from benchmarks.workload import ACTIONS, LINE_BYTES, Workload, columns_of, lines_of
+from models.stage_reports import decode_report
+from streams.topics import Topic
+
+SECONDS: Final = 75
+"""At least a minute after the start: six buckets of the default length are decided on the way."""
+TICK_S: Final = 0.05
+POOL_EVENTS: Final = 1_000_000
+"""Lines made beforehand; they are sent again and again with the time of the moment."""
+PARTITIONS: Final = 4
+SURGING_VIDEOS: Final = 400
+SURGING_SHARE: Final = 0.02
+"""Events of videos that everybody suddenly responds to, so that alerts are raised all along."""
+SETTLE_S: Final = 20.0
+"""How long is waited for the reports of the last bucket."""
+
+_TIME_AT: Final = len('{"time":')
+_TIME_DIGITS: Final = 13
+_RESPONSES: Final = (ACTIONS.index("like"), ACTIONS.index("share"), ACTIONS.index("comment"))
+
+Told = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyResult:
+    """All in milliseconds."""
+
+    rate_per_s: float
+    """Events that were really sent per second."""
+    reports_ms: list[float]
+    """From the deciding append to the report, for each bucket and partition."""
+    alerts_ms: list[float]
+    """From the deciding append to each alert."""
+    events_to_alerts_ms: list[float]
+    """From the event time that an alert carries to its append."""
+
+
+@dataclass(slots=True)
+class _Sent:
+    """What the broker acknowledged: partition, greatest event time, append time."""
+
+    appended: list[tuple[int, int, int]] = field(default_factory=list)
+    events: int = 0
+
+    def decided_ms(self, threshold_ms: int) -> int | None:
+        """Return when every partition had shown an event of that time or later."""
+        first: dict[int, int] = {}
+        for partition, high_ms, append_ms in self.appended:
+            if high_ms >= threshold_ms:
+                first[partition] = min(append_ms, first.get(partition, append_ms))
+        return max(first.values()) if len(first) == PARTITIONS else None
+
+
+def measure_latency(
+    bootstrap: str, rate_per_s: float, *, directory: Path, told: Told, seconds: int = SECONDS
+) -> LatencyResult:
+    """Send events at a rate for a while beside a worker with default settings.
+
+    Raises:
+        EngineError: The worker ended, or decided nothing.
+    """
+    told(f"latency: {rate_per_s:,.0f} events/s for {seconds} s")
+    result: LatencyResult = topics.run(_measure(bootstrap, rate_per_s, directory, seconds))
+    topics.run(topics.delete(bootstrap, ["latency-"]))
+    return result
+
+
+async def _measure(
+    bootstrap: str, rate_per_s: float, directory: Path, seconds: int
+) -> LatencyResult:
+    topic = "latency-engagement"
+    await topics.create(bootstrap, topic, PARTITIONS)
+    monitor = Monitor(bootstrap, "latency", topic, PARTITIONS, {})
+    pool = await asyncio.to_thread(_pool)
+    sent = _Sent()
+    with monitor.start(directory) as process:
+        async with Reader(bootstrap) as reader:
+            await _wait_until_ready(monitor, reader)
+            began = time.monotonic()
+            await _send(bootstrap, topic, pool, rate_per_s, seconds, sent)
+            took_s = time.monotonic() - began
+            process.require_alive()
+            await asyncio.sleep(SETTLE_S)
+            process.require_alive()
+            reports = await _reports(monitor, reader, sent)
+            alerts, events = await _alerts(monitor, reader, sent)
+    if not reports:
+        raise EngineError(f"no bucket was decided: {process.tail()}")
+    return LatencyResult(sent.events / took_s, reports, alerts, events)
+
+
+async def _wait_until_ready(monitor: Monitor, reader: Reader) -> None:
+    """Wait until the worker has its partitions: it commits position 0 or reads at once."""
+    async with asyncio.timeout(30):
+        while True:
+            state = await reader.group_state(monitor.name)
+            if state == "Stable":
+                return
+            await asyncio.sleep(0.1)
+
+
+def _pool() -> npt.NDArray[np.uint8]:
+    workload = Workload(events=POOL_EVENTS)
+    columns = columns_of(workload)
+    dice = np.random.default_rng(workload.seed)
+    surging = dice.random(POOL_EVENTS) < SURGING_SHARE
+    columns.video[surging] = workload.videos + dice.integers(0, SURGING_VIDEOS, surging.sum())
+    responds = surging & (dice.random(POOL_EVENTS) < 0.5)
+    columns.action[responds] = dice.choice(_RESPONSES, responds.sum())
+    lines = b"".join(b"".join(block) for block in lines_of(workload, columns))
+    return np.frombuffer(lines, np.uint8).reshape(-1, LINE_BYTES).copy()
+
+
+async def _send(
+    bootstrap: str,
+    topic: str,
+    pool: npt.NDArray[np.uint8],
+    rate_per_s: float,
+    seconds: int,
+    sent: _Sent,
+) -> None:
+    producer = AIOKafkaProducer(
+        bootstrap_servers=bootstrap,
+        compression_type="lz4",
+        enable_idempotence=True,
+        max_batch_size=BATCH_BYTES,
+    )
+    await producer.start()
+    waiting: list[tuple[int, int, Awaitable[Any]]] = []
+    try:
+        began = time.monotonic()
+        while (now := time.monotonic()) - began < seconds:
+            due = int((now - began) * rate_per_s) - sent.events
+            if due:
+                time_ms = int(time.time() * 1000)
+                lines = _lines(pool, sent.events, due, time_ms)
+                for partition in range(PARTITIONS):
+                    for batch in _batches(producer, lines[partition::PARTITIONS]):
+                        future = await producer.send_batch(batch, topic, partition=partition)
+                        waiting.append((partition, time_ms, future))
+                sent.events += due
+            await asyncio.sleep(max(0.0, TICK_S - (time.monotonic() - now)))
+        for partition, time_ms, future in waiting:
+            sent.appended.append((partition, time_ms, (await future).timestamp))
+    finally:
+        await producer.stop()
+
+
+def _lines(pool: npt.NDArray[np.uint8], start: int, count: int, time_ms: int) -> list[bytes]:
+    """Return lines of the pool, from `start` on and around, with this time."""
+    rows = pool.take(range(start, start + count), axis=0, mode="wrap")
+    digits = np.frombuffer(str(time_ms).encode(), np.uint8)
+    rows[:, _TIME_AT : _TIME_AT + _TIME_DIGITS] = digits
+    data = rows.tobytes()
+    return [data[at : at + LINE_BYTES] for at in range(0, len(data), LINE_BYTES)]
+
+
+def _batches(producer: AIOKafkaProducer, lines: list[bytes]) -> Iterable[Any]:
+    batch = producer.create_batch()
+    for line in lines:
+        if batch.append(timestamp=None, key=None, value=line) is None:
+            batch.close()
+            yield batch
+            batch = producer.create_batch()
+            batch.append(timestamp=None, key=None, value=line)
+    batch.close()
+    if batch.record_count():
+        yield batch
+
+
+def _threshold_ms(monitor: Monitor, bucket: int) -> int:
+    settings = monitor.settings
+    return (bucket + 1) * settings.bucket_ms + settings.allowed_lateness_ms
+
+
+async def _reports(monitor: Monitor, reader: Reader, sent: _Sent) -> list[float]:
+    """Return the latency of each report that says that a bucket is decided."""
+    told_ms: dict[tuple[int, int], int] = {}
+    async for records in reader.records(monitor.topic(Topic.VIDEO_STAGES), 1):
+        for record in records:
+            report = decode_report(record.value)
+            told_ms.setdefault((report.partition, report.through_bucket), record.timestamp)
+    latencies = []
+    for (_, bucket), append_ms in told_ms.items():
+        decided_ms = sent.decided_ms(_threshold_ms(monitor, bucket))
+        if decided_ms is not None:
+            latencies.append(float(append_ms - decided_ms))
+    return latencies
+
+
+async def _alerts(monitor: Monitor, reader: Reader, sent: _Sent) -> tuple[list[float], list[float]]:
+    """Return the latency of each alert since its bucket was decided, and since its event."""
+    since_decision, since_event = [], []
+    async for records in reader.records(monitor.topic(Topic.ALERTS), 1):
+        for record in records:
+            alert = json.loads(record.value)
+            time_ms = int(datetime.fromisoformat(alert["time"]).timestamp() * 1000)
+            since_event.append(float(record.timestamp - time_ms))
+            bucket = time_ms // monitor.settings.bucket_ms
+            decided_ms = sent.decided_ms(_threshold_ms(monitor, bucket))
+            if decided_ms is not None:
+                since_decision.append(float(record.timestamp - decided_ms))
+    return since_decision, since_event
