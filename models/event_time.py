@@ -51,6 +51,16 @@ class SourceClock:
         return max(self.high_ms, self.follows_ms) if self.idle else self.high_ms
 
 
+@dataclass(frozen=True, slots=True)
+class ClockState:
+    """The clock of one source and what all share, right after one of its messages."""
+
+    source: int
+    clock: SourceClock
+    sources: int | None
+    closed_bucket: int | None
+
+
 @dataclass(slots=True)
 class SourceClocks:
     """The clocks of all source partitions of one `engagement-batches` partition.
@@ -90,28 +100,6 @@ class SourceClocks:
         clock.mark = high
         return first_new
 
-    def late(
-        self,
-        source: int,
-        time_ms: npt.NDArray[np.int64],
-        running_high_ms: npt.NDArray[np.int64],
-    ) -> npt.NDArray[np.bool_]:
-        """Tell which events are late: behind their own source, or in a bucket already closed.
-
-        Args:
-            source: The source partition of the events.
-            time_ms: int64[n], event times.
-            running_high_ms: int64[n], greatest event time of the source's chunk up to each event.
-
-        Returns:
-            bool[n].
-        """
-        high_ms = np.maximum(running_high_ms, self.clocks[source].high_ms)
-        late = time_ms < high_ms - self.allowed_lateness_ms
-        if self.closed_bucket is not None:
-            late |= bucket_of(time_ms, self.bucket_ms) <= self.closed_bucket
-        return late
-
     def advance(self, source: int, high_ms: int, *, idle: bool, ended: bool) -> None:
         """Move one source's clock and, with it, the watermark.
 
@@ -147,6 +135,17 @@ class SourceClocks:
         self.closed_bucket = (
             bucket if self.closed_bucket is None else max(bucket, self.closed_bucket)
         )
+
+    def state_of(self, source: int) -> "ClockState":
+        """Return what a message of one source may have changed, to be set again elsewhere."""
+        c = self.clocks[source]
+        clock = SourceClock(c.mark, c.high_ms, c.idle, c.ended, c.follows_ms)
+        return ClockState(source, clock, self.sources, self.closed_bucket)
+
+    def set_state(self, state: "ClockState") -> None:
+        """Take over what `state_of` returned."""
+        self.clocks[state.source] = state.clock
+        self.sources, self.closed_bucket = state.sources, state.closed_bucket
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready form for the changelog."""

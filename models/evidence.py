@@ -1,6 +1,6 @@
 """Anytime-valid evidence: likelihood ratios against a composite null, kept as e-detectors.
 
-Two one-sided nulls are tested, both over-dispersed, both in closed form and vectorised:
+Two one-sided nulls are tested, both over-dispersed and in closed form:
 
 - *propensity*: k of n exposures acted; null: the beta-binomial mean is at most p0;
 - *intensity*: k events in a span of time; null: the gamma-Poisson mean is at most lambda0.
@@ -12,6 +12,10 @@ one video are chained into an e-detector of CUSUM form [2], whose running value 
 E[M at tau] <= E[tau] before a change; stopping at M >= c therefore has an average run length of
 at least c visits. Several alternatives are mixed by averaging their e-detectors.
 
+A visit may be looked at before it is over: its events are exchangeable under both hypotheses, so
+the ratio of what has come so far is a martingale under the null [3], and M at the start of the
+visit times that ratio keeps the promise however often it is looked at.
+
 References:
     [1] S. Karlin, "Total Positivity", 1968, chapter 1 (composition formula).
     [2] J. Shin, A. Ramdas, A. Rinaldo, "E-detectors", 2022, sections 2.2 and 3 (e-CUSUM,
@@ -19,15 +23,15 @@ References:
     [3] A. Ramdas et al., "Game-theoretic statistics and safe anytime-valid inference", 2023.
 """
 
+import math
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import betaln
 
-Floats = npt.NDArray[np.float64]
+from models.compiled import compiled
 
-ALTERNATIVES: Final = np.array([1.5, 3.0, 10.0])
+ALTERNATIVES: Final = (1.5, 3.0, 10.0)
 """How many times the null's mean each alternative lies above it: from half as much again, the least
 that matters for guidance, to the tenfold of a runaway; geometric in between, so that no effect is
 further than a factor of 2 from an alternative."""
@@ -36,112 +40,93 @@ GREATEST_PROPENSITY: Final = 0.95
 """Alternatives of a propensity are capped here: a beta needs room on both sides."""
 
 
-def propensity_log_ratios(
-    acted: Floats, exposed: Floats, null: Floats, concentration: Floats
-) -> Floats:
-    """Return log likelihood ratios of the beta-binomial at each alternative to the null.
+@compiled
+def _log_beta(a: float, b: float) -> float:
+    return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
+
+
+@compiled
+def _beta_binomial_log_likelihood(
+    acted: float, exposed: float, mean: float, concentration: float
+) -> float:
+    """Return it without the term that every mean shares."""
+    a, b = mean * concentration, (1 - mean) * concentration
+    return _log_beta(acted + a, exposed - acted + b) - _log_beta(a, b)
+
+
+@compiled
+def propensity_log_ratio(
+    acted: float, exposed: float, null: float, concentration: float, factor: float
+) -> float:
+    """Return the log likelihood ratio of the beta-binomial at null * factor to the null.
 
     Args:
-        acted: float[...], events of the signal, at least 0.
-        exposed: float[...], exposures; raised to `acted` where fewer (people act on earlier views).
-        null: float[...], p0 in (0, 1): the greatest mean of the null.
-        concentration: float[...], a + b of the beta: small means over-dispersed.
+        acted: Events of the signal, at least 0.
+        exposed: Exposures; raised to `acted` where fewer (people act on earlier views).
+        null: p0 in (0, 1): the greatest mean of the null.
+        concentration: a + b of the beta: small means over-dispersed.
+        factor: One of ALTERNATIVES.
 
     Returns:
-        float[..., len(ALTERNATIVES)]; 0 where there is no exposure or p0 leaves no room above it.
+        0 where there is no exposure or p0 leaves no room above it.
 
-    >>> r = propensity_log_ratios(*(np.array([x]) for x in (30.0, 100.0, 0.1, 1e6)))
-    >>> np.round(r, 1)
-    array([[   8.2,   15.4, -134.7]])
+    >>> [round(propensity_log_ratio(30.0, 100.0, 0.1, 1e6, f), 1) for f in ALTERNATIVES]
+    [8.2, 15.4, -134.7]
     """
-    alternative = np.minimum(null[..., None] * ALTERNATIVES, GREATEST_PROPENSITY)
-    usable = null < GREATEST_PROPENSITY
-    return _beta_binomial_log_ratios(acted, exposed, null, alternative, concentration, usable)
+    exposed = max(exposed, acted)
+    if exposed <= 0 or null <= 0 or null >= GREATEST_PROPENSITY:
+        return 0.0
+    alternative = min(null * factor, GREATEST_PROPENSITY)
+    return _beta_binomial_log_likelihood(
+        acted, exposed, alternative, concentration
+    ) - _beta_binomial_log_likelihood(acted, exposed, null, concentration)
 
 
-def scarcity_log_ratios(
-    acted: Floats, exposed: Floats, null: Floats, concentration: Floats
-) -> Floats:
-    """Return log likelihood ratios for *fewer* than the null: the mean is at least p0.
+@compiled
+def scarcity_log_ratio(
+    acted: float, exposed: float, null: float, concentration: float, factor: float
+) -> float:
+    """Return the log likelihood ratio for *fewer* than the null: the mean is at least p0.
 
-    The mirror image of `propensity_log_ratios`, with alternatives null / ALTERNATIVES; same shapes.
+    The mirror image of `propensity_log_ratio`, with the alternative null / factor.
     """
-    alternative = null[..., None] / ALTERNATIVES
-    return _beta_binomial_log_ratios(acted, exposed, null, alternative, concentration, null < 1)
+    exposed = max(exposed, acted)
+    if exposed <= 0 or null <= 0 or null >= 1:
+        return 0.0
+    return _beta_binomial_log_likelihood(
+        acted, exposed, null / factor, concentration
+    ) - _beta_binomial_log_likelihood(acted, exposed, null, concentration)
 
 
-def _beta_binomial_log_ratios(
-    acted: Floats,
-    exposed: Floats,
-    null: Floats,
-    alternative: Floats,
-    concentration: Floats,
-    usable: npt.NDArray[np.bool_],
-) -> Floats:
-    exposed = np.maximum(exposed, acted)
-    usable = (usable & (exposed > 0) & (null > 0))[..., None]
-    acted, exposed, concentration = acted[..., None], exposed[..., None], concentration[..., None]
-
-    def log_likelihood(mean: Floats) -> Floats:
-        mean = np.where(usable, mean, 0.5)
-        a, b = mean * concentration, (1 - mean) * concentration
-        return np.asarray(betaln(acted + a, exposed - acted + b) - betaln(a, b))
-
-    ratio: Floats = log_likelihood(alternative) - log_likelihood(null[..., None])
-    return np.where(usable, ratio, 0.0)
-
-
-def intensity_log_ratios(count: Floats, expected: Floats, shape: Floats) -> Floats:
-    """Return log likelihood ratios of the gamma-Poisson at each alternative to the null.
+@compiled
+def intensity_log_ratio(count: float, expected: float, shape: float, factor: float) -> float:
+    """Return the log likelihood ratio of the gamma-Poisson at null * factor to the null.
 
     Args:
-        count: float[...], events in the span.
-        expected: float[...], the null's mean for the span (rate times length); 0 gives no evidence.
-        shape: float[...], shape r of the gamma: variance = mean + mean^2 / r.
+        count: Events in the span.
+        expected: The null's mean for the span (rate times length); 0 gives no evidence.
+        shape: Shape r of the gamma: variance = mean + mean^2 / r.
+        factor: One of ALTERNATIVES.
 
-    Returns:
-        float[..., len(ALTERNATIVES)].
-
-    >>> np.round(intensity_log_ratios(np.array([0.0]), np.array([2.0]), np.array([1e9])), 2)
-    array([[ -1.,  -4., -18.]])
+    >>> [round(intensity_log_ratio(0.0, 2.0, 1e9, f), 2) for f in ALTERNATIVES]
+    [-1.0, -4.0, -18.0]
     """
-    count = count[..., None]
-    usable = expected[..., None] > 0
-    mean = np.where(usable, expected[..., None], 1.0)
-    shape = shape[..., None]
-    alternative = mean * ALTERNATIVES
+    if expected <= 0:
+        return 0.0
     # The terms in gamma(count + r) cancel: both hypotheses share count and shape.
-    ratio: Floats = count * np.log(ALTERNATIVES) - (count + shape) * (
-        np.log1p(alternative / shape) - np.log1p(mean / shape)
+    return count * math.log(factor) - (count + shape) * (
+        math.log1p(expected * factor / shape) - math.log1p(expected / shape)
     )
-    return np.asarray(np.where(usable, ratio, 0.0))
 
 
-def cusum(log_evidence: npt.NDArray[np.float32], log_ratios: Floats) -> npt.NDArray[np.float32]:
-    """Chain one visit onto the e-CUSUM detectors: M = max(M, 1) * L, in logarithms.
-
-    Args:
-        log_evidence: float32[..., alternatives], the detectors before the visit.
-        log_ratios: float[..., alternatives], the evidence of the visit.
-
-    Returns:
-        float32[..., alternatives].
-    """
-    return (np.maximum(log_evidence, 0.0) + log_ratios).astype(np.float32)
-
-
-def mixed(log_evidence: npt.NDArray[np.float32]) -> Floats:
-    """Return the logarithm of the mean of each row's e-detectors: itself an e-detector.
-
-    Args:
-        log_evidence: float32[..., alternatives].
-
-    Returns:
-        float[...].
-    """
-    total: Floats = np.logaddexp.reduce(log_evidence.astype(np.float64), axis=-1)
-    mean: Floats = total - np.log(log_evidence.shape[-1])
-    return mean
+@compiled
+def mixed(log_evidence: npt.NDArray[np.float32]) -> float:
+    """Return the logarithm of the mean of e-detectors (float32[alternatives]): itself one."""
+    greatest = float(log_evidence.max())
+    total = 0.0
+    for one in log_evidence:
+        total += math.exp(one - greatest)
+    return greatest + math.log(total / len(log_evidence))
 
 
 def log_threshold(alarm_rate_per_video_day: float, visits_per_day: float, rules: int) -> float:
@@ -153,4 +138,4 @@ def log_threshold(alarm_rate_per_video_day: float, visits_per_day: float, rules:
     >>> round(log_threshold(0.001, 288, 5), 2)
     14.18
     """
-    return float(np.log(visits_per_day * rules / alarm_rate_per_video_day))
+    return math.log(visits_per_day * rules / alarm_rate_per_video_day)

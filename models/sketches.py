@@ -1,64 +1,59 @@
-"""How many different people: HyperLogLog sketches kept as columns, one small array per row.
+"""How many different people: HyperLogLog sketches, one small array of registers each.
 
 References:
     [1] P. Flajolet, E. Fusy, O. Gandouet, F. Meunier, "HyperLogLog", 2007: registers, the
         estimator and its bias constant; figure 3: linear counting for small counts.
 """
 
+import math
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from models.compiled import compiled
+
 REGISTERS: Final = 64
 """A relative error of 1.04 / sqrt(64) = 13 % [1]: enough to tell forty accounts that act a
 thousand times from a thousand people."""
 
-_INDEX_BITS: Final = 6
+_INDEX_SHIFT: Final = np.uint64(58)
+_INDEX_BITS: Final = np.uint64(6)
+_HIGHEST_BIT: Final = np.uint64(1 << 63)
+_ONE: Final = np.uint64(1)
+_RANK_MAX: Final = 59
+"""A rank is the position of the first one among the 58 bits that are no index, or one beyond."""
+
 _BIAS: Final = 0.709
 """alpha_64 of [1], figure 3."""
 
 _LINEAR_LIMIT: Final = 2.5
 """Linear counting serves up to 2.5 m [1], figure 3."""
 
-
-def ranks(hashes: npt.NDArray[np.uint64]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]:
-    """Return the register and the rank (leading zeros + 1 of the remaining bits) of each hash."""
-    index = (hashes >> np.uint64(64 - _INDEX_BITS)).astype(np.int64)
-    rest = hashes << np.uint64(_INDEX_BITS) | np.uint64(1 << (_INDEX_BITS - 1))
-    # The exponent of the nearest float below gives the position of the leading bit; the lowest bits
-    # are cut first, so that rounding up cannot cross a power of two.
-    _, exponent = np.frexp((rest & ~np.uint64(0x7FF)).astype(np.float64))
-    exponent = np.where(rest >> np.uint64(11) == 0, 11, exponent)
-    return index, (64 - exponent + 1).astype(np.uint8)
+_INVERSE_POWERS: Final = np.exp2(-np.arange(_RANK_MAX + 1, dtype=np.float64))
 
 
-def add(
-    sketches: npt.NDArray[np.uint8], row: npt.NDArray[np.int64], hashes: npt.NDArray[np.uint64]
-) -> None:
-    """Add hashes to the sketches of their rows, in place; the order does not matter.
-
-    Args:
-        sketches: uint8[rows, REGISTERS].
-        row: int64[n], the sketch of each hash.
-        hashes: uint64[n].
-    """
-    index, rank = ranks(hashes)
-    np.maximum.at(sketches, (row, index), rank)
+@compiled
+def add(registers: npt.NDArray[np.uint8], value: np.uint64) -> None:
+    """Add one hash to a sketch (uint8[REGISTERS]), in place; the order does not matter."""
+    index = np.int64(value >> _INDEX_SHIFT)
+    rest = value << _INDEX_BITS
+    rank = 1
+    while rank < _RANK_MAX and not rest & _HIGHEST_BIT:
+        rest = rest << _ONE
+        rank += 1
+    registers[index] = max(registers[index], np.uint8(rank))
 
 
-def estimate(sketches: npt.NDArray[np.uint8]) -> npt.NDArray[np.float64]:
-    """Return the estimated number of different hashes in each sketch.
-
-    Args:
-        sketches: uint8[n, REGISTERS].
-
-    Returns:
-        float[n]; 0 for an empty sketch.
-    """
-    inverse = np.exp2(-sketches.astype(np.float64)).sum(axis=1)
+@compiled
+def estimate(registers: npt.NDArray[np.uint8]) -> float:
+    """Return the estimated number of different hashes in a sketch (uint8[REGISTERS]), 0 if none."""
+    inverse = 0.0
+    empty = 0
+    for register in registers:
+        inverse += _INVERSE_POWERS[register]
+        empty += register == 0
     raw = _BIAS * REGISTERS**2 / inverse
-    empty = (sketches == 0).sum(axis=1)
-    with np.errstate(divide="ignore"):
-        linear = REGISTERS * np.log(REGISTERS / np.maximum(empty, 1e-300))
-    return np.asarray(np.where((raw <= _LINEAR_LIMIT * REGISTERS) & (empty > 0), linear, raw))
+    if raw <= _LINEAR_LIMIT * REGISTERS and empty > 0:
+        return REGISTERS * math.log(REGISTERS / empty)
+    return raw

@@ -1,13 +1,18 @@
 """The step of `stages`: batches of events in, decided buckets out, for one partition of videos.
 
-State: a row per video (video_state), events of buckets that are not decided yet (undecided), the
+State: a row per video (video_state), sums of buckets that are not decided yet (undecided), the
 clocks of the source partitions (event_time) and the cohort versions in force. A bucket is decided
 once the watermark has passed it and the version of its epoch is known; what is decided depends on
 the log alone, not on chunks, restarts or the number of partitions.
+
+Only what is decided is saved. A cut names the offset of the first message with a part in anything
+undecided: after a restart the log is read again from there, with the clocks and ids as they were at
+that offset, and what belongs to buckets decided before is passed over.
 """
 
 import json
 import zlib
+from collections import deque
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,14 +21,16 @@ import numpy.typing as npt
 
 from models import evidence
 from models.batches import Batch, BatchHeader, BatchKind, decode_batch
-from models.bucket_decision import ReportBuilder, decide_bucket
+from models.bucket_decision import Cohorts, decide_buckets
 from models.cohorts import CohortVersion
-from models.event_time import NEVER_MS, SourceClocks, bucket_of
-from models.parameters import DAY_MS, HOUR_MS, Parameters
+from models.event_time import NEVER_MS, ClockState, SourceClocks
+from models.parameters import DAY_MS, Parameters
+from models.recent_ids import RecentIds
+from models.report_building import ReportBuilder
 from models.stage_reports import StageReport, encode_report
 from models.steps import Chunk, Cut, Output
-from models.transitions import RULES
-from models.undecided import EVENT, RecentIds, UndecidedEvents
+from models.transitions import RULES, VISIT_MS
+from models.undecided import Undecided, assigned_bucket
 from models.video_epochs import summaries
 from models.video_state import NEVER, VideoTable
 from models.vocabulary import Stage
@@ -43,7 +50,6 @@ _SPREAD: Final = np.uint64(0x9E37_79B9_7F4A_7C15)
 
 _META: Final = b"m"
 _ROW: Final = b"v/"
-_UNDECIDED: Final = b"u/"
 _IDS: Final = b"i/"
 
 
@@ -66,8 +72,12 @@ class StagesStep:
         self.counters = StageCounters()
         self.clocks = SourceClocks(parameters.bucket_ms, parameters.allowed_lateness_ms)
         self.videos = VideoTable()
-        self._undecided = UndecidedEvents()
+        self._undecided = Undecided()
         self._recent = RecentIds(-(-parameters.repeat_window_ms // parameters.bucket_ms))
+        self._saved_clocks = SourceClocks(parameters.bucket_ms, parameters.allowed_lateness_ms)
+        self._unsaved_clocks: deque[tuple[int, ClockState]] = deque()
+        self._saved_position: int | None = None
+        self._cohorts: Cohorts | None = None
         self._versions: dict[int, CohortVersion] = {}
         self._decided_bucket: int | None = None
         self._epoch: int | None = None
@@ -78,8 +88,9 @@ class StagesStep:
         self._outputs: list[Output] = []
         self._loaded: dict[bytes, bytes] = {}
         self._buckets_per_epoch = parameters.epoch_ms // parameters.bucket_ms
+        visits_per_day = DAY_MS / max(VISIT_MS, parameters.bucket_ms)
         self._log_c = evidence.log_threshold(
-            parameters.alarm_rate_per_video_day, DAY_MS / parameters.bucket_ms, RULES
+            parameters.alarm_rate_per_video_day, visits_per_day, RULES
         )
 
     # -- the contract of a step ---------------------------------------------------------------
@@ -109,11 +120,11 @@ class StagesStep:
             value = self._loaded[key]
             if key == _META:
                 self._load_meta(json.loads(value))
-            elif key.startswith(_UNDECIDED):
-                self._undecided.load(key[len(_UNDECIDED) :].decode(), value, self.videos.slots)
             else:
                 self._recent.load(key[len(_IDS) :].decode(), value)
         self._loaded.clear()
+        self._recent.recovered()
+        self.videos.recovered()
         self._decide()
 
     def process(self, chunk: Chunk) -> None:
@@ -123,9 +134,9 @@ class StagesStep:
             BrokenChainError: A source partition has a hole.
             BatchFormatError: A message is not a batch of this version.
         """
-        for value in chunk.values:
+        for offset, value in zip(chunk.offsets, chunk.values, strict=True):
             if value is not None:
-                self._apply(decode_batch(value))
+                self._apply(offset, decode_batch(value))
         self._decide()
 
     def learn(self, key: bytes, value: bytes | None) -> None:  # noqa: ARG002 - the step's contract
@@ -140,20 +151,22 @@ class StagesStep:
             self._decide()
 
     def cut(self) -> Cut:
-        """Return changed rows and new outputs."""
+        """Return changed rows and new outputs, and from where the log must be read again."""
+        position = self._undecided.first_offset()
+        while self._unsaved_clocks and (position is None or self._unsaved_clocks[0][0] < position):
+            _, state = self._unsaved_clocks.popleft()
+            self._saved_clocks.set_state(state)
+            self._meta_dirty = True
         rows: list[tuple[bytes, bytes | None]] = [
             (_ROW + key.encode(), row) for key, row in self.videos.take_dirty()
         ]
-        rows += [
-            (_UNDECIDED + name.encode(), part)
-            for name, part in self._undecided.take_dirty(self.videos.keys)
-        ]
-        rows += [(_IDS + name.encode(), part) for name, part in self._recent.take_dirty()]
+        through = np.iinfo(np.int64).max if position is None else position
+        rows += [(_IDS + name.encode(), part) for name, part in self._recent.take_dirty(through)]
         if self._meta_dirty:
             rows.append((_META, json.dumps(self._meta()).encode()))
             self._meta_dirty = False
         outputs, self._outputs = self._outputs, []
-        return Cut(rows, outputs)
+        return Cut(rows, outputs, position)
 
     # -- what the shell may show --------------------------------------------------------------
 
@@ -182,68 +195,53 @@ class StagesStep:
 
     # -- events in ----------------------------------------------------------------------------
 
-    def _apply(self, batch: Batch) -> None:
-        header = batch.header
-        clocks = self.clocks
+    def _apply(self, offset: int, batch: Batch) -> None:
+        header, clocks = batch.header, self.clocks
         if header.kind is BatchKind.HEARTBEAT:
             clock = clocks.clocks.get(header.source)
             if clock is not None and header.high < clock.mark:
                 self.counters.batches_repeated += 1
                 return
-            clocks.accept(header.source, header.sources, header.low, header.high)
-            self._advance(header, ended=False)
-            return
         first_new = clocks.accept(header.source, header.sources, header.low, header.high)
-        if first_new is None:
+        if first_new is None and header.kind is not BatchKind.HEARTBEAT:
             self.counters.batches_repeated += 1
             return
-        if len(batch):
-            self._take_rows(batch, first_new)
-        self._advance(header, ended=header.kind is BatchKind.END)
+        if first_new is not None and len(batch):
+            self._take_rows(offset, batch, first_new)
+        self._advance(offset, header)
 
-    def _advance(self, header: BatchHeader, *, ended: bool) -> None:
+    def _advance(self, offset: int, header: BatchHeader) -> None:
         idle = header.kind is BatchKind.HEARTBEAT and header.idle
+        ended = header.kind is BatchKind.END
         self.clocks.advance(header.source, header.high_ms, idle=idle, ended=ended)
-        # After each message, as the clocks move: when a chunk ends must not show in what repeats.
-        if self.clocks.closed_bucket is not None:
-            self._recent.forget(self.clocks.closed_bucket)
-        self._meta_dirty = True
+        self._unsaved_clocks.append((offset, self.clocks.state_of(header.source)))
 
-    def _take_rows(self, batch: Batch, first_new: int) -> None:
-        parameters = self.parameters
-        slots = self.videos.slots(batch.videos)[batch.video]
-        bucket = bucket_of(batch.time_ms, parameters.bucket_ms)
-        late = self.clocks.late(batch.header.source, batch.time_ms, batch.high_ms)
-        fresh = batch.offset >= first_new
-        reached_ms = np.maximum(batch.high_ms, self.clocks.clocks[batch.header.source].high_ms)
-        repeat = self._recent.repeats(
-            np.where(fresh, _ids_per_video(batch), 0),
-            bucket,
-            bucket_of(reached_ms, parameters.bucket_ms),
-        )
-        keep = fresh & ~repeat
-        self.counters.repeats += int(repeat.sum())
-        self.counters.late += int((late & keep).sum())
-        self.counters.events += int(np.abs(batch.count[keep]).sum())
-        np.add.at(self.videos.rows["totals"], (slots[keep], batch.action[keep]), batch.count[keep])
-        np.maximum.at(self.videos.rows["seen_bucket"], slots[keep], bucket[keep])
-        self.videos.touch(slots[keep])
-        on_time = keep & ~late
-        events = np.empty(int(on_time.sum()), EVENT)
-        events["slot"] = slots[on_time]
-        for name in ("time_ms", "count", "actor", "action", "role"):
-            events[name] = getattr(batch, name)[on_time]
-        self._undecided.add(bucket[on_time], events)
-        closed = self.clocks.closed_bucket
-        for row, text in batch.profiles:
-            if keep[row]:
-                at = int(bucket[row])
-                # What was said late still describes the video: it holds from the next bucket on.
-                at = at if closed is None else max(at, closed + 1)
-                # Its row must not be forgotten before that, however old the event is.
-                seen = self.videos.rows["seen_bucket"]
-                seen[slots[row]] = max(int(seen[slots[row]]), at)
-                self._undecided.add_profile(at, int(slots[row]), int(batch.time_ms[row]), text)
+    def _take_rows(self, offset: int, batch: Batch, first_new: int) -> None:
+        skip = batch.offset < first_new
+        if batch.event.any():
+            bucket_ms = self.parameters.bucket_ms
+            reached_ms = np.maximum(batch.high_ms, self.clocks.clocks[batch.header.source].high_ms)
+            ids = np.where(skip, np.uint64(0), _ids_per_video(batch))
+            repeat = self._recent.repeats(
+                ids, batch.time_ms // bucket_ms, reached_ms // bucket_ms, offset
+            )
+            self.counters.repeats += int(np.count_nonzero(repeat))
+            skip |= repeat
+        decided, closed = self._decided_bucket, self.clocks.closed_bucket
+        if decided is not None and (closed is None or closed < decided):
+            # The log is read again: what belongs to buckets decided before is passed over.
+            skip |= assigned_bucket(batch, self.clocks) <= decided
+        videos = batch.videos
+        slots = np.full(len(videos), NEVER, np.int64)
+        if skip.any():
+            # A video that may have been forgotten since gets no row for what is passed over.
+            wanted = np.unique(batch.video[~skip])
+            slots[wanted] = self.videos.slots([videos[number] for number in wanted.tolist()])
+        else:
+            slots[:] = self.videos.slots(videos)
+        events, late = self._undecided.add(batch, slots, skip, self.clocks, offset)
+        self.counters.events += events
+        self.counters.late += late
 
     # -- decisions ----------------------------------------------------------------------------
 
@@ -262,22 +260,24 @@ class StagesStep:
                 self._held = True
                 through = epoch * self._buckets_per_epoch - 1
                 break
-            self._decide_bucket(bucket, version, report)
-            self._decided_bucket = bucket
+            last = min(closed, (epoch + 1) * self._buckets_per_epoch - 1)
+            self._decide_through(last, version, report)
+            self._decided_bucket = last
         else:
             self._enter_epoch((closed + 1) // self._buckets_per_epoch, report)
         if self._decided_bucket is None or through > self._decided_bucket or report:
             self._decided_bucket = max(through, self._decided_bucket or 0)
-            self._emit(report)
+        self._emit(report)
 
     def _next_bucket(self) -> int | None:
-        pending = self._undecided.first()
-        due = int(self.videos.used["due_bucket"].min(initial=np.iinfo(np.int64).max))
-        if self._decided_bucket is not None:
-            due = max(due, self._decided_bucket + 1)
-        if pending is None:
-            return due if due < np.iinfo(np.int64).max else None
-        return min(pending, due)
+        buckets = [b for b in (self._undecided.first(), self.videos.due.first()) if b is not None]
+        if not buckets:
+            return None
+        return (
+            min(buckets)
+            if self._decided_bucket is None
+            else max(min(buckets), self._decided_bucket + 1)
+        )
 
     def _enter_epoch(self, epoch: int, report: ReportBuilder) -> None:
         """Summarise the epoch that ended, once, and forget videos that have long been silent."""
@@ -289,18 +289,25 @@ class StagesStep:
             self._hours = {}
             self._meta_dirty = True
 
-    def _decide_bucket(self, bucket: int, version: CohortVersion, report: ReportBuilder) -> None:
-        events, profiles = self._undecided.take(bucket)
-        for slot, _, text in profiles:
-            self.videos.describe(slot, json.loads(text))
-        decided = decide_bucket(
-            self.videos, events, bucket, version, self.parameters, log_c=self._log_c
+    def _decide_through(self, last: int, version: CohortVersion, report: ReportBuilder) -> None:
+        """Decide the undecided buckets of one epoch up to `last`."""
+        for profile in self._undecided.profiles(last):
+            if self.videos.describe(profile.slot, json.loads(profile.text)):
+                report.describe(profile.bucket, profile.slot, self.videos)
+        cohorts = self._cohorts
+        if (
+            cohorts is None
+            or cohorts.version is not version
+            or len(cohorts.arrays[0]) != len(self.videos.platforms)
+        ):
+            cohorts = self._cohorts = Cohorts.of(version, self.videos.platforms)
+        decided = decide_buckets(
+            self.videos, self._undecided, last, cohorts, self.parameters, log_c=self._log_c
         )
-        for name, activity in decided.activity.items():
-            hour = bucket * self.parameters.bucket_ms // HOUR_MS % 24
-            self._hours.setdefault(name, np.zeros(24))[hour] += activity
-        self._meta_dirty = True
-        report.add(bucket, self.videos, decided)
+        for code in np.flatnonzero(decided.activity.any(axis=1)).tolist():
+            name = self.videos.platforms[code]
+            self._hours.setdefault(name, np.zeros(24))[:] += decided.activity[code]
+        report.add(self.videos, decided)
 
     def _expire(self, epoch: int) -> None:
         """Forget videos without activity for `expire_after_ms` of event time."""
@@ -310,10 +317,14 @@ class StagesStep:
         )
         silent = (used["last_bucket"] != NEVER) & (used["last_bucket"] < before)
         unseen = (used["seen_bucket"] != NEVER) & (used["seen_bucket"] < before)
-        # Events that wait for a decision keep the row, but not what it knew: whether they have
-        # arrived already is a matter of timing, and must not show in what is decided.
-        self.videos.begin_anew(np.flatnonzero(silent & ~unseen))
-        self.videos.remove(np.flatnonzero(unseen))
+        # What waits for a decision keeps the row, but not what it knew: whether it has arrived
+        # already is a matter of timing, and must not show in what is decided.
+        waiting = np.zeros(len(used), np.bool_)
+        waiting[self._undecided.slots()] = True
+        self.videos.begin_anew(np.flatnonzero(silent & ~unseen), keep_totals=True)
+        self.videos.begin_anew(np.flatnonzero(unseen & waiting), keep_totals=False)
+        self.videos.remove(np.flatnonzero(unseen & ~waiting))
+        self._cohorts = None
 
     def _emit(self, report: ReportBuilder) -> None:
         assert self._decided_bucket is not None  # noqa: S101 - set by the only caller
@@ -337,7 +348,7 @@ class StagesStep:
 
     def _meta(self) -> dict[str, Any]:
         return {
-            "clocks": self.clocks.to_dict(),
+            "clocks": self._saved_clocks.to_dict(),
             "decided_bucket": self._decided_bucket,
             "epoch": self._epoch,
             "hours": {name: hours.tolist() for name, hours in sorted(self._hours.items())},
@@ -345,7 +356,8 @@ class StagesStep:
         }
 
     def _load_meta(self, stored: dict[str, Any]) -> None:
-        self.clocks.load_dict(stored["clocks"])
+        for clocks in (self.clocks, self._saved_clocks):
+            clocks.load_dict(stored["clocks"])
         self._decided_bucket = stored["decided_bucket"]
         self._epoch = stored["epoch"]
         self._hours = {name: np.array(hours) for name, hours in stored["hours"].items()}

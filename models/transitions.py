@@ -14,28 +14,42 @@ References:
     [2] J. Shin, A. Ramdas, A. Rinaldo, "E-detectors", 2022.
 """
 
+import math
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
-from models import evidence, sketches
+from models import sketches
 from models.cohorts import DRIFT, SIGNALS
-from models.parameters import HOUR_MS
-from models.video_state import NEVER, NOT_DUE
-from models.visits import Visits
+from models.compiled import compiled
+from models.evidence import (
+    ALTERNATIVES,
+    intensity_log_ratio,
+    mixed,
+    propensity_log_ratio,
+    scarcity_log_ratio,
+)
+from models.parameters import HOUR_MS, MINUTE_MS
+from models.video_state import NOT_DUE
 from models.vocabulary import JUNCTURE_INTO, STAGE_OF_SIGNAL, Route, Signal, Stage, State
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-Rows = npt.NDArray[np.void]
+Row = Any
+"""One record of video_state.ROW, in place."""
+Watch = Any
+"""One record of video_state.WATCH, in place."""
+Null = Any
+"""One record of NULL."""
+Told = Any
+"""One record of TOLD."""
 
 ROUTES: Final = tuple(Route)
 STATES: Final = tuple(State)
 _ACTIVE, _INTERRUPTED, _FADED, _REVIVED = range(4)
 _UNDECIDED, _IDENTIFICATION, _EXCLUSION, _CONTESTED = range(4)
+_BY_LIKE, _BY_DISLIKE, _BY_COMMENT, _BY_SHARE = (int(signal) for signal in Signal)
+_STAGE_OF_SIGNAL: Final = tuple(int(STAGE_OF_SIGNAL[signal]) for signal in Signal)
 
 ACTIVITY_HALF_LIFE_MS: Final = 6 * HOUR_MS
 """Activity is smoothed over a quarter of a day, so that a night is no collapse: smoothed like
@@ -68,6 +82,52 @@ ROUTE_SHARE: Final = 2 / 3
 each relative to its null; in between it is contested."""
 
 
+VISIT_MS: Final = 5 * MINUTE_MS
+"""A visit: what evidence is counted in. Its over-dispersion is learned between visits, so a visit
+must be long enough for what happens in it to hang together; it is looked at bucket by bucket all
+the same (models/evidence.py). Longer buckets are visits themselves."""
+
+WATCH_ACTED: Final = 30
+"""A video is watched, with evidence and sketches, once a signal has had so many events: a fifth of
+the CROWD that a stage takes, so that what led to it is seen."""
+
+ENTRY, END = 0, 1
+"""Kinds of what is told: a stage was entered, or an episode has ended."""
+
+FIGURES: Final = 10
+"""Numbers that go with what is told."""
+
+NULL: Final = np.dtype(
+    [
+        ("propensity", np.float64, (SIGNALS,)),
+        ("concentration", np.float64, (SIGNALS,)),
+        ("scarcity", np.float64),
+        ("per_hour", np.float64, (SIGNALS,)),
+        ("shape", np.float64, (SIGNALS,)),
+    ]
+)
+"""What one video is held against in one bucket: its cohort's null and its own past.
+
+`per_hour` is in events per hour; `concentration` and `shape` are those of cohorts.PlatformCohort.
+"""
+
+TOLD: Final = np.dtype(
+    [
+        ("decision", np.int64),
+        ("time_ms", np.int64),
+        ("figures", np.float64, (FIGURES,)),
+        ("episode", np.int32),
+        ("kind", np.uint8),
+        ("reason", np.uint8),
+        ("signal", np.uint8),
+        ("stage", np.uint8),
+        ("state", np.uint8),
+        ("route", np.uint8),
+    ]
+)
+"""A transition as compiled code tells it; `decision` is the row of the decision it belongs to."""
+
+
 class Reason(StrEnum):
     """Why a transition happened: the closed set of rules."""
 
@@ -79,28 +139,15 @@ class Reason(StrEnum):
     DELETED = "deleted"
 
 
-@dataclass(frozen=True, slots=True)
-class Nulls:
-    """The null of each row, from its cohort and its own past.
-
-    Attributes:
-        propensity: float[n, SIGNALS]. concentration: float[n, SIGNALS].
-        scarcity: float[n].
-        per_hour: float[n, SIGNALS], events per hour. shape: float[n, SIGNALS].
-    """
-
-    propensity: Floats
-    concentration: Floats
-    scarcity: Floats
-    per_hour: Floats
-    shape: Floats
+REASONS: Final = tuple(Reason)
+_BY_RESPONSE, _BY_INTENSITY, _AFTER_EXCLUSION, _WHEN_IGNORED, _COLLAPSED, _DELETED = range(6)
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
     """One thing that happened to one video.
 
-    `row` is its index among the rows handed in; `figures` what the decision was made on.
+    `row` is its index among the decisions of its report; `figures` what it was decided on.
     """
 
     row: int
@@ -115,266 +162,273 @@ class Transition:
     figures: dict[str, float | str] = field(default_factory=dict)
 
 
-def spans_ms(rows: Rows, bucket: int, bucket_ms: int) -> Ints:
-    """Return the time each visit answers for: since the last visit, or the bucket itself at first.
-
-    Counters arrive pre-counted for hours at a time, so an event's own bucket says little about
-    when it happened; the silence before it belongs to the same observation.
-    """
-    last = rows["last_bucket"]
-    return np.where(last == NEVER, 1, np.maximum(bucket - last, 1)) * bucket_ms
-
-
-def exposures_of(rows: Rows, visits: Visits) -> Floats:
-    """Return the exposures that each signal's people acted on: float[n, SIGNALS].
-
-    They are the visit's views. Where fewer views than people came, people acted on earlier views
-    (a platform may pre-count views by the hour): the video's own response so far says on how many.
-    """
-    views = np.broadcast_to(visits.views[:, None], visits.people.shape)
-    ever = rows["views"][:, None] / np.maximum(rows["acted"], 1)
-    return np.where(visits.people > views, np.maximum(visits.people * ever, views), views)
-
-
-def gather_evidence(rows: Rows, visits: Visits, nulls: Nulls, span_ms: Ints) -> None:
-    """Chain one visit onto the detectors of its rows, in place."""
-    hours = (span_ms / HOUR_MS)[:, None]
-    exposed = exposures_of(rows, visits)
-    rows["propensity_evidence"] = evidence.cusum(
-        rows["propensity_evidence"],
-        evidence.propensity_log_ratios(
-            visits.people, exposed, nulls.propensity * DRIFT, nulls.concentration
-        ),
-    )
-    rows["intensity_evidence"] = evidence.cusum(
-        rows["intensity_evidence"],
-        evidence.intensity_log_ratios(visits.people, nulls.per_hour * hours, nulls.shape),
-    )
-    rows["scarcity_evidence"] = evidence.cusum(
-        rows["scarcity_evidence"],
-        evidence.scarcity_log_ratios(
-            visits.acted[:, Signal.IDENTIFICATION],
-            visits.views,
-            nulls.scarcity / DRIFT,
-            nulls.concentration[:, Signal.IDENTIFICATION],
-        ),
-    )
-
-
-def fade_rates(rows: Rows, visits: Visits, span_ms: Ints) -> None:
-    """Move the smoothed rates of the rows to the end of the visit, in place."""
-    hours = span_ms / HOUR_MS
-
-    def smooth(before: Floats, events: Floats, half_life_ms: int) -> Floats:
-        keep = np.exp2(-span_ms / half_life_ms)
-        return np.asarray(before * keep + (1 - keep) * events / hours)
-
-    # The lowest lies at the end of the silence, just before the visit.
-    silent = rows["activity_per_hour"] * np.exp2(-span_ms / ACTIVITY_HALF_LIFE_MS)
-    rows["activity_trough_per_hour"] = np.minimum(rows["activity_trough_per_hour"], silent)
-    activity = visits.views + visits.people.sum(axis=1)
-    rows["activity_per_hour"] = smooth(rows["activity_per_hour"], activity, ACTIVITY_HALF_LIFE_MS)
-    rows["activity_peak_per_hour"] = np.maximum(
-        rows["activity_peak_per_hour"], rows["activity_per_hour"]
-    )
-    resting = rows["resting"]
-    returned = resting & (rows["activity_per_hour"] >= RETURN * rows["activity_trough_per_hour"])
-    _begin_episode(rows, returned, visits.last_ms)
-    keep = np.exp2(-span_ms / OWN_HALF_LIFE_MS)[:, None]
-    rows["own_per_hour"] = rows["own_per_hour"] * keep + (1 - keep) * visits.people / hours[:, None]
-
-
-def _begin_episode(rows: Rows, begun: npt.NDArray[np.bool_], time_ms: Ints) -> None:
-    """Let rows that rested count anew from here, in place."""
-    rows["resting"] &= ~begun
-    rows["episode_ms"] = np.where(begun, time_ms, rows["episode_ms"])
-    for name, value in (
-        ("progress_before_episode", "progress"),
-        ("activity_peak_per_hour", "activity_per_hour"),
-    ):
-        rows[name] = np.where(begun, rows[value], rows[name])
-
-
-def due_buckets(rows: Rows, bucket_ms: int) -> Ints:
-    """Return when each row's activity will have collapsed if nothing more happens.
-
-    Activity halves every ACTIVITY_HALF_LIFE_MS of silence, so the time is known in closed form.
-    Rows without an episode to end, or with nothing to say at its end, are NOT_DUE.
-    """
-    open_episode = rows["entered"].any(axis=1) | rows["ignored"]
-    open_episode &= (rows["state"] == _ACTIVE) | (rows["state"] == _REVIVED)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        halvings = np.log2(rows["activity_per_hour"] / (COLLAPSE * rows["activity_peak_per_hour"]))
-    halvings = np.where(np.isfinite(halvings), np.maximum(halvings, 0), 0)
-    wait = np.floor(halvings * ACTIVITY_HALF_LIFE_MS / bucket_ms).astype(np.int64) + 1
-    return np.where(open_episode, rows["last_bucket"] + wait, NOT_DUE)
-
-
-def entries(
-    rows: Rows, visits: Visits, nulls: Nulls, span_ms: Ints, log_c: float, version: str
-) -> list[Transition]:
-    """Enter stages where the evidence suffices; changes the rows in place.
+def transition_of(told: Told, log_c: float, version: str) -> Transition:
+    """Return what compiled code told, in words.
 
     Args:
-        rows: ROW[n], with the visit's evidence gathered.
-        visits: The visit.
-        nulls: What the evidence was held against.
-        span_ms: int64[n], what the visit answers for.
-        log_c: Logarithm of the threshold that keeps the promised alarm rate.
-        version: Name of the cohort version the nulls come from.
+        told: One record of TOLD.
+        log_c: Logarithm of the evidence that was asked for.
+        version: Name of the cohort version that the nulls came from.
     """
-    exposed = rows["views"] > 0
-    per_exposure = evidence.mixed(rows["propensity_evidence"])
-    per_hour = evidence.mixed(rows["intensity_evidence"])
-    strength = np.where(exposed[:, None], np.minimum(per_exposure, per_hour), per_hour)
-    crowd = sketches.estimate(rows["people"].reshape(-1, sketches.REGISTERS))
-    crowd = crowd.reshape(strength.shape) + rows["acted"] - rows["known_actors_acted"]
-    enough = (strength >= log_c) & (crowd >= CROWD)
-    # Views may come in lumps ahead of the actions on them: what the whole life of a video does not
-    # show, one visit does not prove.
-    response = rows["acted"][:, Signal.IDENTIFICATION] / np.maximum(rows["views"], 1)
-    scarce = exposed & (response <= nulls.scarcity / DRIFT)
-    rows["ignored"] |= evidence.mixed(rows["scarcity_evidence"]) >= log_c
-    rows["ignored"] &= scarce
-    enough &= ~rows["entered"] & ~rows["deleted"][:, None]
-    found: list[Transition] = []
-    for row in np.flatnonzero(enough.any(axis=1)).tolist():
-        for signal in np.flatnonzero(enough[row]).tolist():
-            figures = _figures(rows, visits, nulls, span_ms, row, signal)
-            figures["log_evidence"] = round(float(strength[row, signal]), 2)
-            figures["log_threshold"] = round(log_c, 2)
-            figures["cohort_version"] = version
-            reason = Reason.RESPONSE_AND_INTENSITY if exposed[row] else Reason.INTENSITY
-            found.append(
-                _enter(rows, row, Signal(signal), int(visits.last_ms[row]), nulls, reason, figures)
-            )
-    return found
-
-
-def _figures(
-    rows: Rows, visits: Visits, nulls: Nulls, span_ms: Ints, row: int, signal: int
-) -> dict[str, float | str]:
-    hours = float(span_ms[row]) / HOUR_MS
-    people = float(visits.people[row, signal])
-    return {
-        "people": round(people, 1),
-        "exposures": float(visits.views[row]),
-        "hours": round(hours, 3),
-        "per_exposure": round(people / max(float(visits.views[row]), people, 1.0), 5),
-        "null_per_exposure": round(float(nulls.propensity[row, signal]) * DRIFT, 5),
-        "per_hour": round(people / hours, 1),
-        "null_per_hour": round(float(nulls.per_hour[row, signal]), 1),
-        "reach": float(rows["views"][row]),
-    }
-
-
-def _enter(
-    rows: Rows,
-    row: int,
-    signal: Signal,
-    time_ms: int,
-    nulls: Nulls,
-    reason: Reason,
-    figures: dict[str, float | str],
-) -> Transition:
-    r = rows[row : row + 1]
-    stage = STAGE_OF_SIGNAL[signal]
-    if r["state"][0] in (_FADED, _INTERRUPTED):
-        r["state"] = _REVIVED
-        r["stage"] = Stage.PRESENTATION
-        r["route"] = _UNDECIDED
-        r["episode"] += 1
-        _begin_episode(r, r["resting"].copy(), np.array([time_ms]))
-    elif r["episode"][0] == 0:
-        r["episode"] = 1
-    r["entered"][0, signal] = True
-    r["stage"] = max(int(r["stage"][0]), stage)
-    r["route"] = _route(r, nulls.propensity[row])
-    r["since_ms"] = time_ms
+    f = told["figures"].tolist()
+    stage, signal, juncture = Stage(int(told["stage"])), None, None
+    figures: dict[str, float | str]
+    if told["kind"] == ENTRY:
+        people, views, hours, null_per_exposure, null_per_hour, reach, strength = f[:7]
+        signal = Signal(int(told["signal"]))
+        juncture = JUNCTURE_INTO[stage].value
+        figures = {
+            "people": round(people, 1),
+            "exposures": views,
+            "hours": round(hours, 3),
+            "per_exposure": round(people / max(views, people, 1.0), 5),
+            "null_per_exposure": round(null_per_exposure * DRIFT, 5),
+            "per_hour": round(people / hours, 1),
+            "null_per_hour": round(null_per_hour, 1),
+            "reach": reach,
+            "log_evidence": round(strength, 2),
+            "log_threshold": round(log_c, 2),
+            "cohort_version": version,
+        }
+    else:
+        figures = {
+            "activity_per_hour": round(f[0], 2),
+            "peak_per_hour": round(f[1], 2),
+            "collapse_share": COLLAPSE,
+        }
     return Transition(
-        row=row,
-        time_ms=time_ms,
+        row=int(told["decision"]),
+        time_ms=int(told["time_ms"]),
         stage=stage,
-        state=STATES[int(r["state"][0])],
-        route=ROUTES[int(r["route"][0])],
-        episode=int(r["episode"][0]),
-        reason=reason,
+        state=STATES[told["state"]],
+        route=ROUTES[told["route"]],
+        episode=int(told["episode"]),
+        reason=REASONS[told["reason"]],
         signal=signal,
-        juncture=JUNCTURE_INTO[stage].value,
+        juncture=juncture,
         figures=figures,
     )
 
 
-def _route(r: Rows, null_propensity: Floats) -> int:
-    identified, excluded = r["entered"][0, Signal.IDENTIFICATION], r["entered"][0, Signal.EXCLUSION]
-    if identified and excluded:
+@compiled
+def smoothed(before: float, events: float, span_ms: int, half_life_ms: int) -> float:
+    """Return a rate per hour after a span with so many events, exponentially weighted."""
+    keep = math.pow(0.5, span_ms / half_life_ms)
+    return before * keep + (1 - keep) * events / (span_ms / HOUR_MS)
+
+
+@compiled
+def begin_visit(watch: Watch) -> None:
+    """Keep the evidence as it is now: the visit that begins is chained onto it, in place."""
+    watch.propensity_before_visit[:] = watch.propensity_evidence
+    watch.intensity_before_visit[:] = watch.intensity_evidence
+    watch.scarcity_before_visit[:] = watch.scarcity_evidence
+
+
+@compiled
+def gather_evidence(row: Row, watch: Watch, null: Null) -> None:
+    """Chain the visit, as far as it has come, onto the detectors: M = max(M, 1) * L, in place.
+
+    The exposures that a signal's people acted on are the visit's views. Where fewer views than
+    people came, people acted on earlier views (a platform may pre-count views by the hour): the
+    video's own response so far says on how many.
+    """
+    views = row.visit_views
+    for signal in range(SIGNALS):
+        people = row.visit_people[signal]
+        exposed = views
+        if people > views:
+            exposed = max(people * row.views / max(row.acted[signal], 1), views)
+        expected = null.per_hour[signal] * row.visit_hours
+        for k in range(len(ALTERNATIVES)):
+            factor = ALTERNATIVES[k]
+            ratio = propensity_log_ratio(
+                people, exposed, null.propensity[signal] * DRIFT, null.concentration[signal], factor
+            )
+            before = max(watch.propensity_before_visit[signal, k], 0.0)
+            watch.propensity_evidence[signal, k] = before + ratio
+            ratio = intensity_log_ratio(people, expected, null.shape[signal], factor)
+            before = max(watch.intensity_before_visit[signal, k], 0.0)
+            watch.intensity_evidence[signal, k] = before + ratio
+    for k in range(len(ALTERNATIVES)):
+        ratio = scarcity_log_ratio(
+            row.visit_identified,
+            views,
+            null.scarcity / DRIFT,
+            null.concentration[_BY_LIKE],
+            ALTERNATIVES[k],
+        )
+        watch.scarcity_evidence[k] = max(watch.scarcity_before_visit[k], 0.0) + ratio
+
+
+@compiled
+def fade_rates(row: Row, activity: float, last_ms: int, span_ms: int) -> None:
+    """Move the smoothed activity of a row to the end of a visit's bucket, in place."""
+    # The lowest lies at the end of the silence, just before the visit.
+    silent = row.activity_per_hour * 0.5 ** (span_ms / ACTIVITY_HALF_LIFE_MS)
+    row.activity_trough_per_hour = min(row.activity_trough_per_hour, silent)
+    now = smoothed(row.activity_per_hour, activity, span_ms, ACTIVITY_HALF_LIFE_MS)
+    row.activity_per_hour = now
+    row.activity_peak_per_hour = max(row.activity_peak_per_hour, now)
+    if row.resting and now >= RETURN * row.activity_trough_per_hour:
+        begin_episode(row, last_ms)
+
+
+@compiled
+def begin_episode(row: Row, time_ms: int) -> None:
+    """Let a row that rested count anew from here, in place."""
+    row.resting = 0
+    row.episode_ms = time_ms
+    row.progress_before_episode = row.progress
+    row.activity_peak_per_hour = row.activity_per_hour
+
+
+@compiled
+def _has_something_to_end(row: Row) -> bool:
+    return (row.state in (_ACTIVE, _REVIVED)) and (row.entered.any() or row.ignored != 0)
+
+
+@compiled
+def due_bucket(row: Row, bucket_ms: int) -> int:
+    """Return when a row's activity will have collapsed if nothing more happens.
+
+    Activity halves every ACTIVITY_HALF_LIFE_MS of silence, so the time is known in closed form.
+    A row without an episode to end, or with nothing to say at its end, is NOT_DUE.
+    """
+    if not _has_something_to_end(row):
+        return NOT_DUE
+    halvings = 0.0
+    if row.activity_per_hour > 0 and row.activity_peak_per_hour > 0:
+        share = row.activity_per_hour / (COLLAPSE * row.activity_peak_per_hour)
+        halvings = max(math.log2(share), 0.0)
+    due: int = row.last_bucket + np.int64(halvings * ACTIVITY_HALF_LIFE_MS / bucket_ms) + 1
+    return due
+
+
+@compiled
+def crowd(row: Row, watch: Watch, signal: int) -> float:
+    """Return how many people have acted; events of unknown actors count as people."""
+    unknown: float = (
+        row.acted[signal] - watch.acted_before[signal] - watch.known_actors_acted[signal]
+    )
+    return sketches.estimate(watch.people[signal]) + unknown
+
+
+@compiled
+def judge_scarcity(row: Row, watch: Watch, null: Null, log_c: float) -> None:
+    """Note whether the video is ignored, in place.
+
+    Views may come in lumps ahead of the actions on them: what the whole life of a video does not
+    show, one visit does not prove.
+    """
+    response = row.acted[_BY_LIKE] / max(row.views, 1)
+    scarce = row.views > 0 and response <= null.scarcity / DRIFT
+    if scarce and (row.ignored or mixed(watch.scarcity_evidence) >= log_c):
+        row.ignored = 1
+    else:
+        row.ignored = 0
+
+
+@compiled
+def entered_by(row: Row, watch: Watch, signal: int, log_c: float) -> float:
+    """Return the evidence (a logarithm) by which a signal enters its stage now, or 0.0."""
+    if row.entered[signal] or row.deleted:
+        return 0.0
+    strength = mixed(watch.intensity_evidence[signal])
+    if row.views > 0:
+        strength = min(strength, mixed(watch.propensity_evidence[signal]))
+    if strength < log_c or crowd(row, watch, signal) < CROWD:
+        return 0.0
+    return strength
+
+
+@compiled
+def enter(row: Row, signal: int, null: Null, strength: float, last_ms: int, told: Told) -> None:
+    """Let a row enter the stage of a signal and tell it; both in place."""
+    stage = _STAGE_OF_SIGNAL[signal]
+    if row.state in (_FADED, _INTERRUPTED):
+        row.state = _REVIVED
+        row.stage = 0
+        row.route = _UNDECIDED
+        row.episode += 1
+        if row.resting:
+            begin_episode(row, last_ms)
+    elif row.episode == 0:
+        row.episode = 1
+    row.entered[signal] = 1
+    row.stage = max(row.stage, stage)
+    row.route = _route(row, null)
+    row.since_ms = last_ms
+    told.kind, told.time_ms, told.stage, told.signal = ENTRY, last_ms, stage, signal
+    told.state, told.route, told.episode = row.state, row.route, row.episode
+    told.reason = _BY_RESPONSE if row.views > 0 else _BY_INTENSITY
+    told.figures[0] = row.visit_people[signal]
+    told.figures[1] = row.visit_views
+    told.figures[2] = row.visit_hours
+    told.figures[3] = null.propensity[signal]
+    told.figures[4] = null.per_hour[signal]
+    told.figures[5] = row.views
+    told.figures[6] = strength
+
+
+@compiled
+def _route(row: Row, null: Null) -> int:
+    if row.entered[_BY_LIKE] and row.entered[_BY_DISLIKE]:
         return _CONTESTED
-    if identified:
+    if row.entered[_BY_LIKE]:
         return _IDENTIFICATION
-    if excluded:
+    if row.entered[_BY_DISLIKE]:
         return _EXCLUSION
-    acted = r["acted"][0, : Signal.EXCLUSION + 1].astype(np.float64)
-    weight = acted / np.maximum(null_propensity[: Signal.EXCLUSION + 1], 1e-6)
-    if not weight.sum():
+    liked = row.acted[_BY_LIKE] / max(null.propensity[_BY_LIKE], 1e-6)
+    disliked = row.acted[_BY_DISLIKE] / max(null.propensity[_BY_DISLIKE], 1e-6)
+    if liked + disliked == 0:
         return _UNDECIDED
-    share = float(weight[Signal.EXCLUSION] / weight.sum())
+    share = disliked / (liked + disliked)
     if share > ROUTE_SHARE:
         return _EXCLUSION
     return _IDENTIFICATION if share < 1 - ROUTE_SHARE else _CONTESTED
 
 
-def collapses(rows: Rows, time_ms: Ints, decided_bucket: int, bucket_ms: int) -> list[Transition]:
-    """End the episodes whose activity has collapsed by now; changes the rows in place.
-
-    Args:
-        rows: ROW[n], rates as of their last visit.
-        time_ms: int64[n], the event time to give each transition.
-        decided_bucket: The bucket being decided.
-        bucket_ms: Its length.
-    """
-    silence_ms = np.maximum(decided_bucket - rows["last_bucket"], 0) * bucket_ms
-    now = rows["activity_per_hour"] * np.exp2(-silence_ms / ACTIVITY_HALF_LIFE_MS)
-    open_episode = (rows["state"] == _ACTIVE) | (rows["state"] == _REVIVED)
-    fallen = now <= COLLAPSE * rows["activity_peak_per_hour"] * (1 + 1e-9)
-    fallen |= rows["deleted"]
-    anything = rows["entered"].any(axis=1) | rows["ignored"]
-    return [
-        _end(rows[row : row + 1], row, int(time_ms[row]))
-        for row in np.flatnonzero(open_episode & fallen & anything).tolist()
-    ]
+@compiled
+def has_collapsed(row: Row, decided_bucket: int, bucket_ms: int) -> bool:
+    """Tell whether a row has an episode whose activity has collapsed by the end of a bucket."""
+    if not _has_something_to_end(row):
+        return False
+    silence_ms = max(decided_bucket - row.last_bucket, 0) * bucket_ms
+    now = row.activity_per_hour * 0.5 ** (silence_ms / ACTIVITY_HALF_LIFE_MS)
+    collapsed: bool = row.deleted != 0 or now <= COLLAPSE * row.activity_peak_per_hour * (1 + 1e-9)
+    return collapsed
 
 
-def _end(r: Rows, row: int, time_ms: int) -> Transition:
-    beyond_judgment = r["entered"][0, Signal.INTERACTION] or r["entered"][0, Signal.DIFFUSION]
-    if r["deleted"][0]:
-        state, reason = _FADED, Reason.DELETED
-    elif not beyond_judgment and r["route"][0] == _EXCLUSION:
-        state, reason = _INTERRUPTED, Reason.COLLAPSE_AFTER_EXCLUSION
-    elif not r["entered"][0].any():
-        state, reason = _INTERRUPTED, Reason.COLLAPSE_WHEN_IGNORED
+@compiled
+def end(row: Row, time_ms: int, told: Told) -> None:
+    """End the episode of a row that has collapsed and tell it; both in place."""
+    beyond_judgment = row.entered[_BY_COMMENT] or row.entered[_BY_SHARE]
+    if row.deleted:
+        state, reason = _FADED, _DELETED
+    elif not beyond_judgment and row.route == _EXCLUSION:
+        state, reason = _INTERRUPTED, _AFTER_EXCLUSION
+    elif not row.entered.any():
+        state, reason = _INTERRUPTED, _WHEN_IGNORED
     else:
-        state, reason = _FADED, Reason.COLLAPSE
-    figures: dict[str, float | str] = {
-        "activity_per_hour": round(float(r["activity_per_hour"][0]), 2),
-        "peak_per_hour": round(float(r["activity_peak_per_hour"][0]), 2),
-        "collapse_share": COLLAPSE,
-    }
-    r["state"] = state
-    r["since_ms"] = time_ms
-    r["resting"] = True
-    r["activity_trough_per_hour"] = r["activity_per_hour"]
-    r["probability"] = 0.0
-    r["entered"] = False
-    r["ignored"] = False
-    for name in ("propensity_evidence", "intensity_evidence", "scarcity_evidence"):
-        r[name] = 0.0
-    return Transition(
-        row=row,
-        time_ms=time_ms,
-        stage=Stage(int(r["stage"][0])),
-        state=STATES[state],
-        route=ROUTES[int(r["route"][0])],
-        episode=int(r["episode"][0]),
-        reason=reason,
-        figures=figures,
-    )
+        state, reason = _FADED, _COLLAPSED
+    told.kind, told.time_ms, told.stage, told.reason = END, time_ms, row.stage, reason
+    told.state, told.route, told.episode = state, row.route, row.episode
+    told.figures[0] = row.activity_per_hour
+    told.figures[1] = row.activity_peak_per_hour
+    row.state = state
+    row.since_ms = time_ms
+    row.resting = 1
+    row.activity_trough_per_hour = row.activity_per_hour
+    row.probability = 0.0
+    row.entered[:] = 0
+    row.ignored = 0
+
+
+@compiled
+def forget_evidence(watch: Watch) -> None:
+    """Begin the evidence of a row anew after its episode has ended, in place."""
+    watch.propensity_evidence[:] = 0.0
+    watch.intensity_evidence[:] = 0.0
+    watch.scarcity_evidence[:] = 0.0
+    begin_visit(watch)

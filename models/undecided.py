@@ -1,230 +1,403 @@
-"""Events of buckets that are not decided yet, and the ids of events seen of late.
+"""Events of buckets that are not decided yet, summed as they arrive.
 
-Inside a bucket updates commute: rows are only collected, and put in order when the bucket is
-decided. Both stores are append-only in between, so a checkpoint writes only what came since the
-last.
+Inside a bucket updates commute, so one entry per bucket and video holds all that its decision needs
+to know: counts by action, the first and last time, and which different people acted. Nothing here
+is saved: after a restart the log is read again from `first_offset`.
+
+An event belongs to its own bucket, or, where it comes late, to the next one to be decided: there it
+counts in the totals of its video and in nothing else.
 """
 
-import heapq
-import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-EVENT: Final = np.dtype(
+from models.batches import Batch
+from models.cohorts import SIGNALS
+from models.compiled import compiled
+from models.event_time import SourceClocks
+from models.video_state import grown
+from models.vocabulary import ACTION_CODE, ACTIONS, NO_SIGNAL, SIGNAL_OF_ACTION, Action
+
+ENTRY: Final = np.dtype(
     [
+        ("bucket", np.int64),
         ("slot", np.int64),
-        ("time_ms", np.int64),
-        ("count", np.int64),
-        ("actor", np.uint64),
-        ("action", np.uint8),
-        ("role", np.uint8),
+        ("offset", np.int64),
+        ("first_ms", np.int64),
+        ("last_ms", np.int64),
+        ("publish_ms", np.int64),
+        ("removed_ms", np.int64),
+        ("events", np.int64),
+        ("roles", np.int64),
+        ("counts", np.int64, (len(ACTIONS),)),
+        ("late", np.int64, (len(ACTIONS),)),
+        ("known", np.int64, (SIGNALS,)),
+        ("different", np.int64, (SIGNALS,)),
+        ("person", np.int32),
+        ("removed_by", np.int16),
+        ("is_visit", np.uint8),
+        ("spare", np.uint8),
     ]
 )
-"""An undecided event; `slot` points into the video table of the same partition."""
+"""What one bucket says of one video so far.
+
+`slot` points into the video table of the same partition; `offset` is that of the first message (of
+`engagement-batches`) with a part in it; `known` are events of known actors by signal, `different`
+how many actors those were, `person` the first of them in `people`; `removed_by` is the action code
+of the last `delete` or `restore`, 0 when there is none. Without `is_visit` all of it came late.
+"""
+
+PERSON: Final = np.dtype(
+    [("actor", np.uint64), ("entry", np.int32), ("next", np.int32), ("signal", np.int64)]
+)
+"""Somebody who acted: a link in the list of an entry, the last one pointing to -1."""
+
+NEVER_PUBLISHED: Final = np.iinfo(np.int64).max
+_PUBLISH: Final = ACTION_CODE[Action.PUBLISH]
+_DELETE: Final = ACTION_CODE[Action.DELETE]
+_RESTORE: Final = ACTION_CODE[Action.RESTORE]
+_EMPTY: Final = -1
+_MIX: Final = np.uint64(0x9E37_79B9_7F4A_7C15)
+"""2^64 over the golden ratio: multiplying by it spreads numbers over a table."""
+_HALF: Final = np.uint64(32)
+
+Entry = Any
+"""One record of ENTRY, in place."""
+Ints = npt.NDArray[np.int64]
+Links = npt.NDArray[np.int32]
 
 
-@dataclass(slots=True)
-class _Bucket:
-    events: list[npt.NDArray[np.void]] = field(default_factory=list)
-    profiles: list[tuple[int, int, str]] = field(default_factory=list)
-    saved_events: int = 0
-    saved_profiles: int = 0
-    parts: int = 0
+@compiled
+def _place(table: Links, key: np.uint64) -> np.int64:
+    spread = key * _MIX
+    return np.int64((spread ^ (spread >> _HALF)) & np.uint64(len(table) - 1))
 
 
-class UndecidedEvents:
-    """Events and profiles per undecided bucket."""
+@compiled
+def _entry_key(bucket: int, slot: int) -> np.uint64:
+    return np.uint64(slot) ^ (np.uint64(bucket) << np.uint64(24))
+
+
+@compiled
+def _person_key(entry: np.int64, signal: np.int64, actor: np.uint64) -> np.uint64:
+    return actor ^ (np.uint64(entry * SIGNALS + signal) << _HALF)
+
+
+@compiled
+def _index_entries(table: Links, entries: npt.NDArray[np.void], count: int) -> None:
+    """Fill an empty table with entries whose places are free."""
+    for number in range(count):
+        at = _place(table, _entry_key(entries[number].bucket, entries[number].slot))
+        while table[at] != _EMPTY:
+            at = (at + 1) & (len(table) - 1)
+        table[at] = number
+
+
+@compiled
+def _index_people(table: Links, people: npt.NDArray[np.void], count: int) -> None:
+    for number in range(count):
+        person = people[number]
+        at = _place(table, _person_key(person.entry, person.signal, person.actor))
+        while table[at] != _EMPTY:
+            at = (at + 1) & (len(table) - 1)
+        table[at] = number
+
+
+@compiled
+def _entry_of(
+    entries: npt.NDArray[np.void], table: Links, count: int, bucket: int, slot: int, offset: int
+) -> np.int64:
+    """Return the number of the entry of a video in a bucket: `count` where it was made just now."""
+    at = _place(table, _entry_key(bucket, slot))
+    while table[at] != _EMPTY:
+        found = entries[table[at]]
+        if found.slot == slot and found.bucket == bucket:
+            return np.int64(table[at])
+        at = (at + 1) & (len(table) - 1)
+    table[at] = count
+    entry = entries[count]
+    entry.bucket, entry.slot, entry.offset = bucket, slot, offset
+    entry.first_ms, entry.last_ms = NEVER_PUBLISHED, -1
+    entry.publish_ms, entry.removed_ms, entry.removed_by = NEVER_PUBLISHED, -1, 0
+    entry.events = entry.roles = 0
+    entry.counts[:] = 0
+    entry.late[:] = 0
+    entry.known[:] = 0
+    entry.different[:] = 0
+    entry.person, entry.is_visit = -1, 0
+    return np.int64(count)
+
+
+@compiled
+def _sum_row(
+    entry: Entry, at_ms: np.int64, amount: np.int64, action: np.int64, role: np.uint8
+) -> None:
+    """Add an event that came in time to its entry, in place."""
+    entry.is_visit = 1
+    entry.events += abs(amount)
+    entry.counts[action] += amount
+    entry.first_ms = min(entry.first_ms, at_ms)
+    entry.last_ms = max(entry.last_ms, at_ms)
+    if SIGNAL_OF_ACTION[action] != NO_SIGNAL:
+        entry.roles |= 1 << np.int64(role)
+    elif action == _PUBLISH:
+        entry.publish_ms = min(entry.publish_ms, at_ms)
+    elif action in (_DELETE, _RESTORE):
+        later = at_ms == entry.removed_ms and action > entry.removed_by
+        if at_ms > entry.removed_ms or later:
+            entry.removed_ms, entry.removed_by = at_ms, action
+
+
+@compiled
+def _add_person(
+    people: npt.NDArray[np.void],
+    table: Links,
+    count: int,
+    entry: Entry,
+    number: np.int64,
+    signal: np.int64,
+    actor: np.uint64,
+) -> int:
+    """Add somebody who acted to an entry unless known there; return the number of people."""
+    at = _place(table, _person_key(number, signal, actor))
+    while table[at] != _EMPTY:
+        known = people[table[at]]
+        if known.actor == actor and known.entry == number and known.signal == signal:
+            return count
+        at = (at + 1) & (len(table) - 1)
+    table[at] = count
+    person = people[count]
+    person.actor, person.entry, person.signal = actor, number, signal
+    person.next = entry.person
+    entry.person = count
+    entry.different[signal] += 1
+    return count + 1
+
+
+@compiled
+def _sum_rows(
+    slots: Ints,
+    video: Links,
+    action: npt.NDArray[np.uint8],
+    time_ms: Ints,
+    high_ms: Ints,
+    count: Ints,
+    actor: npt.NDArray[np.uint64],
+    role: npt.NDArray[np.uint8],
+    skip: npt.NDArray[np.bool_],
+    bounds: tuple[int, int, int, int, int],
+    entries: npt.NDArray[np.void],
+    entry_table: Links,
+    entry_count: int,
+    people: npt.NDArray[np.void],
+    person_table: Links,
+    person_count: int,
+) -> tuple[int, int, int, int]:
+    """Add the rows of a batch, and return (entries, people, events, rows that came late).
+
+    `bounds` are bucket_ms, allowed_lateness_ms, the source's greatest time before the batch, the
+    last closed bucket, and the message's offset. There is room for a new entry and person per row.
+    """
+    bucket_ms, lateness_ms, source_high_ms, closed, offset = bounds
+    events = late_rows = 0
+    for row in range(len(video)):
+        if skip[row]:
+            continue
+        at_ms, amount, what = time_ms[row], count[row], np.int64(action[row])
+        bucket = at_ms // bucket_ms
+        late = bucket <= closed or at_ms < max(high_ms[row], source_high_ms) - lateness_ms
+        if late:
+            bucket = max(bucket, closed + 1)
+        number = _entry_of(entries, entry_table, entry_count, bucket, slots[video[row]], offset)
+        entry_count += number == entry_count
+        entry = entries[number]
+        events += abs(amount)
+        if late:
+            late_rows += 1
+            entry.late[what] += amount
+            continue
+        _sum_row(entry, at_ms, amount, what, role[row])
+        signal, who = np.int64(SIGNAL_OF_ACTION[what]), actor[row]
+        if signal != NO_SIGNAL and who != 0 and amount > 0:
+            entry.known[signal] += amount
+            person_count = _add_person(
+                people, person_table, person_count, entry, number, signal, who
+            )
+    return entry_count, person_count, events, late_rows
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What was said about a video; it holds from the decision of its bucket on."""
+
+    bucket: int
+    time_ms: int
+    text: str
+    slot: int
+    offset: int
+
+
+def assigned_bucket(batch: Batch, clocks: SourceClocks) -> Ints:
+    """Return int64[n]: the bucket that each row of a batch belongs to (see the module)."""
+    closed = -1 if clocks.closed_bucket is None else clocks.closed_bucket
+    reached_ms = np.maximum(batch.high_ms, clocks.clocks[batch.header.source].high_ms)
+    bucket = batch.time_ms // clocks.bucket_ms
+    late = (bucket <= closed) | (batch.time_ms < reached_ms - clocks.allowed_lateness_ms)
+    return np.where(late, np.maximum(bucket, closed + 1), bucket)
+
+
+class Undecided:
+    """All entries of one partition, their people, and the profiles that wait with them.
+
+    Attributes:
+        entries: ENTRY[capacity]; the first `count` are in use.
+        people: PERSON[capacity]; the first `person_count` are in use.
+    """
 
     def __init__(self) -> None:
-        self._buckets: dict[int, _Bucket] = {}
-        self._order: list[int] = []
-        self._unsaved: set[int] = set()
-        self._dropped: list[tuple[int, int]] = []
+        self.entries = np.empty(1024, ENTRY)
+        self.count = 0
+        self.people = np.empty(1024, PERSON)
+        self.person_count = 0
+        self._entry_table = np.full(2048, _EMPTY, np.int32)
+        self._person_table = np.full(2048, _EMPTY, np.int32)
+        self._profiles: list[Profile] = []
 
-    def __len__(self) -> int:
-        """Return how many events wait."""
-        return sum(len(part) for bucket in self._buckets.values() for part in bucket.events)
+    def add(
+        self,
+        batch: Batch,
+        slots: Ints,
+        skip: npt.NDArray[np.bool_],
+        clocks: SourceClocks,
+        offset: int,
+    ) -> tuple[int, int]:
+        """Add the rows of a batch that are not to be skipped.
 
-    def add(self, bucket: npt.NDArray[np.int64], events: npt.NDArray[np.void]) -> None:
-        """Collect events, split by bucket (int64[n] beside EVENT[n])."""
-        if not len(events):
-            return
-        if bucket[0] == bucket[-1] and (bucket == bucket[0]).all():
-            self._of(int(bucket[0])).events.append(events)
-            return
-        order = np.argsort(bucket, kind="stable")
-        numbers, starts = np.unique(bucket[order], return_index=True)
-        parts = np.split(events[order], starts[1:])
-        for number, part in zip(numbers.tolist(), parts, strict=True):
-            self._of(number).events.append(part)
+        Args:
+            batch: The batch; its source's clock has not been moved by it yet.
+            slots: int64[len(batch.videos)], the slot of each of its videos.
+            skip: bool[n].
+            clocks: The clocks, for lateness.
+            offset: The offset of the message in `engagement-batches`.
 
-    def add_profile(self, bucket: int, slot: int, time_ms: int, text: str) -> None:
-        """Collect what was said about a video; it holds from the bucket's decision on."""
-        self._of(bucket).profiles.append((slot, time_ms, text))
+        Returns:
+            How many events were added, and how many rows came late.
+        """
+        self._reserve(len(batch))
+        closed = -1 if clocks.closed_bucket is None else clocks.closed_bucket
+        source_high_ms = clocks.clocks[batch.header.source].high_ms
+        self.count, self.person_count, events, late = _sum_rows(
+            slots,
+            batch.video,
+            batch.action,
+            batch.time_ms,
+            batch.high_ms,
+            batch.count,
+            batch.actor,
+            batch.role,
+            skip,
+            (clocks.bucket_ms, clocks.allowed_lateness_ms, source_high_ms, closed, offset),
+            self.entries,
+            self._entry_table,
+            self.count,
+            self.people,
+            self._person_table,
+            self.person_count,
+        )
+        for row, text in batch.profiles:
+            if not skip[row]:
+                at_ms = int(batch.time_ms[row])
+                # What was said late still describes the video: it holds from the next bucket on.
+                bucket = max(at_ms // clocks.bucket_ms, closed + 1)
+                slot = int(slots[batch.video[row]])
+                self._profiles.append(Profile(bucket, at_ms, text, slot, offset))
+        return events, late
 
-    def _of(self, number: int) -> _Bucket:
-        bucket = self._buckets.get(number)
-        if bucket is None:
-            bucket = self._buckets[number] = _Bucket()
-            heapq.heappush(self._order, number)
-        self._unsaved.add(number)
-        return bucket
+    def _reserve(self, rows: int) -> None:
+        self.entries = grown(self.entries, self.count + rows)
+        if 2 * (self.count + rows) > len(self._entry_table):
+            self._entry_table = _empty_table(2 * len(self.entries))
+            _index_entries(self._entry_table, self.entries, self.count)
+        self.people = grown(self.people, self.person_count + rows)
+        if 2 * (self.person_count + rows) > len(self._person_table):
+            self._person_table = _empty_table(2 * len(self.people))
+            _index_people(self._person_table, self.people, self.person_count)
 
     def first(self) -> int | None:
         """Return the earliest bucket with anything in it."""
-        while self._order and self._order[0] not in self._buckets:
-            heapq.heappop(self._order)
-        return self._order[0] if self._order else None
+        first = [int(self.entries["bucket"][: self.count].min())] if self.count else []
+        first += [profile.bucket for profile in self._profiles]
+        return min(first, default=None)
 
-    def take(self, number: int) -> tuple[npt.NDArray[np.void], list[tuple[int, int, str]]]:
-        """Remove and return the events of a bucket and its profiles in a fixed order."""
-        bucket = self._buckets.pop(number, None)
-        if bucket is None:
-            return np.zeros(0, EVENT), []
-        self._dropped.extend((number, part) for part in range(bucket.parts))
-        events = np.concatenate(bucket.events) if bucket.events else np.zeros(0, EVENT)
-        return events, sorted(bucket.profiles, key=lambda p: (p[1], p[2]))
+    def first_offset(self) -> int | None:
+        """Return the offset of the first message with a part in anything here."""
+        first = [int(self.entries["offset"][: self.count].min())] if self.count else []
+        first += [profile.offset for profile in self._profiles]
+        return min(first, default=None)
 
-    def take_dirty(self, keys: list[str | None]) -> Iterator[tuple[str, bytes | None]]:
-        """Yield what was added since the last call, by name, and None for what was decided.
+    def slots(self) -> Ints:
+        """Return int64[...]: the rows that must not be forgotten."""
+        waiting = [profile.slot for profile in self._profiles]
+        return np.unique(np.concatenate([self.entries["slot"][: self.count], waiting])).astype(
+            np.int64
+        )
 
-        Args:
-            keys: The video key of each slot: what is stored must outlive slots.
-        """
-        for number, part in self._dropped:
-            yield f"{number}/{part}", None
-        self._dropped.clear()
-        for number in sorted(self._unsaved & self._buckets.keys()):
-            bucket = self._buckets[number]
-            events = bucket.events[bucket.saved_events :]
-            profiles = bucket.profiles[bucket.saved_profiles :]
-            if events or profiles:
-                yield f"{number}/{bucket.parts}", _pack(events, profiles, keys)
-                bucket.parts += 1
-                bucket.saved_events = len(bucket.events)
-                bucket.saved_profiles = len(bucket.profiles)
-        self._unsaved.clear()
+    def order(self, through_bucket: int) -> Ints:
+        """Return int64[...]: the entries of buckets up to this one, by bucket, then by slot."""
+        bucket = self.entries["bucket"][: self.count]
+        due = np.flatnonzero(bucket <= through_bucket)
+        return due[np.lexsort((self.entries["slot"][due], bucket[due]))]
 
-    def load(self, name: str, packed: bytes, slot_of: Any) -> None:  # noqa: ANN401 - a bound method
-        """Take back one part; `slot_of(list of keys)` gives their slots in the video table."""
-        number, part = (int(x) for x in name.split("/"))
-        events, profiles = _unpack(packed, slot_of)
-        bucket = self._of(number)
-        if len(events):
-            bucket.events.append(events)
-        bucket.profiles.extend(profiles)
-        bucket.parts = max(bucket.parts, part + 1)
-        bucket.saved_events = len(bucket.events)
-        bucket.saved_profiles = len(bucket.profiles)
+    def profiles(self, through_bucket: int) -> list[Profile]:
+        """Remove and return the profiles of buckets up to this one, in a fixed order."""
+        due = [profile for profile in self._profiles if profile.bucket <= through_bucket]
+        self._profiles = [p for p in self._profiles if p.bucket > through_bucket]
+        return sorted(due, key=lambda p: (p.bucket, p.time_ms, p.text, p.offset))
+
+    def drop(self, through_bucket: int) -> None:
+        """Forget the entries of buckets up to this one."""
+        stays = np.flatnonzero(self.entries["bucket"][: self.count] > through_bucket)
+        number_of = np.full(self.count, _EMPTY, np.int32)
+        number_of[stays] = np.arange(len(stays), dtype=np.int32)
+        self.entries[: len(stays)] = self.entries[stays]
+        kept = _keep_people(self.people, self.person_count, number_of, self.entries)
+        self.count, self.person_count = len(stays), kept
+        self._entry_table = _empty_table(2 * len(self.entries))
+        _index_entries(self._entry_table, self.entries, self.count)
+        self._person_table = _empty_table(2 * len(self.people))
+        _index_people(self._person_table, self.people, self.person_count)
 
 
-def _pack(
-    parts: list[npt.NDArray[np.void]],
-    profiles: list[tuple[int, int, str]],
-    keys: list[str | None],
-) -> bytes:
-    events = np.concatenate(parts) if parts else np.zeros(0, EVENT)
-    slots, index = np.unique(events["slot"], return_inverse=True)
-    events["slot"] = index
-    head = json.dumps(
-        {
-            "videos": [keys[slot] for slot in slots.tolist()],
-            "profiles": [(keys[slot], time_ms, text) for slot, time_ms, text in profiles],
-        },
-        ensure_ascii=False,
-    ).encode()
-    return len(head).to_bytes(4, "little") + head + events.tobytes()
+@compiled
+def _keep_people(
+    people: npt.NDArray[np.void], count: int, number_of: Links, entries: npt.NDArray[np.void]
+) -> int:
+    """Move the people of entries that stay to the front, and chain them anew."""
+    kept = 0
+    for number in range(count):
+        entry = number_of[people[number].entry]
+        if entry == _EMPTY:
+            continue
+        person = people[kept]
+        person.actor, person.signal = people[number].actor, people[number].signal
+        person.entry = entry
+        person.next = _EMPTY
+        kept += 1
+    for number in range(len(number_of)):
+        if number_of[number] != _EMPTY:
+            entries[number_of[number]].person = _EMPTY
+    for number in range(kept):
+        person = people[number]
+        person.next = entries[person.entry].person
+        entries[person.entry].person = number
+    return kept
 
 
-def _unpack(
-    packed: bytes,
-    slot_of: Any,  # noqa: ANN401 - a bound method
-) -> tuple[npt.NDArray[np.void], list[tuple[int, int, str]]]:
-    size = int.from_bytes(packed[:4], "little")
-    head = json.loads(packed[4 : 4 + size])
-    events = np.frombuffer(packed, EVENT, offset=4 + size).copy()
-    if len(events):
-        events["slot"] = slot_of(head["videos"])[events["slot"]]
-    profiles = [
-        (int(slot_of([key])[0]), int(time_ms), str(text)) for key, time_ms, text in head["profiles"]
-    ]
-    return events, profiles
-
-
-class RecentIds:
-    """Hashes of event ids of late: a producer's repeats within the window count once."""
-
-    def __init__(self, window_buckets: int) -> None:
-        self._window_buckets = window_buckets
-        self._parts: dict[int, list[npt.NDArray[np.uint64]]] = {}
-        self._saved: dict[int, int] = {}
-        self._dropped: list[tuple[int, int]] = []
-        self._known: dict[int, int] = {}
-
-    def __len__(self) -> int:
-        """Return how many ids are remembered."""
-        return len(self._known)
-
-    def repeats(
-        self,
-        ids: npt.NDArray[np.uint64],
-        bucket: npt.NDArray[np.int64],
-        reached_bucket: npt.NDArray[np.int64],
-    ) -> npt.NDArray[np.bool_]:
-        """Tell which events repeat an id (0 = no id), and remember the new ones by bucket.
-
-        An id is a repeat while its source partition has not come further than the window past the
-        bucket of the first: what is still in memory plays no part.
-
-        Args:
-            ids: uint64[n].
-            bucket: int64[n], the bucket of each event.
-            reached_bucket: int64[n], how far its source partition has come with it.
-        """
-        repeat = np.zeros(len(ids), np.bool_)
-        fresh: dict[int, list[int]] = {}
-        for position in np.flatnonzero(ids).tolist():
-            number = int(ids[position])
-            known = self._known.get(number)
-            if known is not None and known >= reached_bucket[position] - self._window_buckets:
-                repeat[position] = True
-                continue
-            at = int(bucket[position])
-            fresh.setdefault(at, []).append(number)
-            self._known[number] = at if known is None else max(at, known)
-        for at, numbers in fresh.items():
-            self._parts.setdefault(at, []).append(np.array(numbers, np.uint64))
-        return repeat
-
-    def forget(self, closed_bucket: int) -> None:
-        """Drop the ids of buckets that lie further back than the window."""
-        for at in [b for b in self._parts if b < closed_bucket - self._window_buckets]:
-            for part in self._parts.pop(at):
-                for number in part.tolist():
-                    if self._known.get(number) == at:
-                        del self._known[number]
-            self._dropped.extend((at, part) for part in range(self._saved.pop(at, 0)))
-
-    def take_dirty(self) -> Iterator[tuple[str, bytes | None]]:
-        """Yield what was remembered since the last call, by name, and None for what was dropped."""
-        for at, part in self._dropped:
-            yield f"{at}/{part}", None
-        self._dropped.clear()
-        for at, parts in sorted(self._parts.items()):
-            saved = self._saved.get(at, 0)
-            for part in range(saved, len(parts)):
-                yield f"{at}/{part}", parts[part].tobytes()
-            self._saved[at] = len(parts)
-
-    def load(self, name: str, packed: bytes) -> None:
-        """Take back one part."""
-        at = int(name.partition("/")[0])
-        ids = np.frombuffer(packed, np.uint64)
-        self._parts.setdefault(at, []).append(ids)
-        self._saved[at] = len(self._parts[at])
-        for number in ids.tolist():
-            self._known[number] = max(at, self._known.get(number, at))
+def _empty_table(least: int) -> Links:
+    size = 2048
+    while size < least:
+        size *= 2
+    return np.full(size, _EMPTY, np.int32)

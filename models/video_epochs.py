@@ -10,7 +10,6 @@ from models.cohort_learning import EpochSummary, VideoEpochs, summarise
 from models.cohorts import age_band, reach_band
 from models.parameters import HOUR_MS, Parameters
 from models.video_state import NEVER, ROW, VideoTable
-from models.visits import Visits
 
 SUMMARISED_AT_ONCE: Final = 16_384
 """Rows gathered at a time: about 4 MB of columns, however many videos there are. Counts are whole,
@@ -18,26 +17,6 @@ so the sum does not depend on it."""
 
 _EPOCH_SUMS: Final = tuple(name for name in ROW.names or () if name.startswith("epoch_"))
 _SUMMARISED: Final = ("publish_ms", "first_ms", "last_ms", "views", "acted", *_EPOCH_SUMS)
-
-
-def add_visit(
-    rows: npt.NDArray[np.void], visits: Visits, span_ms: npt.NDArray[np.int64], epoch: int
-) -> None:
-    """Add one visit to the epoch's sums of its rows, in place; sums of an older epoch restart."""
-    stale = rows["epoch"] != epoch
-    for name in _EPOCH_SUMS:
-        rows[name][stale] = 0.0
-    rows["epoch"] = epoch
-    exposed = np.maximum(visits.views[:, None], visits.people)
-    hours = span_ms / HOUR_MS
-    rows["epoch_visits"] += 1
-    rows["epoch_exposed"] += visits.views
-    rows["epoch_span"] += hours
-    rows["epoch_span_squared"] += hours**2
-    rows["epoch_acted"] += visits.people
-    rows["epoch_acted_squared"] += visits.people**2
-    rows["epoch_acted_squared_per_exposed"] += visits.people**2 / np.maximum(exposed, 1)
-    rows["epoch_acted_times_span"] += visits.people * hours[:, None]
 
 
 def summaries(

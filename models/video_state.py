@@ -1,18 +1,20 @@
 """One row per video: the columns of its state, and the table that holds them.
 
-A row is one record of a numpy structured array, so that gathering the touched rows is one copy,
-writing them back another, and packing a row for the changelog is taking its bytes. What is sparse
-or of any length (title, topics, creator) stands beside it as a small dictionary.
+A row is one record of a numpy structured array: compiled code reads and writes it in place, and
+packing a row for the changelog is taking its bytes. Most videos of a platform stay quiet; what only
+a watched one needs (sketches of people, evidence) is a second record, made when enough has
+happened. What is of any length (title, topics, creator) stands beside it as a small dictionary.
 """
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from models.cohorts import SIGNALS
+from models.due_heap import DueHeap
 from models.evidence import ALTERNATIVES
 from models.identity import split_video_key
 from models.sketches import REGISTERS
@@ -24,12 +26,15 @@ NEVER: Final = -1
 NOT_DUE: Final = np.iinfo(np.int64).max
 """No bucket calls for a look at the row by itself."""
 
+UNWATCHED: Final = -1
+"""Stands in `watch_of` where a video has no second record."""
+
 ROW: Final = np.dtype(
     [
-        # Totals count every event as it arrives, late ones too; decisions never read them.
+        # Totals count every event, late ones too; decisions never read them.
         ("totals", np.int64, (len(ACTIONS),)),
         ("seen_bucket", np.int64),
-        # From here on: what has been decided, bucket by bucket.
+        # From here on: what has been decided, bucket by bucket, of events in time.
         ("publish_ms", np.int64),
         ("first_ms", np.int64),
         ("last_ms", np.int64),
@@ -41,13 +46,17 @@ ROW: Final = np.dtype(
         ("progress", np.int64),
         ("progress_before_episode", np.int64),
         ("episode_ms", np.int64),
-        ("known_actors_acted", np.float64, (SIGNALS,)),
-        ("own_per_hour", np.float64, (SIGNALS,)),
         ("activity_per_hour", np.float64),
         ("activity_peak_per_hour", np.float64),
         ("activity_trough_per_hour", np.float64),
         ("pace_fast_per_hour", np.float64),
         ("pace_slow_per_hour", np.float64),
+        # The visit that goes on (transitions.VISIT_MS), summed over its buckets.
+        ("visit", np.int64),
+        ("visit_views", np.float64),
+        ("visit_hours", np.float64),
+        ("visit_identified", np.float64),
+        ("visit_people", np.float64, (SIGNALS,)),
         # Sums over the visits of the current epoch, for the cohort (cohort_learning.VideoEpochs).
         ("epoch", np.int64),
         ("epoch_visits", np.float64),
@@ -58,29 +67,43 @@ ROW: Final = np.dtype(
         ("epoch_acted_squared", np.float64, (SIGNALS,)),
         ("epoch_acted_squared_per_exposed", np.float64, (SIGNALS,)),
         ("epoch_acted_times_span", np.float64, (SIGNALS,)),
-        # E-detectors, in logarithms.
-        ("propensity_evidence", np.float32, (SIGNALS, len(ALTERNATIVES))),
-        ("intensity_evidence", np.float32, (SIGNALS, len(ALTERNATIVES))),
-        ("scarcity_evidence", np.float32, (len(ALTERNATIVES),)),
         ("probability", np.float32),
         ("episode", np.int32),
         ("stage", np.uint8),
         ("route", np.uint8),
         ("state", np.uint8),
         # Whether `hotspots` follows the video, and has been told its profile as it is now.
-        ("followed", np.bool_),
-        ("profile_told", np.bool_),
-        ("ignored", np.bool_),
-        ("deleted", np.bool_),
-        ("resting", np.bool_),
-        ("entered", np.bool_, (SIGNALS,)),
-        ("people", np.uint8, (SIGNALS, REGISTERS)),
+        ("followed", np.uint8),
+        ("profile_told", np.uint8),
+        ("ignored", np.uint8),
+        ("deleted", np.uint8),
+        ("resting", np.uint8),
+        # Flags are bytes: numba knows no arrays of booleans in a record.
+        ("entered", np.uint8, (SIGNALS,)),
+        ("spare", np.uint8, (4,)),
     ]
 )
 """The columns of a video. The layout is part of the changelog's format: see ROW_VERSION."""
 
+WATCH: Final = np.dtype(
+    [
+        ("acted_before", np.int64, (SIGNALS,)),
+        ("known_actors_acted", np.float64, (SIGNALS,)),
+        ("own_per_hour", np.float64, (SIGNALS,)),
+        # E-detectors, in logarithms: now, and as they were when the visit began.
+        ("propensity_evidence", np.float32, (SIGNALS, len(ALTERNATIVES))),
+        ("intensity_evidence", np.float32, (SIGNALS, len(ALTERNATIVES))),
+        ("scarcity_evidence", np.float32, (len(ALTERNATIVES),)),
+        ("propensity_before_visit", np.float32, (SIGNALS, len(ALTERNATIVES))),
+        ("intensity_before_visit", np.float32, (SIGNALS, len(ALTERNATIVES))),
+        ("scarcity_before_visit", np.float32, (len(ALTERNATIVES),)),
+        ("people", np.uint8, (SIGNALS, REGISTERS)),
+    ]
+)
+"""What only a watched video needs; `acted_before` is what had acted when the watch began."""
+
 ROW_VERSION: Final = 2
-"""Goes up when the layout of ROW changes; a changelog of another version is refused."""
+"""Goes up when the layout of ROW or WATCH changes; a changelog of another version is refused."""
 
 MOST_TOPICS: Final = 16
 """A video keeps this many topics at the most: the first ones it came with."""
@@ -102,7 +125,6 @@ PROFILE_FIELDS: Final = (
     "source_comment_id",
 )
 
-
 _UNKNOWN_AT_FIRST: Final = (
     "seen_bucket",
     "publish_ms",
@@ -111,20 +133,22 @@ _UNKNOWN_AT_FIRST: Final = (
     "last_bucket",
     "since_ms",
     "episode_ms",
+    "visit",
     "epoch",
 )
+_GROWTH: Final = 1.25
+"""A large table grows by a quarter: what is copied stays small against what is there."""
+
+_DOUBLES_BELOW: Final = 65_536
+
+Rows = npt.NDArray[np.void]
 
 
 class RowFormatError(ValueError):
     """A row of the changelog that this version cannot read."""
 
 
-def born_ms(rows: npt.NDArray[np.void]) -> npt.NDArray[np.int64]:
-    """Return when each video was published, or first seen where that is not known."""
-    return np.where(rows["publish_ms"] == NEVER, rows["first_ms"], rows["publish_ms"])
-
-
-def _new_rows(count: int) -> npt.NDArray[np.void]:
+def _new_rows(count: int) -> Rows:
     rows = np.zeros(count, ROW)
     for name in _UNKNOWN_AT_FIRST:
         rows[name] = NEVER
@@ -132,22 +156,37 @@ def _new_rows(count: int) -> npt.NDArray[np.void]:
     return rows
 
 
+def grown(array: npt.NDArray[Any], length: int, fill: Any = 0) -> npt.NDArray[Any]:  # noqa: ANN401 - any scalar
+    """Return an array of at least `length` that begins with this one, with room to spare."""
+    if length <= len(array):
+        return array
+    by = 2.0 if len(array) < _DOUBLES_BELOW else _GROWTH
+    more = np.full(max(length, int(len(array) * by)) - len(array), fill, array.dtype)
+    return np.concatenate([array, more])
+
+
 class VideoTable:
     """All videos of one partition: rows by slot, slots by key, and which rows are dirty.
 
     `platform_of` is int32[len(rows)], positions in `platforms`. Codes are the table's own: they
-    are not stored, and change when names that no video uses any longer are dropped.
+    are not stored, and change when names that no video uses any longer are dropped. `watch_of` is
+    int32[len(rows)], positions in `watches`, or UNWATCHED.
     """
 
     def __init__(self, capacity: int = 1024) -> None:
         self.rows = _new_rows(capacity)
+        self.watch_of = np.full(capacity, UNWATCHED, np.int32)
+        self.watches = np.zeros(16, WATCH)
+        self.free_watches = np.arange(16, dtype=np.int32)
+        self.free_watch_count = 16
+        self.due = DueHeap(capacity)
         self.keys: list[str | None] = []
         self.slot_of: dict[str, int] = {}
         self.profiles: dict[int, dict[str, Any]] = {}
         self.platforms: list[str] = []
         self.platform_of = np.zeros(capacity, np.int32)
         self._platform_codes: dict[str, int] = {}
-        self._dirty = np.zeros(capacity, np.bool_)
+        self.dirty = np.zeros(capacity, np.bool_)
         self._free: list[int] = []
         self._removed: set[str] = set()
 
@@ -156,24 +195,27 @@ class VideoTable:
         return len(self.slot_of)
 
     @property
-    def used(self) -> npt.NDArray[np.void]:
+    def used(self) -> Rows:
         """The rows in use and, among them, freed ones (their `last_bucket` is NEVER)."""
         return self.rows[: len(self.keys)]
 
-    def slots(self, keys: list[str]) -> npt.NDArray[np.int64]:
+    def slots(self, keys: Sequence[str]) -> npt.NDArray[np.int64]:
         """Return the slot of each video, making rows for new ones.
 
         Returns:
             int64[len(keys)].
         """
-        slot_of = self.slot_of
-        found = np.empty(len(keys), np.int64)
-        for position, key in enumerate(keys):
-            slot = slot_of.get(key)
-            found[position] = self._insert(key) if slot is None else slot
-        return found
+        found = list(map(self.slot_of.get, keys))
+        if None in found:
+            found = [
+                self._insert(key) if at is None else at for key, at in zip(keys, found, strict=True)
+            ]
+        return np.array(found, np.int64)
 
     def _insert(self, key: str) -> int:
+        slot = self.slot_of.get(key)
+        if slot is not None:
+            return slot
         if self._free:
             slot = self._free.pop()
             self.keys[slot] = key
@@ -181,18 +223,27 @@ class VideoTable:
             slot = len(self.keys)
             self.keys.append(key)
             if slot >= len(self.rows):
-                self.rows = np.concatenate([self.rows, _new_rows(len(self.rows))])
-                self.platform_of = np.concatenate(
-                    [self.platform_of, np.zeros_like(self.platform_of)]
-                )
-                self._dirty = np.concatenate([self._dirty, np.zeros_like(self._dirty)])
+                self._grow(slot + 1)
         self.slot_of[key] = slot
         self.platform_of[slot] = self._platform_code(split_video_key(key)[0])
         if key in self._removed:
             # The changelog still holds the row that was removed: the new one must take its place.
             self._removed.discard(key)
-            self._dirty[slot] = True
+            self.dirty[slot] = True
         return slot
+
+    def _grow(self, length: int) -> None:
+        before = len(self.rows)
+        # Allocated first at its final size: the rows are most of the memory there is.
+        watch_of = grown(self.watch_of, length, UNWATCHED)
+        rows = np.empty(len(watch_of), ROW)
+        rows[:before] = self.rows
+        rows[before:] = _new_rows(1)
+        self.rows = rows
+        self.watch_of = watch_of
+        self.platform_of = grown(self.platform_of, length)
+        self.dirty = grown(self.dirty, length)
+        self.due.grow(len(rows))
 
     def _platform_code(self, platform: str) -> int:
         code = self._platform_codes.get(platform)
@@ -207,31 +258,54 @@ class VideoTable:
 
     def touch(self, slots: npt.NDArray[np.int64]) -> None:
         """Mark rows as changed."""
-        self._dirty[slots] = True
+        self.dirty[slots] = True
 
-    def describe(self, slot: int, profile: Mapping[str, Any]) -> None:
-        """Merge a profile: later fields win, topics add up to MOST_TOPICS."""
+    def more_watches(self) -> None:
+        """Make room for more watched videos: half as many again."""
+        have, more = len(self.watches), len(self.watches) // 2 + 16
+        self.watches = np.concatenate([self.watches, np.zeros(more, WATCH)])
+        free = np.empty(have + more, np.int32)
+        free[: self.free_watch_count] = self.free_watches[: self.free_watch_count]
+        free[self.free_watch_count : self.free_watch_count + more] = np.arange(have, have + more)
+        self.free_watches = free
+        self.free_watch_count += more
+
+    def describe(self, slot: int, profile: Mapping[str, Any]) -> bool:
+        """Merge a profile: later fields win, topics add up to MOST_TOPICS; tell if it changed."""
         known = self.profiles.setdefault(slot, {})
         before = dict(known)
         known.update({name: profile[name] for name in PROFILE_FIELDS if name in profile})
         topics = list(dict.fromkeys([*known.get("topics", []), *profile.get("topics", [])]))
         if topics:
             known["topics"] = topics[:MOST_TOPICS]
+        if known == before:
+            return False
         if topics or known.get("source"):
-            self.rows["followed"][slot] = True
-        if known != before:
-            self.rows["profile_told"][slot] = False
-        self._dirty[slot] = True
+            self.rows["followed"][slot] = 1
+        self.rows["profile_told"][slot] = 0
+        self.dirty[slot] = True
+        return True
 
-    def begin_anew(self, slots: npt.NDArray[np.int64]) -> None:
-        """Forget all that was decided about videos; only their totals go on."""
+    def begin_anew(self, slots: npt.NDArray[np.int64], *, keep_totals: bool) -> None:
+        """Forget all that was decided about videos, and their totals unless they go on."""
         fresh = _new_rows(len(slots))
-        for name in ("totals", "seen_bucket"):
-            fresh[name] = self.rows[name][slots]
+        if keep_totals:
+            for name in ("totals", "seen_bucket"):
+                fresh[name] = self.rows[name][slots]
         self.rows[slots] = fresh
+        self.due.forget(slots)
         for slot in slots.tolist():
             self.profiles.pop(slot, None)
-        self._dirty[slots] = True
+            self._end_watch(slot)
+        self.dirty[slots] = True
+
+    def _end_watch(self, slot: int) -> None:
+        watch = int(self.watch_of[slot])
+        if watch != UNWATCHED:
+            self.watches[watch] = np.zeros((), WATCH)
+            self.free_watches[self.free_watch_count] = watch
+            self.free_watch_count += 1
+            self.watch_of[slot] = UNWATCHED
 
     def remove(self, slots: npt.NDArray[np.int64]) -> None:
         """Forget videos."""
@@ -242,10 +316,12 @@ class VideoTable:
             del self.slot_of[key]
             self.keys[slot] = None
             self.profiles.pop(slot, None)
+            self._end_watch(slot)
             self._free.append(slot)
             self._removed.add(key)
-        self.rows[slots] = _new_rows(len(slots))
-        self._dirty[slots] = False
+        self.rows[slots] = _new_rows(1)
+        self.due.forget(slots)
+        self.dirty[slots] = False
         if len(self.platforms) > IDLE_PLATFORMS:
             self._drop_platforms()
 
@@ -259,21 +335,27 @@ class VideoTable:
 
     def take_dirty(self) -> Iterator[tuple[str, bytes | None]]:
         """Yield key and packed row of every row changed since the last call, None for removed."""
-        slots = np.flatnonzero(self._dirty[: len(self.keys)])
-        self._dirty[slots] = False
+        slots = np.flatnonzero(self.dirty[: len(self.keys)])
+        self.dirty[slots] = False
+        for first in range(0, len(slots), _PACKED_AT_ONCE):
+            yield from self._packed(slots[first : first + _PACKED_AT_ONCE])
+        for key in sorted(self._removed):
+            yield key, None
+        self._removed.clear()
+
+    def _packed(self, slots: npt.NDArray[np.int64]) -> Iterator[tuple[str, bytes]]:
         packed = self.rows[slots].tobytes()
+        watches = self.watch_of[slots].tolist()
         size = ROW.itemsize
-        for position, slot in enumerate(slots.tolist()):
+        for position, (slot, watch) in enumerate(zip(slots.tolist(), watches, strict=True)):
             key = self.keys[slot]
             if key is None:
                 continue
             row = packed[position * size : (position + 1) * size]
+            watched = b"" if watch == UNWATCHED else self.watches[watch].tobytes()
             profile = self.profiles.get(slot)
             tail = json.dumps(profile, ensure_ascii=False).encode() if profile else b""
-            yield key, bytes([ROW_VERSION]) + row + tail
-        for key in sorted(self._removed):
-            yield key, None
-        self._removed.clear()
+            yield key, _HEADS[bool(watched)] + row + watched + tail
 
     def load(self, key: str, packed: bytes | None) -> None:
         """Take one packed row back, or its removal.
@@ -286,14 +368,37 @@ class VideoTable:
                 self.remove(np.array([self.slot_of[key]]))
             self._removed.discard(key)
             return
-        end = 1 + ROW.itemsize
-        if packed[:1] != bytes([ROW_VERSION]) or len(packed) < end:
+        is_watched = packed[:_HEAD_BYTES] == _HEADS[True]
+        end = _HEAD_BYTES + ROW.itemsize + is_watched * WATCH.itemsize
+        if packed[:_HEAD_BYTES] not in _HEADS or len(packed) < end:
             raise RowFormatError(
                 f"row of version {packed[:1].hex()} with {len(packed)} bytes; this program reads "
                 f"version {ROW_VERSION} with at least {end}: start with a new HOTSPOTS_APP_ID"
             )
-        slot = int(self.slots([key])[0])
-        self.rows[slot] = np.frombuffer(packed, ROW, count=1, offset=1)[0]
+        slot = self._insert(key)
+        self.rows[slot] = np.frombuffer(packed, ROW, count=1, offset=_HEAD_BYTES)[0]
+        self._end_watch(slot)
+        if is_watched:
+            if not self.free_watch_count:
+                self.more_watches()
+            self.free_watch_count -= 1
+            watch = int(self.free_watches[self.free_watch_count])
+            self.watch_of[slot] = watch
+            at = _HEAD_BYTES + ROW.itemsize
+            self.watches[watch] = np.frombuffer(packed, WATCH, count=1, offset=at)[0]
         self.profiles.pop(slot, None)
         if len(packed) > end:
             self.profiles[slot] = json.loads(packed[end:])
+
+    def recovered(self) -> None:
+        """Finish recovery: learn which rows are due."""
+        self.due.rebuild(self.used["due_bucket"])
+
+
+_HEADS: Final = (bytes([ROW_VERSION, 0]), bytes([ROW_VERSION, 1]))
+"""Version, and whether the row is followed by its watch."""
+
+_HEAD_BYTES: Final = 2
+
+_PACKED_AT_ONCE: Final = 4_096
+"""Rows whose bytes are copied together: 2.5 MB."""
