@@ -1,16 +1,20 @@
 """From a chunk of messages to columns: fast where that is certain, message by message elsewhere.
 
-models/validation.py is the authority on what an event is; models/fast_decoding.py reads whole
-chunks about six times as fast and says which lines it is certain of. Together they give exactly
-what the authority alone gives (tests/models/test_decoding.py).
+models/validation.py is the authority on what an event is; models/event_scanning.py reads whole
+chunks fifty times as fast and says which messages it is certain of. Together they give exactly what
+the authority alone gives (tests/models/test_decoding.py).
 """
 
-from typing import Final, cast
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
+from models.event_scanning import Scan, scan
 from models.events import (
     FIRST_OF_VIDEO,
     DecodingLimits,
@@ -18,23 +22,23 @@ from models.events import (
     Reject,
     RejectedEventError,
 )
-from models.fast_decoding import FAST_ROWS_MIN, ROW_SCHEMA, Reading, Rows, decode_fast, reading_for
-from models.steps import Chunk
+from models.identity import KEY_SEPARATOR, HashKeys, SipKey
+from models.packed_chunk import NULL_LENGTH, PackedChunk, packed
+from models.siphash import absorb, hash_spans, hash_texts
+from models.span_numbering import number_spans, number_videos
+from models.steps import CREATE_TIME_MS, Chunk
 from models.validation import Event, profile_json, validate
 from models.vocabulary import ACTION_CODE
 
-SECOND_READ_SHARE_MIN: Final = 1 / 32
-"""Undecided lines are read once more with other columns when they are at least this share: fewer
-cost less on the slow path than a fifth of the chunk's own time."""
+_PROFILE_ACTION_CODES: Final = frozenset(ACTION_CODE[action.value] for action in FIRST_OF_VIDEO)
 
-READS_MAX: Final = 2
-"""A first read with the columns of a sample of all lines, a second with those of what it left."""
-
-_PROFILE_ACTION_CODES: Final = [ACTION_CODE[action.value] for action in FIRST_OF_VIDEO]
+Numbers = TypeVar("Numbers", bound=np.generic)
+Integers = npt.NDArray[np.int64]
+SlowEvents = list[tuple[int, Event]]
 
 
 def decode(
-    chunk: Chunk, *, received_ms: int, limits: DecodingLimits
+    chunk: PackedChunk, *, received_ms: int, limits: DecodingLimits, keys: HashKeys
 ) -> tuple[EventColumns, list[Reject]]:
     """Return the events of a chunk, in log order, and the messages that are none.
 
@@ -43,119 +47,203 @@ def decode(
         received_ms: When the chunk was received, ms since the epoch; bounds event times where the
             topic carries no append time.
         limits: The bounds to hold events to.
+        keys: The keys of the hashes that stand for ids.
 
     Returns:
         The events, and one `Reject` for each message that is not an event, in log order. They are
         the same however the messages are chunked, but for one thing: a profile is repeated for the
         first event per video and list of topics in each chunk.
     """
-    latest_ms = _latest_ms(chunk, received_ms, limits)
-    undecided: Rows = np.arange(len(chunk.values), dtype=np.int64)
-    worth_reading = max(FAST_ROWS_MIN, int(len(undecided) * SECOND_READ_SHARE_MIN))
-    frames: list[pl.DataFrame] = []
-    reading: Reading | None = None
-    for _ in range(READS_MAX):
-        if len(undecided) < worth_reading:
-            break
-        values = _values_at(chunk, undecided)
-        previous, reading = reading, reading_for(values)
-        if reading == previous:
-            break
-        frame, decided = decode_fast(values, reading, latest_ms[undecided], limits)
-        frames.append(frame.with_columns(row=pl.Series(undecided[decided])).select(*ROW_SCHEMA))
-        undecided = undecided[~decided]
-    slow, rejects = _decode_slowly(chunk, undecided, latest_ms, limits)
-    frames = [frame for frame in (*frames, slow) if len(frame)] or [slow]
-    merged = frames[0] if len(frames) == 1 else pl.concat(frames).sort("row")
-    return _columns_of(chunk, merged), rejects
+    found = scan(chunk, received_ms=received_ms, limits=limits)
+    slow, rejects = _validated(chunk, found.undecided, received_ms, limits)
+    return _columns_of(chunk, found, slow, keys), rejects
 
 
 def decode_slowly(
-    chunk: Chunk, *, received_ms: int, limits: DecodingLimits
+    chunk: PackedChunk, *, received_ms: int, limits: DecodingLimits, keys: HashKeys
 ) -> tuple[EventColumns, list[Reject]]:
     """Do what `decode` does, message by message: what it is measured and tested against."""
-    latest_ms = _latest_ms(chunk, received_ms, limits)
-    rows = np.arange(len(chunk.values), dtype=np.int64)
-    frame, rejects = _decode_slowly(chunk, rows, latest_ms, limits)
-    return _columns_of(chunk, frame), rejects
+    none = chunk.rows(0, 0, low_offset=chunk.low_offset, next_offset=chunk.next_offset)
+    nothing = scan(none, received_ms=received_ms, limits=limits)
+    slow, rejects = _validated(chunk, np.arange(len(chunk)), received_ms, limits)
+    return _columns_of(chunk, nothing, slow, keys), rejects
 
 
-def _values_at(chunk: Chunk, rows: Rows) -> list[bytes]:
-    """Return messages; a tombstone becomes an empty one, which is never read fast."""
-    if len(rows) == len(chunk.values) and None not in chunk.values:
-        return cast("list[bytes]", chunk.values)
-    return [chunk.values[row] or b"" for row in rows.tolist()]
+def warm_up() -> None:
+    """Compile, or load, all that `decode` needs, before there is work to do."""
+    line = b'{"time":%d,"platform":"p","video_id":"v","action":"view","topics":["t"]}'
+    limits = DecodingLimits()
+    chunk = Chunk(0, 1, [0], [None], [line % limits.earliest_ms], [CREATE_TIME_MS])
+    decode(
+        packed(chunk),
+        received_ms=limits.earliest_ms,
+        limits=limits,
+        keys=HashKeys((0, 0), (0, 0)),
+    )
 
 
-def _latest_ms(chunk: Chunk, received_ms: int, limits: DecodingLimits) -> Rows:
-    append_ms = np.asarray(chunk.append_ms, np.int64)
-    return np.where(append_ms >= 0, append_ms, received_ms) + limits.max_ahead_ms
-
-
-def _decode_slowly(
-    chunk: Chunk, rows: Rows, latest_ms: Rows, limits: DecodingLimits
-) -> tuple[pl.DataFrame, list[Reject]]:
-    events: list[tuple[int, Event]] = []
-    rejects = []
-    for row, latest in zip(rows.tolist(), latest_ms[rows].tolist(), strict=True):
-        value = chunk.values[row]
+def _validated(
+    chunk: PackedChunk, rows: Integers, received_ms: int, limits: DecodingLimits
+) -> tuple[SlowEvents, list[Reject]]:
+    """Ask the authority about each of the messages."""
+    events: SlowEvents = []
+    rejects: list[Reject] = []
+    if not len(rows):
+        return events, rejects
+    append_ms = chunk.append_ms[rows]
+    latest_ms = np.where(append_ms >= 0, append_ms, received_ms) + limits.max_ahead_ms
+    values = _values_at(chunk, rows)
+    for row, latest, value in zip(rows.tolist(), latest_ms.tolist(), values, strict=True):
         try:
             events.append((row, validate(value, latest_ms=latest, limits=limits)))
         except RejectedEventError as error:
-            key = chunk.keys[row]
-            offset = chunk.offsets[row]
-            rejects.append(Reject(offset, key, value, error.reason, error.detail))
-    columns = {
-        name: [getattr(event, name) for _, event in events]
-        for name in ROW_SCHEMA
-        if name not in {"row", "topics"}
-    }
-    columns["row"] = [row for row, _ in events]
-    columns["topics"] = [event.topics and list(event.topics) for _, event in events]
-    return pl.DataFrame(columns, schema=ROW_SCHEMA), rejects
+            offset = int(chunk.offset[row])
+            rejects.append(Reject(offset, chunk.key(row), value, error.reason, error.detail))
+    return events, rejects
 
 
-def _columns_of(chunk: Chunk, frame: pl.DataFrame) -> EventColumns:
-    videos, video = _coded(frame["video"])
-    actors, actor = _coded(frame["actor"])
-    events, event = _coded(frame["event"])
-    rows = frame["row"].to_numpy()
-    sources = frame.with_row_index("at").filter(pl.col("source").is_not_null())
+def _values_at(chunk: PackedChunk, rows: Integers) -> Iterator[bytes | None]:
+    """Yield messages; slices of a memoryview cost a third of those of an array."""
+    buffer = chunk.buffer.data
+    begins, lengths = chunk.value_begin[rows].tolist(), chunk.value_length[rows].tolist()
+    for begin, length in zip(begins, lengths, strict=True):
+        yield None if length == NULL_LENGTH else bytes(buffer[begin : begin + length])
+
+
+def _columns_of(chunk: PackedChunk, found: Scan, slow: SlowEvents, keys: HashKeys) -> EventColumns:
+    videos, video = number_videos(
+        chunk.buffer,
+        found.video_begin,
+        found.video_length,
+        found.platform,
+        found.platforms,
+        seed=keys.event[0],
+    )
+    tagged = _first_of_topics(chunk, found, video, seed=keys.event[0])
+    rows, time_ms, count = found.row, found.time_ms, found.count
+    action, role = found.action, found.role
+    actor = _hashes(chunk, found, found.actor_begin, found.actor_length, keys.actor)
+    event = _hashes(chunk, found, found.event_begin, found.event_length, keys.event)
+    if slow:
+        code_of = {key: code for code, key in enumerate(videos)}
+        codes = [code_of.setdefault(each.video, len(code_of)) for _, each in slow]
+        rows = np.concatenate([rows, np.array([row for row, _ in slow], np.int64)])
+        order = np.argsort(rows)
+        rows = rows[order]
+        time_ms = _with(time_ms, [each.time_ms for _, each in slow], order)
+        count = _with(count, [each.count for _, each in slow], order)
+        action = _with(action, [each.action for _, each in slow], order)
+        role = _with(role, [each.role for _, each in slow], order)
+        actor = _with(actor, hash_texts(keys.actor, [each.actor for _, each in slow]), order)
+        event = _with(event, hash_texts(keys.event, [each.event for _, each in slow]), order)
+        videos, video = _in_order_of_appearance(list(code_of), _with(video, codes, order))
     return EventColumns(
-        offset=np.asarray(chunk.offsets, np.int64)[rows],
-        time_ms=frame["time_ms"].to_numpy(),
+        offset=chunk.offset[rows],
+        time_ms=time_ms,
         videos=videos,
         video=video,
-        action=frame["action"].to_numpy(),
-        count=frame["count"].to_numpy(),
-        actors=actors,
+        action=action,
+        count=count,
         actor=actor,
-        role=frame["role"].to_numpy(),
-        events=events,
+        role=role,
         event=event,
-        sources=list(zip(sources["at"].to_list(), sources["source"].to_list(), strict=True)),
-        profiles=_profiles_of(frame),
+        sources=_sources_of(rows, slow),
+        profiles=_profiles_of(rows, video, tagged, slow),
     )
 
 
-def _coded(column: pl.Series) -> tuple[list[str], npt.NDArray[np.int32]]:
-    """Return the distinct texts in order of appearance, and int32[n] of their indices or -1."""
-    if column.null_count() == len(column):
-        return [], np.full(len(column), -1, np.int32)
-    encoded = column.to_arrow().dictionary_encode()
-    codes: npt.NDArray[np.int32] = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    return encoded.dictionary.to_pylist(), codes
+def _hashes(
+    chunk: PackedChunk,
+    found: Scan,
+    begin: Integers,
+    length: npt.NDArray[np.int32],
+    key: SipKey,
+) -> npt.NDArray[np.uint64]:
+    prefixes = absorb(key, [name + KEY_SEPARATOR.encode() for name in found.platforms])
+    return hash_spans(chunk.buffer, begin, length, found.platform, prefixes)
 
 
-def _profiles_of(frame: pl.DataFrame) -> list[tuple[int, str]]:
-    """Return the profiles of new videos, and of the first event per video and list of topics."""
-    if frame["topics"].null_count() == len(frame) == frame["profile"].null_count():
+def _with(fast: npt.NDArray[Numbers], slow: npt.ArrayLike, order: Integers) -> npt.NDArray[Numbers]:
+    """Append what the slow path gave and bring all into log order."""
+    merged: npt.NDArray[Numbers] = np.concatenate([fast, np.asarray(slow, fast.dtype)])[order]
+    return merged
+
+
+def _in_order_of_appearance(
+    videos: list[str], video: npt.NDArray[np.int32]
+) -> tuple[list[str], npt.NDArray[np.int32]]:
+    """Number the videos anew."""
+    first = np.empty(len(videos), np.int64)
+    first[video[::-1]] = np.arange(len(video))[::-1]  # of equal indices, the last one wins
+    order = np.argsort(first)
+    number = np.empty(len(videos), np.int32)
+    number[order] = np.arange(len(videos), dtype=np.int32)
+    return [videos[old] for old in order.tolist()], number[video]
+
+
+def _sources_of(rows: Integers, slow: SlowEvents) -> list[tuple[int, str]]:
+    derived = [(row, each.source) for row, each in slow if each.source is not None]
+    at = np.searchsorted(rows, [row for row, _ in derived]).tolist()
+    return [(place, source) for place, (_, source) in zip(at, derived, strict=True)]
+
+
+Topics = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """An event that may carry a profile; the text is its profile."""
+
+    row: int
+    topics: Topics | None
+    text: str
+    always: bool
+
+
+def _first_of_topics(
+    chunk: PackedChunk, found: Scan, video: npt.NDArray[np.int32], *, seed: int
+) -> list[_Candidate]:
+    """Return the first event per video and spelling of a list of topics."""
+    tagged = np.flatnonzero(found.topics_length > 0)
+    if not len(tagged):
         return []
-    always = pl.col("action").is_in(_PROFILE_ACTION_CODES)
-    candidates = (
-        frame.with_row_index("at")
-        .filter(always | pl.col("topics").is_not_null())
-        .filter(always | pl.struct("video", "topics").is_first_distinct())
-    )
-    chosen = candidates.select("at", "topics", "profile").iter_rows()
-    return [(at, profile or profile_json({"topics": topics})) for at, topics, profile in chosen]
+    begin, length = found.topics_begin[tagged], found.topics_length[tagged]
+    first, spelling = number_spans(chunk.buffer, begin, length, seed=seed)
+    lists: list[tuple[Topics, str]] = []
+    for at in first.tolist():
+        text = chunk.buffer[begin[at] : begin[at] + length[at]].tobytes()
+        topics = tuple(topic for topic in json.loads(text) if topic)
+        lists.append((topics, profile_json({"topics": topics})))
+    pairs = video[tagged].astype(np.int64) * len(lists) + spelling
+    _, firsts = np.unique(pairs, return_index=True)
+    firsts.sort()
+    rows = found.row[tagged[firsts]].tolist()
+    chosen = spelling[firsts].tolist()
+    return [
+        _Candidate(row, lists[each][0], lists[each][1], always=False)
+        for row, each in zip(rows, chosen, strict=True)
+    ]
+
+
+def _profiles_of(
+    rows: Integers,
+    video: npt.NDArray[np.int32],
+    candidates: list[_Candidate],
+    slow: SlowEvents,
+) -> list[tuple[int, str]]:
+    """Return the profiles of new videos, and of the first event per video and list of topics."""
+    candidates += [
+        _Candidate(row, each.topics, each.profile, each.action in _PROFILE_ACTION_CODES)
+        for row, each in slow
+        if each.profile is not None
+    ]
+    candidates.sort(key=attrgetter("row"))
+    at = np.searchsorted(rows, [candidate.row for candidate in candidates])
+    seen: set[tuple[int, Topics | None]] = set()
+    profiles = []
+    for place, code, candidate in zip(at.tolist(), video[at].tolist(), candidates, strict=True):
+        group = (code, candidate.topics)
+        if candidate.always or group not in seen:
+            profiles.append((place, candidate.text))
+        seen.add(group)
+    return profiles

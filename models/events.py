@@ -206,15 +206,13 @@ class EventColumns:
     Attributes:
         offset: int64[n], source offset.
         time_ms: int64[n], event time, ms since the epoch.
-        videos: The distinct video keys (models/identity.py).
+        videos: The distinct video keys (models/identity.py), in order of first appearance.
         video: int32[n], index into `videos`.
         action: uint8[n], code of the action; a retraction has that of what it takes back.
         count: int64[n], events; negative for a retraction.
-        actors: The distinct actors, as `platform` + U+001F + `actor_id`.
-        actor: int32[n], index into `actors`, -1 when absent.
+        actor: uint64[n], keyed hash of the actor (models/identity.py), ABSENT_HASH when absent.
         role: uint8[n], code of the actor's role.
-        events: The distinct event ids, as `platform` + U+001F + `event_id`.
-        event: int32[n], index into `events`, -1 when absent.
+        event: uint64[n], keyed hash of the event's id, ABSENT_HASH when absent.
         sources: Row and video key of what each `derive` was made from, in order of rows.
         profiles: Row and JSON text of the profiles, in order of rows.
     """
@@ -225,11 +223,9 @@ class EventColumns:
     video: npt.NDArray[np.int32]
     action: npt.NDArray[np.uint8]
     count: npt.NDArray[np.int64]
-    actors: list[str]
-    actor: npt.NDArray[np.int32]
+    actor: npt.NDArray[np.uint64]
     role: npt.NDArray[np.uint8]
-    events: list[str]
-    event: npt.NDArray[np.int32]
+    event: npt.NDArray[np.uint64]
     sources: list[tuple[int, str]]
     profiles: list[tuple[int, str]]
 

@@ -4,7 +4,7 @@ No raw id of the audience is stored or leaves `intake`: an actor becomes a keyed
 who holds the key can link to an id again (docs/events.md, "People").
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Final
@@ -30,9 +30,6 @@ SIP_KEY_BYTES: Final = 16
 
 _ACTOR_PURPOSE: Final = b"hotspots actor"
 _EVENT_PURPOSE: Final = b"hotspots event"
-_HASH_BYTES: Final = 8
-_HASH_TYPE: Final = np.dtype("<u8")
-_ZERO_STAND_IN: Final = 1
 
 
 def video_key(platform: str, video_id: str) -> str:
@@ -121,43 +118,3 @@ class HashKeys:
 def _derived(secret: bytes, purpose: bytes) -> SipKey:
     derived = blake2b(digest_size=SIP_KEY_BYTES, key=secret, person=purpose).digest()
     return int.from_bytes(derived[:8], "little"), int.from_bytes(derived[8:], "little")
-
-
-class ActorHasher:
-    """Turns ids into keyed 64-bit BLAKE2b hashes (RFC 7693), the same on every worker.
-
-    64 bits: among a hundred million people the chance that any two share a hash is 0.03 %
-    (birthday bound, n^2 / 2^65), and sketches are far coarser than that.
-
-    Args:
-        key: The secret shared by all workers, KEY_BYTES_MIN to KEY_BYTES_MAX bytes.
-
-    Raises:
-        ValueError: The key is too short or too long.
-    """
-
-    def __init__(self, key: bytes) -> None:
-        if not KEY_BYTES_MIN <= len(key) <= KEY_BYTES_MAX:
-            raise ValueError(
-                f"the key for actors has {len(key)} bytes; "
-                f"it needs {KEY_BYTES_MIN} to {KEY_BYTES_MAX}",
-            )
-        self._key = key
-
-    def hash_one(self, text: str) -> int:
-        """Return the hash of one id, 1 to 2^64 - 1."""
-        digest = blake2b(text.encode(), digest_size=_HASH_BYTES, key=self._key).digest()
-        return int.from_bytes(digest, "little") or _ZERO_STAND_IN
-
-    def hash_all(self, texts: Sequence[str]) -> npt.NDArray[np.uint64]:
-        """Return uint64[n]: `hash_one` of each id; give each distinct id once, this is the cost."""
-        # Copying a hash that has taken in the key is a quarter faster than keying each anew.
-        copy_keyed = blake2b(digest_size=_HASH_BYTES, key=self._key).copy
-        digests = []
-        for text in texts:
-            keyed = copy_keyed()
-            keyed.update(text.encode())
-            digests.append(keyed.digest())
-        hashes = np.frombuffer(b"".join(digests), _HASH_TYPE).astype(np.uint64)
-        hashes[hashes == ABSENT_HASH] = _ZERO_STAND_IN
-        return hashes

@@ -1,7 +1,7 @@
 """One message at a time: the authority on what an event is.
 
-models/fast_decoding.py reads whole chunks much faster; whatever it cannot vouch for comes here, and
-a property test holds it to the answers of this file.
+models/event_scanning.py reads whole chunks much faster; whatever it cannot vouch for comes here,
+and a property test holds it to the answers of this file.
 """
 
 import json

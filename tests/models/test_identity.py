@@ -1,15 +1,15 @@
 import subprocess
 import sys
+from hashlib import blake2b
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from models.identity import (
-    ABSENT_HASH,
     KEY_BYTES_MAX,
     KEY_BYTES_MIN,
-    ActorHasher,
+    HashKeys,
     partition_of,
     partitions_of,
     split_video_key,
@@ -49,22 +49,34 @@ def test_partitions_of_many_are_those_of_each(keys: list[str], partitions: int) 
     assert all(0 <= partition < partitions for partition in expected)
 
 
-@given(texts=st.lists(TEXT))
-def test_hashes_of_many_are_those_of_each_and_never_absent(texts: list[str]) -> None:
-    hasher = ActorHasher(KEY)
-    hashes = hasher.hash_all(texts).tolist()
-    assert hashes == [hasher.hash_one(text) for text in texts]
-    assert ABSENT_HASH not in hashes
-
-
-def test_the_hash_depends_on_the_key_and_is_the_same_in_another_process() -> None:
-    code = f"from models.identity import ActorHasher; print(ActorHasher({KEY!r}).hash_one('u1'))"
+def test_the_keys_depend_on_the_secret_and_the_purpose_and_on_nothing_else() -> None:
+    code = f"from models.identity import HashKeys as K; k = K.of({KEY!r}); print(k.actor, k.event)"
     other = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert int(other.stdout) == ActorHasher(KEY).hash_one("u1")
-    assert ActorHasher(KEY).hash_one("u1") != ActorHasher(KEY[::-1]).hash_one("u1")
+    keys = HashKeys.of(KEY)
+    assert other.stdout.strip() == f"{keys.actor} {keys.event}"
+    halves = {*keys.actor, *keys.event, *HashKeys.of(KEY[::-1]).actor}
+    assert len(halves) == 6
+
+
+def test_the_keys_are_frozen() -> None:
+    # Sketches hold hashes of years: another derivation would make everyone a stranger.
+    expected = blake2b(digest_size=16, key=KEY, person=b"hotspots actor").digest()
+    low, high = HashKeys.of(KEY).actor
+    assert low.to_bytes(8, "little") + high.to_bytes(8, "little") == expected
+
+
+def test_the_keys_are_not_shown() -> None:
+    keys = HashKeys.of(KEY)
+    for half in (*keys.actor, *keys.event):
+        assert str(half) not in repr(keys)
 
 
 @pytest.mark.parametrize("length", [0, KEY_BYTES_MIN - 1, KEY_BYTES_MAX + 1])
-def test_a_key_of_unfit_length_is_refused(length: int) -> None:
+def test_a_secret_of_unfit_length_is_refused(length: int) -> None:
     with pytest.raises(ValueError, match=f"has {length} bytes"):
-        ActorHasher(b"k" * length)
+        HashKeys.of(b"k" * length)
+
+
+@pytest.mark.parametrize("length", [KEY_BYTES_MIN, KEY_BYTES_MAX])
+def test_a_secret_of_fit_length_is_taken(length: int) -> None:
+    assert HashKeys.of(b"k" * length) != HashKeys.of(b"l" * length)

@@ -8,7 +8,10 @@ import polars as pl
 import pytest
 from scipy.stats import spearmanr
 
-from models.decoding import DecodingLimits, decode
+from models.decoding import decode
+from models.events import DecodingLimits
+from models.identity import HashKeys
+from models.packed_chunk import packed
 from models.parameters import HOUR_MS
 from models.steps import Chunk
 from models.vocabulary import SIGNAL_ACTIONS, Signal, Stage, State
@@ -78,7 +81,12 @@ def test_every_event_keeps_the_contract(scenario: Scenario) -> None:
     lines = [line.encode() for line in scenario.events["line"].to_list()]
     n = len(lines)
     chunk = Chunk(0, n, list(range(n)), [None] * n, lines, [-1] * n)
-    columns, rejects = decode(chunk, received_ms=figures.ENDS_MS, limits=DecodingLimits())
+    columns, rejects = decode(
+        packed(chunk),
+        received_ms=figures.ENDS_MS,
+        limits=DecodingLimits(),
+        keys=HashKeys.of(b"a key for tests!"),
+    )
     assert rejects == []
     assert len(columns.time_ms) == n
 

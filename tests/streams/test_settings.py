@@ -7,7 +7,7 @@ import pytest
 from pydantic import SecretStr, ValidationError
 
 from models.events import DecodingLimits
-from models.identity import ActorHasher
+from models.identity import HashKeys
 from models.parameters import Level, Parameters
 from streams.settings import (
     PRODUCER_NEEDS,
@@ -38,7 +38,7 @@ def test_the_least_that_a_worker_needs() -> None:
 @pytest.mark.parametrize("key", ["k" * 16, "k" * 64, "钥" * 6, "f" * 32])
 def test_every_key_that_is_accepted_can_hash(key: str) -> None:
     settings = load_settings({**COMPLETE, "HOTSPOTS_ACTOR_KEY": key})
-    assert ActorHasher(settings.actor_key.get_secret_value().encode())
+    assert HashKeys.of(settings.actor_key.get_secret_value().encode())
 
 
 def test_every_parameter_and_limit_is_a_setting() -> None:

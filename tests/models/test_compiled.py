@@ -1,0 +1,53 @@
+"""Machine code that is kept must never outlive a change of what it was made of."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+LEAF = """
+from models.compiled import inlined
+
+TWICE = {factor}
+
+@inlined
+def scaled(number):
+    return TWICE * number + {added}
+"""
+ROOT = """
+import numpy as np
+from leaf import scaled
+from models.compiled import compiled
+
+@compiled
+def total(numbers):
+    found = 0
+    for at in range(numbers.size):
+        found += scaled(numbers[at])
+    return found
+
+print(total(np.arange(4)), sum(total.stats.cache_hits.values()))
+"""
+REPOSITORY = Path(__file__).parents[2]
+
+
+def run(directory: Path, *, factor: int, added: int) -> str:
+    (directory / "leaf.py").write_text(LEAF.format(factor=factor, added=added), "utf-8")
+    ended = subprocess.run(
+        [sys.executable, "-B", "root.py"],
+        cwd=directory,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+    return ended.stdout.strip()
+
+
+def test_code_is_kept_until_a_function_or_number_of_another_file_changes(tmp_path: Path) -> None:
+    (tmp_path / "root.py").write_text(ROOT, "utf-8")
+    assert run(tmp_path, factor=2, added=0) == "12 0"
+    assert run(tmp_path, factor=2, added=0) == "12 1"
+    assert run(tmp_path, factor=3, added=0) == "18 0"
+    assert run(tmp_path, factor=3, added=1) == "22 0"
