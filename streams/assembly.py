@@ -28,6 +28,7 @@ from streams.errors import UserError
 from streams.gauges import LAG_INTERVAL_S, LagGauges
 from streams.input_identity import InputIdentity
 from streams.learned import LearnedReader
+from streams.liveness import Liveness
 from streams.metrics import Agent, Metrics, MetricsServer, serve
 from streams.security import client_options, faust_credentials
 from streams.settings import Settings
@@ -42,6 +43,7 @@ from streams.topics import Topic, ensure_topics, topic_names
 from streams.transactions import PartitionTransactions
 from streams.transport.consumer import ChunkTransport, Host, LedgerConsumer
 from streams.transport.ledger import Partition
+from streams.worker_liveness import worker_liveness
 
 log = logging.getLogger(__name__)
 
@@ -93,6 +95,7 @@ class WorkerApp(faust.App):  # type: ignore[misc] # Faust is read as untyped
     input_identity: InputIdentity
     worker_metrics: Metrics
     store: Any
+    liveness: Liveness
     metrics_server: MetricsServer | None = None
 
     @property
@@ -115,7 +118,10 @@ class WorkerApp(faust.App):  # type: ignore[misc] # Faust is read as untyped
             await self.input_identity.claim()
             if settings.metrics_port:
                 self.metrics_server = serve(
-                    self.worker_metrics, settings.metrics_host, settings.metrics_port
+                    self.worker_metrics,
+                    settings.metrics_host,
+                    settings.metrics_port,
+                    {"/healthz": self.liveness.health, "/readyz": self.liveness.readiness},
                 )
         except UserError as error:
             end_worker("; ".join(error.lines), EXIT_UNUSABLE)
@@ -125,6 +131,15 @@ class WorkerApp(faust.App):  # type: ignore[misc] # Faust is read as untyped
         self.delivery.consumer = self.consumer
         for host in self.stateful:
             host.consumer = self.consumer
+        # Not tasks of the app, which Faust starts after recovery: that is watched, too.
+        self.add_future(self.learned.watch_kafka())
+        self.add_future(self._watch_liveness())
+
+    async def _watch_liveness(self) -> None:
+        while True:
+            with ending_worker("looking for what does not move"):
+                self.liveness.look()
+            await asyncio.sleep(self.liveness.interval_s)
 
     async def on_stop(self) -> None:
         """Stop Faust's part, which makes the last checkpoint, then the connections."""
@@ -235,6 +250,7 @@ def build_app(
             steps.observe_hotspots,
         ),
     )
+    app.liveness = worker_liveness(app, stall_s=settings.stall_ms / 1000)
     _add_tables(app)
     _add_agents(app)
     _add_tasks(app)
@@ -328,5 +344,5 @@ def _add_tasks(app: WorkerApp) -> None:
             with ending_worker("looking for what stands"):
                 await consumer.seek_what_stands()
 
-    for task in (follow_learned, watch_kafka, watch_idleness, keep_checkpoints, observe_lag):
+    for task in (follow_learned, watch_idleness, keep_checkpoints, observe_lag):
         app.task(task)

@@ -43,6 +43,8 @@ class LearnedReader:
         self._clock = clock
         self._latest: dict[bytes, bytes | None] = {}
         self._consumer: Any = None
+        self.is_kafka_silent = False
+        """Whether Kafka left the last question unanswered."""
 
     def latest(self) -> Mapping[bytes, bytes | None]:
         """Return the latest value of each key read so far."""
@@ -99,6 +101,7 @@ class LearnedReader:
                 async with asyncio.timeout(KAFKA_PROBE_INTERVAL_S):
                     await self._consumer.end_offsets(self._consumer.assignment())
             except (KafkaError, OSError, TimeoutError) as error:
+                self.is_kafka_silent = True
                 silent_s = self._clock() - answered
                 if silent_s >= KAFKA_LOST_AFTER_S:
                     servers = ",".join(self._options["bootstrap_servers"])
@@ -109,6 +112,7 @@ class LearnedReader:
                 log.warning("Kafka does not answer (%s)", reason_of(error))
             else:
                 answered = self._clock()
+                self.is_kafka_silent = False
 
     async def stop(self) -> None:
         """Close the connection."""

@@ -7,13 +7,13 @@ for drift.
 
 import errno
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import version
 from threading import Thread
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, start_http_server
@@ -191,6 +191,18 @@ class Metrics:
             buckets=RECOVERY_SECONDS,
             registry=self.registry,
         )
+        self.stalled = Gauge(
+            "hotspots_stalled",
+            "1 when an agent has not moved for HOTSPOTS_STALL_MS although there is work, else 0.",
+            ["agent"],
+            registry=self.registry,
+        )
+        self.progress_age = Gauge(
+            "hotspots_progress_age_seconds",
+            "For how long the slowest part of an agent has not moved although there is work.",
+            ["agent"],
+            registry=self.registry,
+        )
         self.build = Info("hotspots_build", "The version that runs.", registry=self.registry)
         self.build.info({"version": version("hotspots")})
 
@@ -239,11 +251,20 @@ class Metrics:
         for stage in Stage:
             self.videos.labels(partition, stage.name.lower()).set(videos.get(stage, 0))
 
+    def observe_progress(self, agent: str, idle_s: float, *, stalled: bool) -> None:
+        """Set for how long an agent (or "worker") stands, and whether that is too long."""
+        self.progress_age.labels(agent).set(idle_s)
+        self.stalled.labels(agent).set(stalled)
+
     def observe_chunk(self, agent: Agent, values: Iterable[bytes | None]) -> None:
         """Record the size of one fetched chunk."""
         sizes = [len(value) if value else 0 for value in values]
-        self.chunk_messages.labels(agent.value).observe(len(sizes))
-        self.chunk_bytes.labels(agent.value).observe(sum(sizes))
+        self.observe_packed_chunk(agent, len(sizes), sum(sizes))
+
+    def observe_packed_chunk(self, agent: Agent, messages: int, value_bytes: int) -> None:
+        """Record the size of one fetched chunk whose values are not listed."""
+        self.chunk_messages.labels(agent.value).observe(messages)
+        self.chunk_bytes.labels(agent.value).observe(value_bytes)
 
     def revoke(self, agent: Agent, topic: str, partition: int) -> None:
         """Forget the figures of a partition that another worker owns now."""
@@ -289,8 +310,29 @@ class MetricsServer:
         self.stop()
 
 
-def serve(metrics: Metrics, host: str, port: int) -> MetricsServer:
+Answer = Callable[[], tuple[bool, str]]
+"""Tells whether something is well, and one line; called in a thread of the server."""
+
+
+def _answering(metrics_app: Any, answers: Mapping[str, Answer]) -> Any:  # noqa: ANN401 - WSGI
+    def application(environ: dict[str, Any], start_response: Any) -> Any:  # noqa: ANN401 - WSGI
+        answer = answers.get(environ["PATH_INFO"])
+        if answer is None:
+            return metrics_app(environ, start_response)
+        is_well, line = answer()
+        status = "200 OK" if is_well else "503 Service Unavailable"
+        start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
+        return [f"{line}\n".encode()]
+
+    return application
+
+
+def serve(
+    metrics: Metrics, host: str, port: int, answers: Mapping[str, Answer] | None = None
+) -> MetricsServer:
     """Serve `/metrics` in a thread of its own; port 0 takes any free one.
+
+    `answers` are other paths: 200 when all is well, else 503, with one line.
 
     (The setting `HOTSPOTS_METRICS_PORT=0` means "off": the caller then does not call this.)
 
@@ -309,4 +351,5 @@ def serve(metrics: Metrics, host: str, port: int) -> MetricsServer:
             what = f"metrics cannot be served on {host}:{port}, {error.strerror}"
             remedy = "choose an address of this machine, such as 127.0.0.1 or 0.0.0.0"
         raise UserError(what, where, remedy) from error
+    server.set_app(_answering(server.get_app(), answers or {}))
     return MetricsServer(host, int(server.server_port), server, thread)

@@ -228,6 +228,16 @@ class Settings(BaseSettings):
             "Time between two checkpoints. Shorter: alerts come sooner, for more transactions."
         ),
     )
+    stall_ms: int = Field(
+        default=60_000,
+        ge=1_000,
+        le=3_600_000,
+        description=(
+            "A worker in which something has not moved for so long although there is work answers "
+            "503 on `/healthz`, to be started anew. The default is how long a rebalance may take; "
+            "whatever else is slower, such as a transaction, ends the worker by itself before."
+        ),
+    )
     idle_after_ms: int = Field(
         default=10_000,
         ge=100,

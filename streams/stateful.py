@@ -201,6 +201,14 @@ class StatefulPartitions:
             if not owned.is_recovered
         )
 
+    def transactions_since_s(self) -> Mapping[int, float]:
+        """Return since when (by `clock`) a transaction of each partition is in flight."""
+        return {
+            partition: owned.checkpoints.in_flight_since_s
+            for partition, owned in self._owned.items()
+            if owned.checkpoints is not None and owned.checkpoints.in_flight_since_s is not None
+        }
+
     def changelog_gap(self, partition: int, chunk: Chunk) -> int | None:
         """Note that a chunk of the changelog arrived; return where to seek when some are missing.
 

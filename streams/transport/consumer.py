@@ -22,6 +22,7 @@ What is overridden, and why:
 
 import asyncio
 import logging
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
@@ -198,7 +199,10 @@ class LedgerConsumer(driver.Consumer):  # type: ignore[misc] # Faust is read as 
         super().__init__(*arguments, **keywords)
         self.ledger = Ledger()
         self._checkpointing = asyncio.Lock()
-        self._assignments = 0
+        self.assignments = 0
+        """How many times partitions were assigned."""
+        self.committing_since_s: float | None = None
+        """Since when (time.monotonic) a commit with the group is on its way."""
         self._read_offset = _NothingRead()
         self._standing: dict[Partition, int] = {}
 
@@ -304,7 +308,7 @@ class LedgerConsumer(driver.Consumer):  # type: ignore[misc] # Faust is read as 
     async def on_partitions_assigned(self, assigned: set[Any], generation_id: int = 0) -> None:
         """Let the hosts take over before Faust begins recovery."""
         self._close()
-        self._assignments += 1
+        self.assignments += 1
         if not self.app.should_stop:
             with ending_worker("taking over partitions"):
                 await asyncio.gather(
@@ -368,7 +372,7 @@ class LedgerConsumer(driver.Consumer):  # type: ignore[misc] # Faust is read as 
         Raises:
             BrokenChainError: What is committed contradicts the log or a saved state.
         """
-        assignments = self._assignments
+        assignments = self.assignments
         partitions = sorted({tp for host in self.hosts for tp in self._of(host, self.assignment())})
         if not partitions:
             return {}
@@ -379,7 +383,7 @@ class LedgerConsumer(driver.Consumer):  # type: ignore[misc] # Faust is read as 
         end = await self.highwaters(*partitions)
         # Before anything is compared: what is saved may be of another assignment by now, and what
         # is committed may come from processing that has begun, and even ended, meanwhile.
-        if assignments != self._assignments or self.ledger.is_open or self.app.rebalancing:
+        if assignments != self.assignments or self.ledger.is_open or self.app.rebalancing:
             return None
         positions = {}
         for partition in partitions:
@@ -432,16 +436,18 @@ class LedgerConsumer(driver.Consumer):  # type: ignore[misc] # Faust is read as 
         if not self.ledger.is_open:
             return False
         async with self._checkpointing:
+            self.committing_since_s = time.monotonic()
             with ending_worker("a checkpoint"):
                 hosts = [host for host in self.hosts if not host.saves_positions]
                 parts = await asyncio.gather(*(host.checkpoint() for host in hosts))
                 offsets = {tp: at for part in parts for tp, at in part.items()}
-                if not offsets:
-                    return False
-                committed = await self._thread.call_thread(self._thread.commit_with_group, offsets)
+                committed = bool(offsets) and bool(
+                    await self._thread.call_thread(self._thread.commit_with_group, offsets)
+                )
+            self.committing_since_s = None
             if committed:
                 self.ledger.committed(offsets)
-            return bool(committed)
+            return committed
 
 
 def _check_saved(
