@@ -3,9 +3,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+BENCH_STAMP := $(VENV)/.installed-bench
 ARGS ?=
 
-.PHONY: demo test lint types check clean
+.PHONY: demo test lint types bench check clean
 
 $(STAMP): pyproject.toml constraints.txt
 	@echo "== setting up $(VENV) with $$($(PYTHON) --version)"
@@ -19,6 +20,13 @@ demo: $(STAMP) ## Embedded Kafka and Valkey, a worker and a week of events in tw
 test: lint types ## Lint, types and every test
 	@echo "== tests"
 	@$(BIN)/python -m pytest $(ARGS)
+
+bench: $(BENCH_STAMP) ## Our monitor and the peers on the same events; ARGS=--quick for a first look
+	@PYTHONPATH=. $(BIN)/python -m benchmarks $(ARGS)
+
+$(BENCH_STAMP): $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local,dev,bench]'
+	@touch $(BENCH_STAMP)
 
 lint: $(STAMP)
 	@echo "== lint"

@@ -19,13 +19,13 @@ class Event(pw.Schema):
     action: str
 
 
-def keep(_key: object, row: dict[str, int | str], _time: int, is_addition: bool) -> None:
+def keep(key: object, row: dict[str, int | str], time: int, is_addition: bool) -> None:  # noqa: ARG001 - Pathway passes them by name
     """Keep the counts that stand at the end."""
-    key = (int(row["window"]), str(row["video_id"]), str(row["action"]))
+    what = (int(row["window"]), str(row["video_id"]), str(row["action"]))
     if is_addition:
-        final[key] = int(row["count"])
-    elif final.get(key) == row["count"]:
-        del final[key]
+        final[what] = int(row["count"])
+    elif final.get(what) == row["count"]:
+        del final[what]
 
 
 def main() -> None:

@@ -22,7 +22,8 @@ def arguments() -> argparse.Namespace:
 
 def say(word: str) -> None:
     """Say that something has just happened."""
-    print(word, time.time(), flush=True)
+    # Not sys.stdout: Faust turns that into its log.
+    print(word, time.time(), flush=True, file=sys.__stdout__)
 
 
 def wait_to_be_read() -> None:
