@@ -7,8 +7,6 @@ the authority alone gives (tests/models/test_decoding.py).
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
-from operator import attrgetter
 from typing import Final, TypeVar
 
 import numpy as np
@@ -31,6 +29,9 @@ from models.validation import Event, profile_json, validate
 from models.vocabulary import ACTION_CODE
 
 _PROFILE_ACTION_CODES: Final = frozenset(ACTION_CODE[action.value] for action in FIRST_OF_VIDEO)
+
+_LISTS_MAX: Final = 2**31
+"""More than a chunk can have lists of topics, so that a video and a list make one number."""
 
 Numbers = TypeVar("Numbers", bound=np.generic)
 Integers = npt.NDArray[np.int64]
@@ -119,7 +120,6 @@ def _columns_of(chunk: PackedChunk, found: Scan, slow: SlowEvents, keys: HashKey
         found.platforms,
         seed=keys.event[0],
     )
-    tagged = _first_of_topics(chunk, found, video, seed=keys.event[0])
     rows, time_ms, count = found.row, found.time_ms, found.count
     action, role = found.action, found.role
     actor = _hashes(chunk, found, found.actor_begin, found.actor_length, keys.actor)
@@ -148,7 +148,7 @@ def _columns_of(chunk: PackedChunk, found: Scan, slow: SlowEvents, keys: HashKey
         role=role,
         event=event,
         sources=_sources_of(rows, slow),
-        profiles=_profiles_of(rows, video, tagged, slow),
+        profiles=_profiles_of(chunk, found, slow, rows, video, seed=keys.event[0]),
     )
 
 
@@ -187,63 +187,76 @@ def _sources_of(rows: Integers, slow: SlowEvents) -> list[tuple[int, str]]:
     return [(place, source) for place, (_, source) in zip(at, derived, strict=True)]
 
 
-Topics = tuple[str, ...]
+def _profiles_of(
+    chunk: PackedChunk,
+    found: Scan,
+    slow: SlowEvents,
+    rows: Integers,
+    video: npt.NDArray[np.int32],
+    *,
+    seed: int,
+) -> list[tuple[int, str]]:
+    """Return the profiles of new videos, and of the first event per video and list of topics."""
+    lists = _Lists()
+    at, pair, which = _first_of_topics(chunk, found, rows, video, lists, seed=seed)
+    texts = lists.texts()
+    tagged = zip(at.tolist(), pair.tolist(), which.tolist(), strict=True)
+    given = [(row, each) for row, each in slow if each.profile is not None]
+    if not given:
+        return [(place, texts[each]) for place, _, each in tagged]
+    # Place, video and topics, profile, and whether it always travels; no two have one place.
+    candidates = [(place, group, texts[each], False) for place, group, each in tagged]
+    places = np.searchsorted(rows, [row for row, _ in given])
+    codes = video[places].tolist()
+    for place, code, (_, event) in zip(places.tolist(), codes, given, strict=True):
+        group = code * _LISTS_MAX + lists.index_of(event.topics or ())
+        always = event.action in _PROFILE_ACTION_CODES
+        candidates.append((place, group, str(event.profile), always))
+    candidates.sort()
+    seen: set[int] = set()
+    profiles = []
+    for place, group, text, always in candidates:
+        if always or group not in seen:
+            profiles.append((place, text))
+        seen.add(group)
+    return profiles
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    """An event that may carry a profile; the text is its profile."""
+class _Lists:
+    """The distinct lists of topics of a chunk, numbered; () stands for none."""
 
-    row: int
-    topics: Topics | None
-    text: str
-    always: bool
+    def __init__(self) -> None:
+        self._index: dict[tuple[str, ...], int] = {}
+
+    def index_of(self, topics: tuple[str, ...]) -> int:
+        """Return the number of a list, 0 to _LISTS_MAX - 1."""
+        return self._index.setdefault(topics, len(self._index))
+
+    def texts(self) -> list[str]:
+        """Return the profile that holds nothing but each list."""
+        return [profile_json({"topics": topics}) for topics in self._index]
 
 
 def _first_of_topics(
-    chunk: PackedChunk, found: Scan, video: npt.NDArray[np.int32], *, seed: int
-) -> list[_Candidate]:
-    """Return the first event per video and spelling of a list of topics."""
-    tagged = np.flatnonzero(found.topics_length > 0)
-    if not len(tagged):
-        return []
-    begin, length = found.topics_begin[tagged], found.topics_length[tagged]
-    first, spelling = number_spans(chunk.buffer, begin, length, seed=seed)
-    lists: list[tuple[Topics, str]] = []
-    for at in first.tolist():
-        text = chunk.buffer[begin[at] : begin[at] + length[at]].tobytes()
-        topics = tuple(topic for topic in json.loads(text) if topic)
-        lists.append((topics, profile_json({"topics": topics})))
-    pairs = video[tagged].astype(np.int64) * len(lists) + spelling
-    _, firsts = np.unique(pairs, return_index=True)
-    firsts.sort()
-    rows = found.row[tagged[firsts]].tolist()
-    chosen = spelling[firsts].tolist()
-    return [
-        _Candidate(row, lists[each][0], lists[each][1], always=False)
-        for row, each in zip(rows, chosen, strict=True)
-    ]
-
-
-def _profiles_of(
+    chunk: PackedChunk,
+    found: Scan,
     rows: Integers,
     video: npt.NDArray[np.int32],
-    candidates: list[_Candidate],
-    slow: SlowEvents,
-) -> list[tuple[int, str]]:
-    """Return the profiles of new videos, and of the first event per video and list of topics."""
-    candidates += [
-        _Candidate(row, each.topics, each.profile, each.action in _PROFILE_ACTION_CODES)
-        for row, each in slow
-        if each.profile is not None
-    ]
-    candidates.sort(key=attrgetter("row"))
-    at = np.searchsorted(rows, [candidate.row for candidate in candidates])
-    seen: set[tuple[int, Topics | None]] = set()
-    profiles = []
-    for place, code, candidate in zip(at.tolist(), video[at].tolist(), candidates, strict=True):
-        group = (code, candidate.topics)
-        if candidate.always or group not in seen:
-            profiles.append((place, candidate.text))
-        seen.add(group)
-    return profiles
+    lists: _Lists,
+    *,
+    seed: int,
+) -> tuple[Integers, Integers, Integers]:
+    """Return places, pairs of video and topics, and topics, of the first event of each pair."""
+    tagged = np.flatnonzero(found.topics_length > 0)
+    begin, length = found.topics_begin[tagged], found.topics_length[tagged]
+    first, spelling = number_spans(chunk.buffer, begin, length, seed=seed)
+    # Two spellings may be one list: with other white space, other escapes, or empty names.
+    list_of_spelling = np.empty(len(first), np.int64)
+    for each, at in enumerate(first.tolist()):
+        text = chunk.buffer[begin[at] : begin[at] + length[at]].tobytes()
+        list_of_spelling[each] = lists.index_of(tuple(filter(None, json.loads(text))))
+    which = list_of_spelling[spelling]
+    places = np.searchsorted(rows, found.row[tagged])
+    pairs = video[places].astype(np.int64) * _LISTS_MAX + which
+    chosen = np.sort(np.unique(pairs, return_index=True)[1])
+    return places[chosen], pairs[chosen], which[chosen]
