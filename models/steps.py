@@ -43,6 +43,13 @@ class Chunk:
             append_ms=[self.append_ms[i] for i in keep],
         )
 
+    def answering_from(self, offset: int) -> "Chunk":
+        """Return the same messages answering for the offsets from `offset` on, too."""
+        low_offset = min(offset, self.low_offset)
+        return Chunk(
+            low_offset, self.next_offset, self.offsets, self.keys, self.values, self.append_ms
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Output:

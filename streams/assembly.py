@@ -11,7 +11,7 @@ checkpoint) and `on_shutdown` (connections go last).
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -102,6 +102,11 @@ class WorkerApp(faust.App):  # type: ignore[misc] # Faust is read as untyped
     def hosts(self) -> Sequence[Host]:
         """What owns partitions."""
         return (self.intake, *self.stateful, self.delivery)
+
+    @property
+    def packed_topics(self) -> Collection[str]:
+        """The topics of many small messages."""
+        return self.intake.topics
 
     def _new_transport(self) -> ChunkTransport:
         return ChunkTransport(self.conf.broker_consumer, self)
@@ -205,6 +210,7 @@ def build_app(
         step=steps.intake,
         partitions=settings.partitions,
         idle_after_ms=settings.idle_after_ms,
+        drift_max_ms=settings.drift_max_ms,
         options=options,
         metrics=metrics,
     )

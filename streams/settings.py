@@ -28,7 +28,7 @@ from pydantic_settings import (
 
 from models.events import DecodingLimits
 from models.identity import KEY_BYTES_MAX, KEY_BYTES_MIN
-from models.parameters import DAY_MS, Level, Parameters
+from models.parameters import DAY_MS, HOUR_MS, MINUTE_MS, Level, Parameters
 from streams.durations import format_duration, parse_duration_ms
 from streams.errors import Problem, UserError
 
@@ -244,6 +244,17 @@ class Settings(BaseSettings):
         le=DAY_MS,
         description=(
             "A partition of the input without news for so long no longer holds the watermark back."
+        ),
+    )
+    drift_max_ms: int = Field(
+        default=HOUR_MS,
+        ge=MINUTE_MS,
+        le=365 * DAY_MS,
+        description=(
+            "How far, in event time, a partition of the input may be read ahead of the slowest one "
+            "that this worker reads and that has a backlog. What is read and cannot be decided yet "
+            "stays in memory: this bounds it. An hour is far more than partitions of a live stream "
+            "differ by, so that only a replay or a catch-up is ever held back."
         ),
     )
     max_ahead_ms: int = Field(

@@ -3,18 +3,26 @@
 At least once, chained: each batch names the source offsets (lo, hi] it answers for and goes to
 every target partition; all of them are acknowledged before the source offset is committed. What is
 written twice after a crash, `stages` recognises by the chain.
+
+The step runs in a thread of its own: its loops give up the interpreter's lock, so that the event
+loop goes on meanwhile, on another core where there is one.
 """
 
 import asyncio
+import logging
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from aiokafka import AIOKafkaProducer
 
-from models.batches import encode_batch, heartbeat
+from models.batches import NO_TIME_MS, encode_batch, heartbeat
+from models.packed_chunk import PackedChunk, packed
 from models.steps import Chunk
+from streams.agents.alignment import Alignment
+from streams.agents.ordered_sending import Message, OrderedSender
 from streams.ending import ending_worker
 from streams.metrics import Agent, Metrics
 from streams.topics import Topic
@@ -22,13 +30,17 @@ from streams.transactions import MESSAGE_BYTES_MAX, RECORD_BATCH_BYTES
 from streams.transport.chunks import pieces
 from streams.transport.consumer import LedgerConsumer
 from streams.transport.ledger import Partition
+from streams.transport.packing import CHUNK_BYTES
+from streams.transport.packing import warm_up as warm_up_packing
+
+log = logging.getLogger(__name__)
 
 IDLE_CHECK_INTERVAL_S: Final = 0.2
 """How often partitions are looked at for idleness; a fiftieth of the default `idle_after_ms`."""
-STEP_BYTES_MAX: Final = 4 * 1024 * 1024
-"""Decompressed bytes that one step takes. What is fetched is bounded in compressed bytes, and JSON
-shrinks twentyfold: the batches of one step must stay below MESSAGE_BYTES_MAX, and the event loop
-must not stand still (600,000 JSON events of 134 bytes are decoded in a second, measured: 50 ms)."""
+STEP_BYTES_MAX: Final = CHUNK_BYTES
+"""Bytes that one step takes; only a chunk of a single, larger record batch is split. The batches of
+one step must stay below MESSAGE_BYTES_MAX, also when every event carries a profile, which may be
+twice as long as the event itself (JSON escapes what is not ASCII)."""
 REJECT_HEADERS_BYTES: Final = 4 * 1024
 """Room for the headers and key of a rejected message."""
 
@@ -68,12 +80,21 @@ class IntakeOutput(Protocol):
     def events(self) -> int:
         """How many events were valid."""
 
+    @property
+    def middle_ms(self) -> int:
+        """Where in event time the source stands, NO_TIME_MS when that is not known."""
+
 
 class IntakeStep(Protocol):
     """The pure step (models/intake.py)."""
 
-    def process(self, chunk: Chunk, *, source: int, sources: int, received_ms: int) -> IntakeOutput:
-        """Decode, validate, normalise and route one chunk."""
+    def warm_up(self) -> None:
+        """Prepare for `process`, before there is work to do."""
+
+    def process(
+        self, chunk: PackedChunk, *, source: int, sources: int, received_ms: int
+    ) -> IntakeOutput:
+        """Decode, validate, normalise and route one chunk; called in another thread."""
 
 
 @dataclass(slots=True)
@@ -100,6 +121,7 @@ class IntakePartitions:
         step: IntakeStep,
         partitions: int,
         idle_after_ms: int,
+        drift_max_ms: int,
         options: Mapping[str, Any],
         metrics: Metrics,
         clock: Callable[[], float] = time.monotonic,
@@ -107,8 +129,9 @@ class IntakePartitions:
     ) -> None:
         """Own nothing yet.
 
-        `topics` maps logical names to real ones, `partitions` counts the targets, `options` are
-        those of aiokafka's clients; `clock` returns seconds that never go backwards, `now_ms` the
+        `topics` maps logical names to real ones, `partitions` counts the targets; `drift_max_ms` is
+        how far (in event time) a source partition may be ahead of the slowest; `options` are those
+        of aiokafka's clients; `clock` returns seconds that never go backwards, `now_ms` the
         time at which a chunk is received.
         """
         self._topics = topics
@@ -122,11 +145,12 @@ class IntakePartitions:
         self._clock = clock
         self._now_ms = now_ms
         self._sending = asyncio.Lock()
-        self._unacknowledged: list[Any] = []
+        self._alignment = Alignment(drift_max_ms)
         self._rests: dict[Partition, _Rest] = {}
         self._took_s = self._woke_s = float("-inf")
         self._sources = 0
         self._producer: Any = None
+        self._sender: OrderedSender | None = None
         self.consumer: LedgerConsumer | None = None
 
     def _ledger_consumer(self) -> LedgerConsumer:
@@ -134,8 +158,13 @@ class IntakePartitions:
             raise RuntimeError("intake was not attached to a consumer")
         return self.consumer
 
+    def _ordered_sender(self) -> OrderedSender:
+        if self._sender is None:
+            raise RuntimeError("intake was not started")
+        return self._sender
+
     async def start(self) -> None:
-        """Open the idempotent producer.
+        """Prepare the step, and open the idempotent producer.
 
         Raises:
             KafkaError: Kafka does not answer.
@@ -148,6 +177,9 @@ class IntakePartitions:
             max_request_size=MESSAGE_BYTES_MAX,
         )
         await self._producer.start()
+        self._sender = OrderedSender(self._producer)
+        await asyncio.to_thread(warm_up_packing)
+        await asyncio.to_thread(self._step.warm_up)
 
     async def stop(self) -> None:
         """Close the producer."""
@@ -168,69 +200,67 @@ class IntakePartitions:
         """Watch the partitions for idleness from here on."""
         now = self._clock()
         self._rests = {tp: _Rest(position, now) for tp, position in positions.items()}
+        self._alignment.reset()
 
     def closed(self) -> None:
         """Watch nothing."""
         self._rests = {}
 
-    async def take(self, partition: Partition, chunk: Chunk) -> None:
+    async def take(self, partition: Partition, chunk: PackedChunk | Chunk) -> None:
         """Process a delivered chunk, if it is the next one."""
         consumer = self._ledger_consumer()
         with ending_worker(f"intake of {partition.topic}-{partition.partition}"):
             async with self._sending:
-                rest = await consumer.begin(partition, chunk)
+                # Old formats come as lists.
+                whole = packed(chunk) if isinstance(chunk, Chunk) else chunk
+                rest = await consumer.begin(partition, whole)
                 if rest is None:
                     return
                 self._note_activity()
-                for piece in pieces(rest, bytes_max=STEP_BYTES_MAX):
-                    output = self._step.process(
-                        piece,
-                        source=partition.partition,
-                        sources=self._sources,
-                        received_ms=self._now_ms(),
-                    )
-                    await self._send(output, partition)
-                consumer.end(partition, rest)
-        self._metrics.observe_chunk(Agent.INTAKE, rest.values)
+                if await self._process(partition, rest):
+                    consumer.end(partition, rest)
+                await self._align()
+        self._metrics.observe_packed_chunk(Agent.INTAKE, len(rest), rest.value_bytes)
 
-    async def _send(self, output: IntakeOutput, source: Partition) -> None:
+    async def _process(self, partition: Partition, chunk: PackedChunk) -> bool:
+        """Process a chunk; return False when its partition was assigned anew meanwhile.
+
+        Whoever has the partition then reads the chunk again. What was sent of it before is in the
+        log twice, which the chain shows.
+        """
+        ledger = self._ledger_consumer().ledger
+        opening = ledger.openings
+        for piece in pieces(chunk, bytes_max=STEP_BYTES_MAX):
+            await self._ordered_sender().room()
+            output = await asyncio.to_thread(
+                self._step.process,
+                piece,
+                source=partition.partition,
+                sources=self._sources,
+                received_ms=self._now_ms(),
+            )
+            if not ledger.is_open or ledger.openings != opening:
+                log.info("%s-%d went away at work", partition.topic, partition.partition)
+                return False
+            # No wait from here: a checkpoint sees all messages of a piece or none.
+            self._send(output, partition)
+            if output.middle_ms != NO_TIME_MS:
+                self._alignment.note(partition, output.middle_ms)
+        return True
+
+    def _send(self, output: IntakeOutput, source: Partition) -> None:
+        sender = self._ordered_sender()
         for target, messages in enumerate(output.batches):
-            for message in messages:
-                await self._send_batch(target, message)
-        for reject in output.rejects:
-            await self._send_reject(reject, source)
-            self._metrics.rejects.labels(str(reject.reason)).inc()
+            sender.send(self._target(target), [Message(None, message) for message in messages])
+        rejected = [_rejected(reject, source) for reject in output.rejects]
+        sender.send(Partition(self._topics[Topic.REJECTED], 0), rejected)
+        for reason, rejects in Counter(str(each.reason) for each in output.rejects).items():
+            self._metrics.rejects.labels(reason).inc(rejects)
         self._metrics.events.inc(output.events)
         self._metrics.batches.labels("events").inc(sum(map(len, output.batches)))
 
-    async def _send_batch(self, target: int, message: bytes) -> None:
-        acknowledged = await self._producer.send(
-            self._topics[Topic.BATCHES], value=message, partition=target
-        )
-        # Named first: `self._unacknowledged.append(await …)` would bind the list before the wait,
-        # in which a checkpoint may swap it.
-        self._unacknowledged.append(acknowledged)
-
-    async def _send_reject(self, reject: Reject, source: Partition) -> None:
-        headers = [
-            ("reason", str(reject.reason).encode()),
-            ("detail", reject.detail.encode()),
-            ("source_topic", source.topic.encode()),
-            ("source_partition", str(source.partition).encode()),
-            ("source_offset", str(reject.offset).encode()),
-        ]
-        value = reject.value
-        if value is not None and len(value) > MESSAGE_BYTES_MAX - REJECT_HEADERS_BYTES:
-            headers.append(("truncated_from_bytes", str(len(value)).encode()))
-            value = value[: MESSAGE_BYTES_MAX - REJECT_HEADERS_BYTES]
-        acknowledged = await self._producer.send(
-            self._topics[Topic.REJECTED],
-            key=f"{source.partition}:{reject.offset}".encode(),
-            value=value,
-            partition=0,
-            headers=headers,
-        )
-        self._unacknowledged.append(acknowledged)
+    def _target(self, target: int) -> Partition:
+        return Partition(self._topics[Topic.BATCHES], target)
 
     async def checkpoint(self) -> Mapping[Partition, int]:
         """Wait until all that was sent is acknowledged; then the offsets may be committed.
@@ -240,24 +270,47 @@ class IntakePartitions:
         """
         began = self._clock()
         offsets = self._ledger_consumer().ledger.uncommitted(self.topics)
-        unacknowledged, self._unacknowledged = self._unacknowledged, []
-        for acknowledged in unacknowledged:
-            await acknowledged
+        await self._ordered_sender().flush()
         if offsets:
             self._metrics.checkpoint_duration.labels(Agent.INTAKE.value).observe(
                 self._clock() - began
             )
         return offsets
 
+    # ---- alignment --------------------------------------------------------------------------
+
+    async def _align(self) -> None:
+        """Let partitions wait that are far ahead of the others, and go on that no longer are."""
+        consumer = self._ledger_consumer()
+        ledger = consumer.ledger
+        partitions = ledger.partitions(self._input)
+        now = self._clock()
+        for partition in partitions:
+            end, done = consumer.stable_end(partition), ledger.done(partition)
+            if end is not None and done is not None and done >= end:
+                self._alignment.note_end(partition, now)
+        ahead = self._alignment.too_far_ahead(partitions, now)
+        for partition in partitions:
+            name = f"{partition.topic}-{partition.partition}"
+            if partition in ahead and not ledger.is_held(partition):
+                log.info("%s waits: %d ms ahead of the slowest", name, ahead[partition])
+                consumer.hold(partition)
+            elif partition not in ahead and ledger.is_held(partition):
+                log.info("%s goes on", name)
+                await consumer.release(partition)
+
     # ---- idleness ---------------------------------------------------------------------------
 
     async def watch_idleness(self) -> None:
-        """Announce partitions that have nothing new, until cancelled."""
+        """Announce partitions that have nothing new, and align the others, until cancelled."""
         while True:
             await asyncio.sleep(IDLE_CHECK_INTERVAL_S)
             with ending_worker("announcing idle partitions"):
                 for partition in list(self._rests):
                     await self._look_at(partition)
+            with ending_worker("aligning partitions"):
+                async with self._sending:
+                    await self._align()
 
     def _note_activity(self) -> None:
         """Note when the input woke up: until a while later nobody is called idle.
@@ -312,6 +365,22 @@ class IntakePartitions:
                 )
             )
             for target in range(self._partitions):
-                await self._send_batch(target, message)
+                self._ordered_sender().send(self._target(target), [Message(None, message)])
             rest.announced_s = self._clock()
             self._metrics.batches.labels("heartbeat").inc(self._partitions)
+
+
+def _rejected(reject: Reject, source: Partition) -> Message:
+    """Return the message that tells of a refused one, with its original bytes."""
+    headers = [
+        ("reason", str(reject.reason).encode()),
+        ("detail", reject.detail.encode()),
+        ("source_topic", source.topic.encode()),
+        ("source_partition", str(source.partition).encode()),
+        ("source_offset", str(reject.offset).encode()),
+    ]
+    value = reject.value
+    if value is not None and len(value) > MESSAGE_BYTES_MAX - REJECT_HEADERS_BYTES:
+        headers.append(("truncated_from_bytes", str(len(value)).encode()))
+        value = value[: MESSAGE_BYTES_MAX - REJECT_HEADERS_BYTES]
+    return Message(f"{source.partition}:{reject.offset}".encode(), value, headers)

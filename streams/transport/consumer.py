@@ -23,7 +23,7 @@ What is overridden, and why:
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -32,10 +32,11 @@ from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
+from models.packed_chunk import PackedChunk
 from models.steps import BrokenChainError, Chunk
 from streams.ending import EXIT_UNUSABLE, end_worker, ending_worker
 from streams.transport.chunks import joined, request_chunks
-from streams.transport.ledger import Ledger, Partition, Verdict
+from streams.transport.ledger import Delivered, Ledger, Partition, Span, Verdict
 
 log = logging.getLogger(__name__)
 
@@ -100,6 +101,8 @@ class Hosting(Protocol):
     """What the consumer expects of the app beyond Faust's own."""
 
     hosts: Sequence[Host]
+    packed_topics: Collection[str]
+    """The topics (real names) whose chunks are packed (models/packed_chunk.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +112,7 @@ class ChunkRecord:
     topic: str
     partition: int
     offset: int
-    value: Chunk
+    value: Chunk | PackedChunk
     timestamp: int = 0
     timestamp_type: int = 0
     headers: tuple[tuple[str, bytes], ...] = ()
@@ -124,7 +127,12 @@ class ChunkThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc] # Faust 
 
     def _create_worker_consumer(self, transport: Any) -> Any:  # noqa: ANN401 - Faust's types
         consumer = super()._create_worker_consumer(transport)
-        request_chunks(consumer, fetch_max_wait_ms=FETCH_MAX_WAIT_MS)
+        hosting: Hosting = transport.app
+        request_chunks(
+            consumer,
+            fetch_max_wait_ms=FETCH_MAX_WAIT_MS,
+            packed_topics=hosting.packed_topics,
+        )
         return consumer
 
     async def _fetch_records(
@@ -140,8 +148,11 @@ class ChunkThread(driver.AIOKafkaConsumerThread):  # type: ignore[misc] # Faust 
         )
         messages = {}
         for tp, chunks in fetched.items():
-            chunk = joined(chunks)
-            messages[tp] = [ChunkRecord(tp.topic, tp.partition, chunk.next_offset - 1, chunk)]
+            # Packed chunks have their size; the others come one for each record batch.
+            whole = chunks if isinstance(chunks[0], PackedChunk) else [joined(chunks)]
+            messages[tp] = [
+                ChunkRecord(tp.topic, tp.partition, chunk.next_offset - 1, chunk) for chunk in whole
+            ]
         return messages
 
     def stable_end(self, partition: Partition) -> int | None:
@@ -217,7 +228,7 @@ class LedgerConsumer(driver.Consumer):  # type: ignore[misc] # Faust is read as 
 
     # ---- deliveries -------------------------------------------------------------------------
 
-    async def begin(self, partition: Partition, chunk: Chunk) -> Chunk | None:
+    async def begin(self, partition: Partition, chunk: Delivered) -> Delivered | None:
         """Return the part of a delivered chunk that is to be processed now, None for nothing.
 
         No `await` may stand between this and the change of the state that the chunk leads to.
@@ -227,11 +238,13 @@ class LedgerConsumer(driver.Consumer):  # type: ignore[misc] # Faust is read as 
             return await self._close_gap(partition, chunk, delivery.seek_to)
         return delivery.chunk
 
-    def end(self, partition: Partition, chunk: Chunk) -> None:
+    def end(self, partition: Partition, chunk: Span) -> None:
         """Note that a chunk is processed."""
         self.ledger.end(partition, chunk)
 
-    async def _close_gap(self, partition: Partition, chunk: Chunk, expected: int) -> Chunk | None:
+    async def _close_gap(
+        self, partition: Partition, chunk: Delivered, expected: int
+    ) -> Delivered | None:
         """Fetch again what is missing before `chunk`, or find that the log no longer has it."""
         with ending_worker(f"looking for offset {expected} of {_name(partition)}"):
             earliest = (await self.earliest_offsets(partition))[partition]

@@ -9,9 +9,7 @@ every jump of offsets as handled and forgets what was acknowledged before the re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NamedTuple
-
-from models.steps import Chunk
+from typing import Generic, NamedTuple, Protocol, Self, TypeVar
 
 
 class Partition(NamedTuple):
@@ -19,6 +17,27 @@ class Partition(NamedTuple):
 
     topic: str
     partition: int
+
+
+class Span(Protocol):
+    """What the ledger needs of a chunk (models/steps.py, models/packed_chunk.py)."""
+
+    @property
+    def low_offset(self) -> int:
+        """The first offset that it answers for."""
+
+    @property
+    def next_offset(self) -> int:
+        """The offset after the last that it answers for."""
+
+    def after(self, offset: int) -> Self:
+        """Return the part that starts at `offset`."""
+
+    def answering_from(self, offset: int) -> Self:
+        """Return the same messages answering for the offsets from `offset` on, too."""
+
+
+Delivered = TypeVar("Delivered", bound=Span)
 
 
 class Verdict(StrEnum):
@@ -32,11 +51,11 @@ class Verdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class Delivery(Generic[Delivered]):
     """A verdict, the part of the chunk to process, and the offset to seek to at a gap."""
 
     verdict: Verdict
-    chunk: Chunk | None = None
+    chunk: Delivered | None = None
     seek_to: int | None = None
 
 
@@ -48,6 +67,12 @@ class Ledger:
         self._done: dict[Partition, int] = {}
         self._committed: dict[Partition, int] = {}
         self._held: set[Partition] = set()
+        self._openings = 0
+
+    @property
+    def openings(self) -> int:
+        """How often the ledger was opened: what was begun before the last time is void."""
+        return self._openings
 
     @property
     def is_open(self) -> bool:
@@ -62,6 +87,7 @@ class Ledger:
         """
         if self._expect:
             raise ValueError("the ledger is open already")
+        self._openings += 1
         self._expect = dict(positions)
         self._done = dict(positions)
         self._committed = dict(positions)
@@ -73,7 +99,7 @@ class Ledger:
         self._committed = {}
         self._held = set()
 
-    def begin(self, partition: Partition, chunk: Chunk) -> Delivery:
+    def begin(self, partition: Partition, chunk: Delivered) -> Delivery[Delivered]:
         """Judge a delivered chunk; with PROCESS, its offsets are the agent's from now on."""
         expected = self._expect.get(partition)
         if expected is None:
@@ -87,7 +113,7 @@ class Ledger:
         self._expect[partition] = chunk.next_offset
         return Delivery(Verdict.PROCESS, chunk=chunk.after(expected))
 
-    def end(self, partition: Partition, chunk: Chunk) -> None:
+    def end(self, partition: Partition, chunk: Span) -> None:
         """Note that a chunk is processed: its offsets may be committed.
 
         A chunk that was begun before the ledger was closed and opened again is not noted: whoever
@@ -96,21 +122,13 @@ class Ledger:
         if self._expect.get(partition) == chunk.next_offset:
             self._done[partition] = chunk.next_offset
 
-    def skip_to(self, partition: Partition, chunk: Chunk) -> Chunk:
+    def skip_to(self, partition: Partition, chunk: Delivered) -> Delivered:
         """Return the chunk as if it began at the expected offset, whose records are gone.
 
         The chunk answers for the lost offsets, too, so that whoever checks the chain sees no hole;
         the caller has to report the loss.
         """
-        expected = self._expect[partition]
-        return Chunk(
-            low_offset=min(expected, chunk.low_offset),
-            next_offset=chunk.next_offset,
-            offsets=chunk.offsets,
-            keys=chunk.keys,
-            values=chunk.values,
-            append_ms=chunk.append_ms,
-        )
+        return chunk.answering_from(self._expect[partition])
 
     def hold(self, partition: Partition) -> None:
         """Refuse further chunks of a partition until `release`."""

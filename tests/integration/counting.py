@@ -16,6 +16,7 @@ from models.batches import (
     encode_batch,
 )
 from models.identity import partition_of, video_key
+from models.packed_chunk import PackedChunk
 from models.steps import BrokenChainError, Chunk, Cut, Output
 from models.vocabulary import ACTION_CODE
 
@@ -36,6 +37,7 @@ class Routed:
     batches: list[list[bytes]]
     rejects: list[Refused]
     events: int
+    middle_ms: int = NO_TIME_MS
 
 
 class LineIntake:
@@ -44,10 +46,14 @@ class LineIntake:
     def __init__(self, partitions: int) -> None:
         self.partitions = partitions
 
-    def process(self, chunk: Chunk, *, source: int, sources: int, received_ms: int) -> Routed:
+    def warm_up(self) -> None:
+        pass
+
+    def process(self, chunk: PackedChunk, *, source: int, sources: int, received_ms: int) -> Routed:
         rows: list[list[tuple[str, int, int]]] = [[] for _ in range(self.partitions)]
         rejects = []
-        for offset, value in zip(chunk.offsets, chunk.values, strict=True):
+        for row, offset in enumerate(chunk.offset.tolist()):
+            value = chunk.value(row)
             words = (value or b"").decode().split(" ")
             if len(words) != 2 or words[1] not in ACTION_CODE:
                 rejects.append(Refused(offset, value, "malformed", "two words expected"))
@@ -65,7 +71,7 @@ class LineIntake:
             received_ms=received_ms,
         )
         batches = [[encode_batch(_batch(header, part))] for part in rows]
-        return Routed(batches, rejects, len(chunk.offsets) - len(rejects))
+        return Routed(batches, rejects, len(chunk) - len(rejects))
 
 
 def _batch(header: BatchHeader, rows: list[tuple[str, int, int]]) -> Batch:

@@ -11,6 +11,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from models.packed_chunk import PackedChunk
 from models.steps import CREATE_TIME_MS, Chunk
 from streams.local.kafka import EmbeddedKafka
 from streams.transport.chunks import joined, request_chunks
@@ -41,13 +42,15 @@ async def producing(kafka: EmbeddedKafka, **options: Any) -> AsyncIterator[AIOKa
 
 
 @asynccontextmanager
-async def consuming(kafka: EmbeddedKafka, tp: TopicPartition) -> AsyncIterator[AIOKafkaConsumer]:
+async def consuming(
+    kafka: EmbeddedKafka, tp: TopicPartition, *, packed: bool = False
+) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(
         bootstrap_servers=kafka.bootstrap_servers,
         auto_offset_reset="earliest",
-        max_partition_fetch_bytes=20_000,
+        max_partition_fetch_bytes=200_000 if packed else 20_000,
     )
-    request_chunks(consumer, fetch_max_wait_ms=50)
+    request_chunks(consumer, fetch_max_wait_ms=50, packed_topics=[tp.topic] if packed else [])
     await consumer.start()
     consumer.assign([tp])
     try:
@@ -65,6 +68,24 @@ async def fetch(consumer: AIOKafkaConsumer, tp: TopicPartition, end: int) -> lis
         chunks += fetched[tp]
     joined(chunks)  # raises when they do not follow each other
     return chunks
+
+
+async def fetch_packed(
+    consumer: AIOKafkaConsumer, tp: TopicPartition, end: int
+) -> list[PackedChunk]:
+    """Fetch packed chunks until `end`; none may leave a hole to the next."""
+    chunks: list[PackedChunk] = []
+    while not chunks or chunks[-1].next_offset < end:
+        fetched = await consumer.getmany(tp, timeout_ms=5_000)
+        assert fetched, f"nothing after {chunks[-1:]} of {end}"
+        chunks += fetched[tp]
+    assert all(isinstance(chunk, PackedChunk) for chunk in chunks)
+    assert all(one.next_offset == other.low_offset for one, other in pairwise(chunks))
+    return chunks
+
+
+def values_of(chunks: list[PackedChunk]) -> list[bytes | None]:
+    return [chunk.value(row) for chunk in chunks for row in range(len(chunk))]
 
 
 async def end_of(consumer: AIOKafkaConsumer, tp: TopicPartition) -> int:
@@ -87,6 +108,14 @@ async def test_every_codec(kafka: EmbeddedKafka, codec: str | None) -> None:
     assert whole.keys == [value[:4] for value in values]
     assert whole.offsets == list(range(len(values)))
     assert (whole.low_offset, whole.next_offset) == (0, len(values))
+    async with consuming(kafka, tp, packed=True) as consumer:
+        packed = await fetch_packed(consumer, tp, len(values))
+        consumer.seek(tp, 1_234)
+        rest = await fetch_packed(consumer, tp, len(values))
+    assert values_of(packed) == values
+    assert len(packed) < len(chunks), "many record batches make one chunk"
+    assert (rest[0].low_offset, rest[0].offset[0]) == (1_234, 1_234)
+    assert values_of(rest) == values[1_234:]
 
 
 async def test_empty_values_tombstones_and_missing_keys(kafka: EmbeddedKafka) -> None:
@@ -128,6 +157,8 @@ async def test_aborted_transactions_move_the_position_on_as_empty_chunks(
         async with consuming(kafka, tp) as consumer:
             end = await end_of(consumer, tp)
             chunks = await fetch(consumer, tp, end)
+        async with consuming(kafka, tp, packed=True) as consumer:
+            assert values_of(await fetch_packed(consumer, tp, end)) == committed
         async with consuming(kafka, tp) as consumer:
             await second.begin_transaction()
             await second.send_and_wait(tp.topic, b"still open")

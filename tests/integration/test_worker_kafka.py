@@ -70,7 +70,9 @@ async def test_idle_and_empty_partitions_are_announced_after_everything(pipeline
     await admin.create_partitions({pipeline.topics[Topic.ENGAGEMENT]: NewPartitions(4)})
     await admin.close()
     worker = pipeline.start_worker(HOTSPOTS_IDLE_AFTER_MS="1000")
-    await asyncio.sleep(6.0)
+    while not await pipeline.read(Topic.BATCHES):  # noqa: ASYNC110 - Kafka has no event for it
+        await asyncio.sleep(0.3)
+    await asyncio.sleep(5.0)
     await pipeline.stop(worker)
     headers: dict[tuple[int, int], list[BatchHeader]] = defaultdict(list)
     for partition, _, value in await pipeline.read(Topic.BATCHES):

@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from models.batches import NO_TIME_MS, Batch, BatchKind, decode_batch
 from models.events import END_MARK_KEY, DecodingLimits, RejectReason
-from models.fast_decoding import FAST_ROWS_MIN
-from models.identity import ActorHasher, partition_of
+from models.identity import HashKeys, SipKey, partition_of
 from models.intake import Intake, IntakeOutput
+from models.packed_chunk import packed
+from models.siphash import hash_texts
 from models.steps import CREATE_TIME_MS, Chunk
 from models.vocabulary import ACTION_CODE
 
@@ -20,6 +21,7 @@ KEY = b"a key for tests!"
 RECEIVED_MS = 1_800_000_000_000
 START_MS = 1_700_000_000_000
 END = object()
+MANY = 40
 
 
 def chunk_of(messages: list[object], *, low: int = 0) -> Chunk:
@@ -51,6 +53,10 @@ def event(
         "video_id": video,
         "action": action,
     } | fields
+
+
+def hash_of(name: str, key: SipKey) -> int:
+    return int(hash_texts(key, [f"douyin\x1f{name}"])[0])
 
 
 def process(chunk: Chunk, partitions: int = 3) -> IntakeOutput:
@@ -91,9 +97,8 @@ def rows_of(batches: list[list[Batch]]) -> list[tuple[object, ...]]:
 def test_an_event_becomes_a_row_on_the_partition_of_its_video() -> None:
     message = event("w", "like", 7, actor_id="u", actor_role="kol", event_id="e", count=3)
     output = process(chunk_of([message], low=40))
-    hasher = ActorHasher(KEY)
     at = START_MS + 7
-    identity = (hasher.hash_one("douyin\x1fu"), 2, hasher.hash_one("douyin\x1fe"))
+    identity = (hash_of("u", HashKeys.of(KEY).actor), 2, hash_of("e", HashKeys.of(KEY).event))
     assert rows_of(batches_of(output)) == [
         (40, ACTION_CODE["like"], "douyin\x1fw", at, at, 3, *identity, None)
     ]
@@ -139,7 +144,7 @@ def test_a_derivation_publishes_one_video_and_diffuses_another() -> None:
     ]
     assert output.events == 3
     first, second = rows[1][8], rows[2][8]
-    assert first == ActorHasher(KEY).hash_one("douyin\x1fe")
+    assert first == hash_of("e", HashKeys.of(KEY).event)
     assert 0 != second != first
 
 
@@ -188,7 +193,7 @@ DERIVATIONS = st.builds(
 @settings(max_examples=150, deadline=None)
 @given(
     messages=st.lists(EVENTS | DERIVATIONS | st.sampled_from([b"junk", END]), max_size=30),
-    padding=st.sampled_from([0, FAST_ROWS_MIN]),
+    padding=st.sampled_from([0, MANY]),
     cut=st.integers(0, 40),
     partitions=st.integers(1, 5),
 )
@@ -224,6 +229,23 @@ def test_high_ms_is_the_running_maximum_over_all_partitions(messages: list[objec
     assert {batch.header.high_ms for (batch,) in batches} == {expected}
 
 
+def test_one_wrong_clock_does_not_move_where_a_source_stands() -> None:
+    messages: list[object] = [event(at=at) for at in range(MANY)]
+    astray = [event(at=2**33), *messages]
+    assert abs(process(chunk_of(astray)).middle_ms - process(chunk_of(messages)).middle_ms) <= 1
+    assert process(chunk_of([b"junk", END])).middle_ms == NO_TIME_MS
+
+
+def test_a_packed_chunk_gives_what_a_chunk_gives() -> None:
+    whole = chunk_of([event("a"), END, b"junk", event("b", "derive", source_video_id="c")])
+    intake = Intake(3, KEY, DecodingLimits())
+    one, other = (
+        intake.process(chunk, source=1, sources=2, received_ms=RECEIVED_MS)
+        for chunk in (whole, packed(whole))
+    )
+    assert one == other
+
+
 def test_no_raw_id_of_the_audience_travels_on() -> None:
     raw_id = "someone-in-particular"
     messages = [
@@ -231,8 +253,8 @@ def test_no_raw_id_of_the_audience_travels_on() -> None:
         event("w", "publish", actor_id=raw_id, title="t", comment_id=raw_id, parent_id=raw_id),
         event("x", "derive", actor_id=raw_id, source_video_id="w"),
     ]
-    output = process(chunk_of(messages * FAST_ROWS_MIN))
-    assert output.events == 3 * FAST_ROWS_MIN
+    output = process(chunk_of(messages * MANY))
+    assert output.events == 3 * MANY
     assert not any(
         raw_id.encode() in message for messages in output.batches for message in messages
     )
