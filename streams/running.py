@@ -7,6 +7,7 @@ from typing import Final, NoReturn
 import faust
 
 from streams.assembly import WorkerApp
+from streams.repeated_lines import RepeatedLines
 
 LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 """One line each; the time zone is the machine's own, as for every other log on it."""
@@ -22,6 +23,8 @@ def run_app(app: WorkerApp) -> NoReturn:
     """
     level = app.settings_of_worker.log_level
     logging.basicConfig(level=level, format=LOG_FORMAT, stream=sys.stderr)
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(RepeatedLines(_TALKATIVE))
     for name in _TALKATIVE:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelName(level)))
     # A checkpoint that takes longer than its interval is no news; its duration is a metric.

@@ -26,6 +26,8 @@ from redis.asyncio.client import Pipeline
 from redis.exceptions import (
     AuthenticationError,
     NoPermissionError,
+    OutOfMemoryError,
+    ReadOnlyError,
     RedisError,
     ResponseError,
     WatchError,
@@ -303,6 +305,18 @@ def explain(error: Exception, place: str) -> tuple[str, str, str]:
             f"Redis at {place} refuses a command, {text}",
             "HOTSPOTS_REDIS",
             "allow this user to read and write the keys that begin with {HOTSPOTS_BOARD_KEY}",
+        )
+    if isinstance(error, OutOfMemoryError):
+        return (
+            f"Redis at {place} has no memory left for writes",
+            "HOTSPOTS_REDIS",
+            "raise its maxmemory, or remove what else is in it",
+        )
+    if isinstance(error, ReadOnlyError):
+        return (
+            f"Redis at {place} is a read-only replica",
+            "HOTSPOTS_REDIS",
+            "name the primary",
         )
     if isinstance(error, ResponseError):
         return (

@@ -71,7 +71,10 @@ PLAINTEXT: Final = "PLAINTEXT"
 
 
 def server_properties(
-    log_directory: Path, ports: Mapping[str, int], settings: Mapping[str, str]
+    log_directory: Path,
+    ports: Mapping[str, int],
+    settings: Mapping[str, str],
+    advertised: Mapping[str, int] | None = None,
 ) -> str:
     """Return the broker's configuration file: KRaft combined mode on the loopback.
 
@@ -79,9 +82,11 @@ def server_properties(
         log_directory: Where the broker keeps its logs.
         ports: The port of every listener, `PLAINTEXT` and `CONTROLLER` among them.
         settings: What stands above `BROKER_SETTINGS`; the place and the cluster cannot be changed.
+        advertised: The ports that clients are told, where they are others.
     """
     addresses = {name: f"{name}://{LOOPBACK}:{port}" for name, port in ports.items()}
-    clients = [address for name, address in addresses.items() if name != CONTROLLER]
+    told = {**ports, **(advertised or {})}
+    clients = [f"{name}://{LOOPBACK}:{port}" for name, port in told.items() if name != CONTROLLER]
     place = {
         "process.roles": "broker,controller",
         "node.id": str(NODE_ID),

@@ -77,6 +77,7 @@ class EmbeddedKafka:
         cluster_id: str | None = None,
         settings: Mapping[str, str] | None = None,
         listeners: Sequence[str] = (),
+        advertised: Mapping[str, int] | None = None,
         heap_megabytes: int = 256,
         java: Path | None = None,
         environment: Mapping[str, str] | None = None,
@@ -92,6 +93,8 @@ class EmbeddedKafka:
             settings: Broker settings above our own (`broker_settings.py`).
             listeners: Names of further listeners, for clients with TLS or SASL; what each of them
                 speaks is said by `settings` (`listener.security.protocol.map` and its kin).
+            advertised: Ports that clients are told instead of those listened on, by listener: for
+                a proxy on the loopback between them and the broker.
             heap_megabytes: The broker's Java heap.
             java: The Java to run; by default the system's, or the wheel's.
             environment: Where JAVA_HOME, PATH and XDG_CACHE_HOME are read; by default `os.environ`.
@@ -101,6 +104,7 @@ class EmbeddedKafka:
         self._given_cluster_id = cluster_id
         self._settings = dict(settings or {})
         self._listeners = (PLAINTEXT, *listeners)
+        self._advertised = dict(advertised or {})
         self._heap_megabytes = heap_megabytes
         self._given_java = java
         self._environment = dict(os.environ if environment is None else environment)
@@ -273,7 +277,8 @@ class EmbeddedKafka:
         self._progress(f"Starting Kafka on {LOOPBACK}:{ports[PLAINTEXT]}")
         properties = directory / "server.properties"
         properties.write_text(
-            server_properties(directory / "log", ports, self._settings), encoding="utf-8"
+            server_properties(directory / "log", ports, self._settings, self._advertised),
+            encoding="utf-8",
         )
         self._process = GuardedProcess(
             [*command, "kafka.Kafka", properties],

@@ -18,12 +18,16 @@ from models.events import END_MARK_KEY
 from models.parameters import HOUR_MS
 from streams.topics import Topic, create_input_topic
 
-EVENTS = int(os.environ.get("HOTSPOTS_FIRE_EVENTS", "250000"))
+EVENTS = int(os.environ.get("FIRE_EVENTS", "250000"))
 """Events of the storm; 1,000,000 and more take minutes, which CI has not."""
 SOURCES = 4
 TICK_S = 0.05
 PATIENCE_MS = 240_000
 """The sender outlives every fault of these tests: what it was given must reach the log once."""
+BATCH_BYTES = 1 << 20
+IN_FLIGHT_BATCHES = 64
+SENT_S = 60.0
+"""How long the rest may take after the faults."""
 VIDEOS = 3_000
 FILLING = (
     '{"time":%d,"platform":"%s","video_id":"f%d","action":"%s","actor_id":"person-%d",'
@@ -51,44 +55,52 @@ def flood(count: int, *, seed: int = 7) -> list[bytes]:
 
 
 @asynccontextmanager
-async def flowing(product: Product, lines: list[bytes], seconds: float) -> AsyncIterator[None]:
+async def flowing(
+    product: Product, lines: list[bytes], seconds: float, *, first: int = 0, end: bool = True
+) -> AsyncIterator[None]:
     """Send lines in about so many seconds, in the background; at the end wait until all are sent.
 
-    The sender has a way to the broker of its own, `product.direct`, where faults may stand in the
-    workers' way.
+    `first` is the number of the first line, where others were sent before; `end` says whether end
+    marks follow the last one. The sender has a way to the broker of its own, `product.direct`,
+    where faults may stand in the workers' way.
     """
     direct = product.settings.model_copy(
         update={"kafka": product.direct or product.bootstrap_servers}
     )
     await create_input_topic(direct, partitions=SOURCES)
-    sending = asyncio.create_task(_send(direct.kafka, product, lines, seconds))
+    sending = asyncio.create_task(_send(direct.kafka, product, lines, seconds, first, end))
     try:
         yield
-        await sending
+        await asyncio.wait_for(sending, seconds + SENT_S)
     finally:
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
 
 
-async def _send(servers: str, product: Product, lines: list[bytes], seconds: float) -> None:
+async def _send(
+    servers: str, product: Product, lines: list[bytes], seconds: float, first: int, end: bool
+) -> None:
     producer = AIOKafkaProducer(
         bootstrap_servers=servers,
         enable_idempotence=True,
         compression_type="lz4",
-        max_batch_size=512 * 1024,
+        max_batch_size=BATCH_BYTES,
+        max_request_size=2 * BATCH_BYTES,
         request_timeout_ms=PATIENCE_MS,
     )
     await producer.start()
     try:
-        await _send_at_pace(producer, product.topics[Topic.ENGAGEMENT], lines, seconds)
+        await _send_at_pace(producer, product.topics[Topic.ENGAGEMENT], lines, seconds, first)
+        if end:
+            await _end(producer, product.topics[Topic.ENGAGEMENT])
     finally:
         await producer.stop()
 
 
 async def _send_at_pace(
-    producer: AIOKafkaProducer, topic: str, lines: list[bytes], seconds: float
+    producer: AIOKafkaProducer, topic: str, lines: list[bytes], seconds: float, number_of_first: int
 ) -> None:
-    step = max(1, int(len(lines) * TICK_S / seconds)) if seconds else 8_000
+    step = max(1, int(len(lines) * TICK_S / seconds)) if seconds else 1_600
     began = time.monotonic()
     sent: list[asyncio.Future[object]] = []
     for number, start in enumerate(range(0, len(lines), step)):
@@ -96,16 +108,19 @@ async def _send_at_pace(
         await asyncio.sleep(max(0.0, due - time.monotonic()))
         for partition in range(SOURCES):
             # Event i goes to partition i modulo the partitions, whatever the step.
-            first = start + (partition - start) % SOURCES
+            first = start + (partition - start - number_of_first) % SOURCES
             values = lines[first : start + step : SOURCES]
             if values:
                 sent.append(await _send_batch(producer, topic, partition, values))
-    sent += [
-        await producer.send(topic, None, key=END_MARK_KEY, partition=partition)
-        for partition in range(SOURCES)
-    ]
+        while len(sent) > IN_FLIGHT_BATCHES:
+            await sent.pop(0)
     for acknowledged in sent:
         await acknowledged
+
+
+async def _end(producer: AIOKafkaProducer, topic: str) -> None:
+    for partition in range(SOURCES):
+        await producer.send_and_wait(topic, None, key=END_MARK_KEY, partition=partition)
 
 
 async def _send_batch(
@@ -113,7 +128,7 @@ async def _send_batch(
 ) -> object:
     batch = producer.create_batch()
     for value in values:
-        assert batch.append(timestamp=None, key=None, value=value) is not None
+        assert batch.append(timestamp=None, key=None, value=value) is not None, "too much for one"
     batch.close()
     sent: asyncio.Future[object] = await producer.send_batch(batch, topic, partition=partition)
     return sent

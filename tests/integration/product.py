@@ -246,6 +246,7 @@ class Product(Pipeline):
 
     redis_url: str = ""
     values: dict[str, Any] = field(default_factory=dict)
+    log_files: dict[int, Path] = field(default_factory=dict)
     direct: str = ""
     """The broker's own address, where the workers reach it another way."""
 
@@ -298,7 +299,12 @@ class Product(Pipeline):
                 command, env=self.variables(**environment), stderr=stderr, stdout=stderr
             )
         self.workers.append(worker)
+        self.log_files[worker.pid] = log
         return worker
+
+    def log_of(self, worker: subprocess.Popen[bytes]) -> str:
+        """Return what a worker wrote so far."""
+        return self.log_files[worker.pid].read_text(errors="replace")
 
     def _started(self) -> int:
         return len(list(self.logs_directory.glob(f"{self.name}-*.log")))

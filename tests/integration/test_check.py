@@ -1,6 +1,5 @@
 import json
 import os
-import re
 import shutil
 import signal
 import socket
@@ -8,8 +7,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -31,7 +29,6 @@ from kafka.admin import (
 
 from streams.cli import hotspots
 from streams.errors import UserError
-from streams.local.broker_settings import server_properties
 from streams.local.kafka import EmbeddedKafka
 from streams.preflight import require_kafka, warn_of_redis
 from streams.settings import Settings, load_settings
@@ -255,19 +252,10 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         "super.users": "User:ANONYMOUS",
     }
 
-    def advertise_nowhere(
-        directory: Path, ports: Mapping[str, int], broker_settings: Mapping[str, str]
-    ) -> str:
-        """Let the listener TUNNEL name an address where nobody is; the last line wins."""
-        text = server_properties(directory, ports, broker_settings)
-        (line,) = (line for line in text.splitlines() if line.startswith("advertised.listeners="))
-        return text + re.sub(r"TUNNEL://[^,]*", "TUNNEL://127.0.0.1:1", line) + "\n"
-
-    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
-        patch.setattr("streams.local.kafka.server_properties", advertise_nowhere)
-        server = stack.enter_context(
-            EmbeddedKafka(settings=settings, listeners=["SASL", "TLS", "TUNNEL"])
-        )
+    # The listener TUNNEL names an address where nobody is.
+    with EmbeddedKafka(
+        settings=settings, listeners=["SASL", "TLS", "TUNNEL"], advertised={"TUNNEL": 1}
+    ) as server:
         create_topics(server.bootstrap_servers, NewTopic("engagement", 2, 1))
         yield Guarded(server, authority)
 

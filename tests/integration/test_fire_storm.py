@@ -21,6 +21,9 @@ FLOW_S = 40.0
 SESSION_S = 3.0
 STEPS = ("kill", "kill", "kill", "kill all", "freeze", "freeze", "join", "join", "leave", "leave")
 WORKERS_MAX = 3
+HASTE = 0.3
+"""How often the next step comes while everybody may still be starting."""
+BEGUN_S = 60.0
 
 
 @pytest.fixture(scope="module")
@@ -62,10 +65,22 @@ class Storm:
             "leave": self.leave,
         }
         for step in steps:
-            await asyncio.sleep(self.chance.uniform(0.2, 2.0))
-            self.product.restart_ended()
+            await self._wait()
             self.done.append(f"{step} of {len(self.workers)}")
             await what[step]()
+
+    async def _wait(self) -> None:
+        """Mostly until somebody is at work: a storm that never lets up would hit only starts."""
+        hasty = self.chance.random() < HASTE
+        async with asyncio.timeout(BEGUN_S):
+            while not (hasty or self._is_somebody_at_work()):
+                self.product.restart_ended()
+                await asyncio.sleep(0.1)
+        await asyncio.sleep(self.chance.uniform(0.2, 2.0))
+        self.product.restart_ended()
+
+    def _is_somebody_at_work(self) -> bool:
+        return any("begins at" in self.product.log_of(worker) for worker in self.workers)
 
     def _pick(self) -> subprocess.Popen[bytes]:
         return self.chance.choice(self.workers)
