@@ -41,7 +41,7 @@ class Routed:
 
 
 class LineIntake:
-    """Reads `VIDEO ACTION` lines; anything else is refused."""
+    """Reads `VIDEO ACTION` lines, maybe with a time after them; anything else is refused."""
 
     def __init__(self, partitions: int) -> None:
         self.partitions = partitions
@@ -52,12 +52,14 @@ class LineIntake:
     def process(self, chunk: PackedChunk, *, source: int, sources: int, received_ms: int) -> Routed:
         rows: list[list[tuple[str, int, int]]] = [[] for _ in range(self.partitions)]
         rejects = []
+        times_ms = []
         for row, offset in enumerate(chunk.offset.tolist()):
             value = chunk.value(row)
             words = (value or b"").decode().split(" ")
-            if len(words) != 2 or words[1] not in ACTION_CODE:
+            if not 2 <= len(words) <= 3 or words[1] not in ACTION_CODE:
                 rejects.append(Refused(offset, value, "malformed", "two words expected"))
                 continue
+            times_ms += map(int, words[2:])
             key = video_key("test", words[0])
             rows[partition_of(key, self.partitions)].append((key, ACTION_CODE[words[1]], offset))
         header = BatchHeader(
@@ -66,12 +68,13 @@ class LineIntake:
             sources=sources,
             low=chunk.low_offset - 1,
             high=chunk.next_offset - 1,
-            high_ms=NO_TIME_MS,
+            high_ms=max(times_ms, default=NO_TIME_MS),
             idle=False,
             received_ms=received_ms,
         )
         batches = [[encode_batch(_batch(header, part))] for part in rows]
-        return Routed(batches, rejects, len(chunk) - len(rejects))
+        middle_ms = sorted(times_ms)[len(times_ms) // 2] if times_ms else NO_TIME_MS
+        return Routed(batches, rejects, len(chunk) - len(rejects), middle_ms)
 
 
 def _batch(header: BatchHeader, rows: list[tuple[str, int, int]]) -> Batch:

@@ -1,0 +1,63 @@
+"""A replay of uneven partitions: the one with few events waits for the one with many."""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pipeline import Pipeline
+
+from models.batches import BatchHeader, BatchKind, decode_batch
+from streams.local.kafka import EmbeddedKafka
+from streams.topics import Topic
+
+pytestmark = [pytest.mark.kafka, pytest.mark.asyncio]
+
+START_MS = 1_700_000_000_000
+SPAN_MS = 100 * 3_600_000
+SPARSE, DENSE = 0, 1
+SPARSE_EVENTS, DENSE_EVENTS = 6_000, 90_000
+DRIFT_MAX_MS = 3_600_000
+
+
+@pytest.fixture
+def pipeline(kafka: EmbeddedKafka, tmp_path: Path) -> Iterator[Pipeline]:
+    made = Pipeline(kafka.bootstrap_servers, tmp_path)
+    try:
+        yield made
+    finally:
+        made.stop_workers()
+        print(made.logs())  # noqa: T201 - pytest shows it when the test fails
+
+
+async def test_no_partition_runs_far_ahead_of_the_slowest(pipeline: Pipeline) -> None:
+    for partition, events in ((SPARSE, SPARSE_EVENTS), (DENSE, DENSE_EVENTS)):
+        await pipeline.produce_timed(
+            partition, (START_MS + at * SPAN_MS // events for at in range(events))
+        )
+    worker = pipeline.start_worker(HOTSPOTS_DRIFT_MAX_MS=str(DRIFT_MAX_MS))
+    await pipeline.wait_until_done()
+    await pipeline.stop(worker)
+    await pipeline.assert_exact()
+
+    heard: dict[int, list[BatchHeader]] = defaultdict(list)
+    compared = 0
+    for partition, _, value in await pipeline.read(Topic.BATCHES):
+        header = decode_batch(value or b"").header
+        if partition != 0 or header.kind is not BatchKind.EVENTS:
+            continue
+        before = heard[header.source]
+        assert header.low == (before[-1].high if before else -1), "what was held is read again"
+        if header.source == SPARSE and before and heard[DENSE]:
+            # It was let go on after its last chunk, whose middle lies between two chunks' ends.
+            begins_ms = before[-2].high_ms if len(before) > 1 else START_MS
+            middle_ms = (begins_ms + before[-1].high_ms) // 2
+            dense = heard[DENSE]
+            at_end = dense[-1].high == DENSE_EVENTS - 1
+            step_ms = SPAN_MS * 100 // SPARSE_EVENTS  # the middle is found among the events
+            assert at_end or middle_ms - dense[-1].high_ms <= DRIFT_MAX_MS + step_ms
+            compared += 1
+        before.append(header)
+    assert compared >= 2, "the sparse partition came in several chunks"
+    assert len(heard[DENSE]) > 2 * len(heard[SPARSE])
+    assert "waits: " in pipeline.logs()
