@@ -4,7 +4,9 @@ Everything runs on the loopback, in processes of its own, is bounded in count an
 itself. A full run writes its tables and the picture into docs/; any other run prints them.
 """
 
+import logging
 import shutil
+import signal
 import tempfile
 import time
 from collections.abc import Sequence
@@ -114,7 +116,7 @@ class Bench:
                     say(f"{name}: {error}")
                     continue
                 done[name].append(measurement)
-                say(_line(measurement))
+                say(str(measurement))
         return [
             Summary(name, page.does_of(name), done[name], reasons.get(name, "")) for name in names
         ]
@@ -158,15 +160,6 @@ class Bench:
         self.inputs.made.clear()
 
 
-def _line(run: Measurement) -> str:
-    counts = "" if run.difference is None else f", counts {run.difference}"
-    return (
-        f"{run.engine}: {run.events_per_s:,.0f} events/s, {run.events_per_cpu_s:,.0f} per "
-        f"CPU-second ({run.cost.cpu_s:.1f} s), begins after {run.start_seconds:.1f} s, "
-        f"{run.cost.memory_bytes / page.MEBIBYTE:,.0f} MiB{counts}"
-    )
-
-
 @click.command()
 @click.option("--quick", is_flag=True, help=f"{QUICK_EVENTS:,} events, once, no peers in Java.")
 @click.option("--events", type=click.IntRange(10_000), help=f"Events, by default {EVENTS:,}.")
@@ -185,6 +178,10 @@ def main(
     write: bool,
 ) -> None:
     """Run our monitor and the peers on the same events, and write docs/performance.md."""
+    # As an interrupt: whatever is running is ended and what it wrote is removed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # It tells of leaders that a new topic does not have yet, and tries again.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     began_s = time.monotonic()
     is_full = not (quick or events or runs or parts or peer or case)
     peers = [one for one in PEERS_IN_ORDER if peer in one.name and not (quick and one.is_java)]

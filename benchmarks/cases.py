@@ -84,12 +84,12 @@ def run_cases(
         name = "plain, at the end" if again else case.name
         told(name)
         shown = Case(name, case.shape, case.values, case.workers)
-        results.append(_run_case(bootstrap, shown, events, directory, len(results), runs))
+        results.append(_run_case(bootstrap, shown, events, directory, len(results), runs, told))
     return results
 
 
 def _run_case(
-    bootstrap: str, case: Case, events: int, directory: Path, number: int, runs: int
+    bootstrap: str, case: Case, events: int, directory: Path, number: int, runs: int, told: Told
 ) -> CaseResult:
     workload = Workload(events=events, **case.shape)  # type: ignore[arg-type] # fields by name
     columns = columns_of(workload)
@@ -114,6 +114,7 @@ def _run_case(
                 messages=events,
             )
             done.append(topics.run(measured))
+            told(f"  {done[-1]}")
     except EngineError as error:
         reason = str(error)
     topics.run(topics.delete(bootstrap, [f"case{number}-"]))

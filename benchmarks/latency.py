@@ -21,7 +21,7 @@ from aiokafka import AIOKafkaProducer
 
 from benchmarks import topics
 from benchmarks.monitor import Monitor
-from benchmarks.processes import EngineError
+from benchmarks.processes import EngineError, MeasuredProcess
 from benchmarks.topics import BATCH_BYTES, Reader
 from benchmarks.workload import ACTIONS, LINE_BYTES, Workload, columns_of, lines_of
 from models.stage_reports import decode_report
@@ -33,14 +33,20 @@ TICK_S: Final = 0.05
 POOL_EVENTS: Final = 1_000_000
 """Lines made beforehand; they are sent again and again with the time of the moment."""
 PARTITIONS: Final = 4
-SURGING_VIDEOS: Final = 400
+SURGING_VIDEOS: Final = 100
 SURGING_SHARE: Final = 0.02
-"""Events of videos that everybody suddenly responds to, so that alerts are raised all along."""
+"""Share of the events that goes to videos to which half of the people respond."""
+SURGE_S: Final = 5
+"""Every five seconds other videos begin to surge, so that alerts are raised all along."""
+READY_TIMEOUT_S: Final = 60.0
 SETTLE_S: Final = 20.0
 """How long is waited for the reports of the last bucket."""
 
 _TIME_AT: Final = len('{"time":')
 _TIME_DIGITS: Final = 13
+_VIDEO_AT: Final = len('{"time":0000000000000,"platform":"douyin","video_id":"BV')
+_WAVE_DIGITS: Final = 4
+"""The first digits of a video's number are those of its wave, 0000 for all that do not surge."""
 _RESPONSES: Final = (ACTIONS.index("like"), ACTIONS.index("share"), ACTIONS.index("comment"))
 
 Told = Callable[[str], None]
@@ -96,11 +102,11 @@ async def _measure(
     topic = "latency-engagement"
     await topics.create(bootstrap, topic, PARTITIONS)
     monitor = Monitor(bootstrap, "latency", topic, PARTITIONS, {})
-    pool = await asyncio.to_thread(_pool)
+    pool = await asyncio.to_thread(_make_pool)
     sent = _Sent()
     with monitor.start(directory) as process:
         async with Reader(bootstrap) as reader:
-            await _wait_until_ready(monitor, reader)
+            await _wait_until_ready(monitor, reader, process)
             began = time.monotonic()
             await _send(bootstrap, topic, pool, rate_per_s, seconds, sent)
             took_s = time.monotonic() - began
@@ -114,32 +120,54 @@ async def _measure(
     return LatencyResult(sent.events / took_s, reports, alerts, events)
 
 
-async def _wait_until_ready(monitor: Monitor, reader: Reader) -> None:
-    """Wait until the worker has its partitions: it commits position 0 or reads at once."""
-    async with asyncio.timeout(30):
-        while True:
-            state = await reader.group_state(monitor.name)
-            if state == "Stable":
-                return
-            await asyncio.sleep(0.1)
+async def _wait_until_ready(monitor: Monitor, reader: Reader, process: MeasuredProcess) -> None:
+    """Wait until the worker has its partitions."""
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while await reader.group_state(monitor.name) != "Stable":
+        process.require_alive()
+        if time.monotonic() > deadline:
+            raise EngineError(f"no partitions within {READY_TIMEOUT_S:.0f} s: {process.tail()}")
+        await asyncio.sleep(0.1)
 
 
-def _pool() -> npt.NDArray[np.uint8]:
+@dataclass(frozen=True, slots=True)
+class _Pool:
+    """Lines as a matrix of bytes, and which of them are of surging videos."""
+
+    lines: npt.NDArray[np.uint8]
+    surges: npt.NDArray[np.bool_]
+
+    def take(self, start: int, count: int, time_ms: int, wave: int) -> list[bytes]:
+        """Return lines from `start` on and around, with this time, the surging of this wave."""
+        at = np.arange(start, start + count) % len(self.lines)
+        rows = self.lines[at]
+        rows[:, _TIME_AT : _TIME_AT + _TIME_DIGITS] = _digits(time_ms, _TIME_DIGITS)
+        place = slice(_VIDEO_AT, _VIDEO_AT + _WAVE_DIGITS)
+        rows[self.surges[at], place] = _digits(wave, _WAVE_DIGITS)
+        data = rows.tobytes()
+        return [data[at : at + LINE_BYTES] for at in range(0, len(data), LINE_BYTES)]
+
+
+def _digits(number: int, digits: int) -> npt.NDArray[np.uint8]:
+    return np.frombuffer(f"{number:0{digits}d}".encode(), np.uint8)
+
+
+def _make_pool() -> _Pool:
     workload = Workload(events=POOL_EVENTS)
     columns = columns_of(workload)
     dice = np.random.default_rng(workload.seed)
-    surging = dice.random(POOL_EVENTS) < SURGING_SHARE
-    columns.video[surging] = workload.videos + dice.integers(0, SURGING_VIDEOS, surging.sum())
-    responds = surging & (dice.random(POOL_EVENTS) < 0.5)
+    surges = dice.random(POOL_EVENTS) < SURGING_SHARE
+    columns.video[surges] = dice.integers(0, SURGING_VIDEOS, surges.sum())
+    responds = surges & (dice.random(POOL_EVENTS) < 0.5)
     columns.action[responds] = dice.choice(_RESPONSES, responds.sum())
     lines = b"".join(b"".join(block) for block in lines_of(workload, columns))
-    return np.frombuffer(lines, np.uint8).reshape(-1, LINE_BYTES).copy()
+    return _Pool(np.frombuffer(lines, np.uint8).reshape(-1, LINE_BYTES), surges)
 
 
 async def _send(
     bootstrap: str,
     topic: str,
-    pool: npt.NDArray[np.uint8],
+    pool: _Pool,
     rate_per_s: float,
     seconds: int,
     sent: _Sent,
@@ -158,7 +186,8 @@ async def _send(
             due = int((now - began) * rate_per_s) - sent.events
             if due:
                 time_ms = int(time.time() * 1000)
-                lines = _lines(pool, sent.events, due, time_ms)
+                wave = 1 + int((now - began) // SURGE_S)
+                lines = pool.take(sent.events, due, time_ms, wave)
                 for partition in range(PARTITIONS):
                     for batch in _batches(producer, lines[partition::PARTITIONS]):
                         future = await producer.send_batch(batch, topic, partition=partition)
@@ -169,15 +198,6 @@ async def _send(
             sent.appended.append((partition, time_ms, (await future).timestamp))
     finally:
         await producer.stop()
-
-
-def _lines(pool: npt.NDArray[np.uint8], start: int, count: int, time_ms: int) -> list[bytes]:
-    """Return lines of the pool, from `start` on and around, with this time."""
-    rows = pool.take(range(start, start + count), axis=0, mode="wrap")
-    digits = np.frombuffer(str(time_ms).encode(), np.uint8)
-    rows[:, _TIME_AT : _TIME_AT + _TIME_DIGITS] = digits
-    data = rows.tobytes()
-    return [data[at : at + LINE_BYTES] for at in range(0, len(data), LINE_BYTES)]
 
 
 def _batches(producer: AIOKafkaProducer, lines: list[bytes]) -> Iterable[Any]:

@@ -36,6 +36,14 @@ class Measurement:
         """Whether it counted right, or had nothing to count."""
         return self.difference is None or self.difference.is_exact
 
+    def __str__(self) -> str:
+        counts = "" if self.difference is None else f", counts {self.difference}"
+        return (
+            f"{self.engine}: {self.events_per_s:,.0f} events/s, {self.events_per_cpu_s:,.0f} per "
+            f"CPU-second ({self.cost.cpu_s:.1f} s), begins after {self.start_seconds:.1f} s, "
+            f"{self.cost.memory_bytes >> 20:,} MiB{counts}"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Summary:

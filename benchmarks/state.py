@@ -64,18 +64,17 @@ class CheckpointResult:
         return (default - statistics.median(self.seldom_cpu_s)) / default
 
 
-def measure_state(
-    bootstrap: str, events: int, *, directory: Path, told: Told, videos: int = VIDEOS
-) -> StateResult:
+def measure_state(bootstrap: str, events: int, *, directory: Path, told: Told) -> StateResult:
     """Track a million videos, one of them hot; stop the worker, start it again.
+
+    With fewer than two million events there are half as many videos as events.
 
     Raises:
         EngineError: A worker failed or took too long.
     """
+    videos = min(VIDEOS, events // 2)
     told(f"{videos:,} videos: a worker that meets them all")
-    workload = Workload(
-        events=max(events, 2 * videos), videos=videos, hot_share=HOT_SHARE, every_video=True
-    )
+    workload = Workload(events=events, videos=videos, hot_share=HOT_SHARE, every_video=True)
     columns = columns_of(workload)
     true = true_counts(columns)
     topic = "state-engagement"
@@ -85,6 +84,7 @@ def measure_state(
     (port,) = free_ports(1)
     monitor = Monitor(bootstrap, "state", topic, workload.partitions, {"metrics_port": port})
     run = topics.run(run_monitor(monitor, true, directory=directory))
+    told(f"  {run}")
     told(f"{videos:,} videos: recovery")
     with monitor.start(directory, number=1) as process:
         recovery_s, ready_s = _wait_for_recovery(process, port, monitor.settings.partitions)
@@ -170,5 +170,6 @@ def measure_checkpoints(
             monitor = Monitor(bootstrap, group, topic, workload.partitions, values)
             run = topics.run(run_monitor(monitor, true, directory=directory))
             spent.append(run.cost.cpu_s)
+            told(f"  {run}")
     topics.run(topics.delete(bootstrap, ["checkpoints-"]))
     return CheckpointResult(cpu_s["default"], cpu_s["seldom"])
