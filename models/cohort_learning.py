@@ -153,6 +153,10 @@ class EpochSummary:
         for name in _SHAPES:
             setattr(self, name, getattr(self, name) * fade + getattr(other, name))
 
+    def stored_numbers(self) -> int:
+        """Return how many numbers the form of `to_dict` has."""
+        return sum(2 * int(np.count_nonzero(getattr(self, name))) for name in _SHAPES)
+
     def to_dict(self) -> dict[str, Any]:
         """Return a sparse JSON-ready form."""
         stored = {}

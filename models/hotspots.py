@@ -3,25 +3,36 @@
 It sees what is global. A bucket is taken when every partition of `stages` has decided it; its
 videos in the order of their keys, so nothing depends on how they are spread. Cohorts are learned
 here, in one place, and told to all.
+
+What makes it durable: the reports, as they came, and now and then the works and videos that came of
+them. A restart loads these and decides again what was decided since, which gives the same state,
+since the outcome is a function of the reports; what was told is not told again.
 """
 
 import json
-from collections.abc import Iterator
+from bisect import bisect_left
+from collections.abc import Sequence
+from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from models import forecast
 from models.alerts import ALERTS, Alert, AlertType
 from models.cohort_learning import CohortMemory, EpochSummary
-from models.identity import split_video_key
+from models.hotspot_alerts import AlertWriter
 from models.parameters import Parameters
 from models.ranking import BOARD, board_of
-from models.roll_up import RollUp, TrackedVideo, shown
+from models.report_log import Part, ReportLog
+from models.roll_up import RollUp
 from models.stage_reports import StageReport, decode_report
 from models.steps import BrokenChainError, Chunk, Cut, Output
+from models.tracked_videos import TrackedVideo
 from models.vocabulary import Stage, State
-from models.works import TOPIC, Work
+from models.works import TOPIC, Work, deep
 
 LEARNED: Final = "learned"
 """Logical name of the topic that carries cohort versions."""
@@ -40,14 +51,15 @@ class HotspotsStep:
     def __init__(self, partition: int, parameters: Parameters) -> None:
         self.partition = partition
         self.parameters = parameters
-        self.roll_up = RollUp(parameters.bucket_ms)
+        self.roll_up = RollUp(parameters)
         self.alerts_by_type = dict.fromkeys(AlertType, 0)
+        self._alerts = AlertWriter(parameters, self.roll_up, self._tell)
         self._through: dict[int, int] = {}
         self._sequence: dict[int, int] = {}
         self._partitions: int | None = None
-        self._reports: dict[tuple[int, int], StageReport] = {}
-        self._encoded: dict[bytes, bytes | None] = {}
+        self._reports = ReportLog(_REPORT)
         self._closed: int | None = None
+        self._saved: int | None = None
         self._passed_epoch: int | None = None
         self._memory = CohortMemory(parameters.epoch_ms)
         self._summaries: dict[int, list[tuple[str, EpochSummary]]] = {}
@@ -55,6 +67,7 @@ class HotspotsStep:
         self._meta_dirty = self._memory_dirty = self._board_dirty = False
         self._outputs: list[Output] = []
         self._loaded: dict[bytes, bytes] = {}
+        self._deciding_again = False
         self._buckets_per_epoch = parameters.epoch_ms // parameters.bucket_ms
 
     # -- the contract of a step ---------------------------------------------------------------
@@ -77,20 +90,26 @@ class HotspotsStep:
             self._loaded[key] = value
 
     def recovered(self) -> None:
-        """Finish recovery."""
+        """Finish recovery: load what was saved and decide again what was decided after it."""
+        closed = None
         for key in sorted(self._loaded):
             value = self._loaded[key]
             if key == _META:
-                self._load_meta(json.loads(value))
+                closed = self._load_meta(json.loads(value))
             elif key == _MEMORY:
                 self._memory.load_bytes(value)
             elif not key.startswith(_REPORT):
                 self.roll_up.load(key, value)
+        self.roll_up.recovered()
         for key in sorted(k for k in self._loaded if k.startswith(_REPORT)):
             report = decode_report(self._loaded[key])
-            self._reports[report.partition, report.sequence] = report
+            self._reports.add(report, self._loaded[key], durable=True)
             self._note_summaries(report)
         self._loaded.clear()
+        if closed is not None:
+            self._deciding_again = True
+            self._decide_through(closed)
+            self._deciding_again = False
 
     def process(self, chunk: Chunk) -> None:
         """Take reports in, and decide every bucket that all partitions have decided.
@@ -109,15 +128,20 @@ class HotspotsStep:
 
     def cut(self) -> Cut:
         """Return changed rows and new outputs; the board at most once per cut."""
-        rows: list[tuple[bytes, bytes | None]] = list(self._encoded.items())
-        self._encoded.clear()
-        rows += self.roll_up.take_dirty()
+        rows: list[tuple[bytes, bytes | None]] = []
+        if self._closed is not None and self._reports.worth_saving(self._closed):
+            rows += self.roll_up.take_dirty()
+            learned = -1 if self._memory.epoch is None else self._memory.epoch
+            self._reports.drop(self._closed, learned)
+            self._saved = self._closed
+            self._meta_dirty = True
+        rows += self._reports.take_dirty()
         if self._memory_dirty:
             rows.append((_MEMORY, self._memory.to_bytes()))
         if self._meta_dirty:
             rows.append((_META, json.dumps(self._meta()).encode()))
         if self._board_dirty and self._closed is not None:
-            board = board_of(self.roll_up.works.values(), self._closed, self.parameters)
+            board = board_of(self.roll_up.works, self._closed, self.parameters)
             value = json.dumps(board, ensure_ascii=False).encode()
             self._outputs.append(Output(BOARD, 0, b"board", value))
         self._memory_dirty = self._meta_dirty = self._board_dirty = False
@@ -136,9 +160,10 @@ class HotspotsStep:
             )
         self._sequence[report.partition] = expected + 1
         self._partitions = report.partitions
-        self._through[report.partition] = report.through_bucket
-        self._reports[report.partition, report.sequence] = report
-        self._encoded[_report_key(report)] = value
+        through = self._through.get(report.partition, report.through_bucket)
+        # Summaries may travel ahead in a message that reaches less far than the one before it.
+        self._through[report.partition] = max(through, report.through_bucket)
+        self._reports.add(report, value)
         self._note_summaries(report)
         self._meta_dirty = True
 
@@ -151,19 +176,17 @@ class HotspotsStep:
         if self._partitions is None or len(self._through) < self._partitions:
             return
         closed = min(self._through.values())
-        if self._closed is not None and closed <= self._closed:
-            return
-        for bucket, parts in self._buckets(closed):
+        if self._closed is None or closed > self._closed:
+            self._decide_through(closed)
+            self._learn_through((closed + 1) // self._buckets_per_epoch - 1)
+            self._meta_dirty = self._board_dirty = True
+
+    def _decide_through(self, closed: int) -> None:
+        for bucket, parts in self._reports.take(closed):
             self._pass_time(bucket - 1)
             self._decide(bucket, parts)
         self._pass_time(closed)
         self._closed = closed
-        self._learn_through((closed + 1) // self._buckets_per_epoch - 1)
-        for key, report in list(self._reports.items()):
-            if report.through_bucket <= closed:
-                del self._reports[key]
-                self._forget(report)
-        self._meta_dirty = self._board_dirty = True
 
     def _pass_time(self, bucket: int) -> None:
         """Fade what fell silent and forget what is long gone, up to a bucket.
@@ -175,177 +198,85 @@ class HotspotsStep:
         passed = whole if self._passed_epoch is None else self._passed_epoch
         for epoch in range(passed + 1, whole + 1):
             self._end_silent((epoch + 1) * self._buckets_per_epoch - 1)
-            self.roll_up.expire(epoch, self.parameters)
+            self.roll_up.expire(epoch)
         self._passed_epoch = max(passed, whole)
         self._end_silent(bucket)
 
-    def _forget(self, report: StageReport) -> None:
-        self._encoded[_report_key(report)] = None
-
-    def _buckets(self, closed: int) -> Iterator[tuple[int, list[tuple[str, StageReport, int]]]]:
-        """Yield each bucket up to `closed` with its rows as (video, report, row), by video."""
-        found: dict[int, list[tuple[str, StageReport, int]]] = {}
-        after = -1 if self._closed is None else self._closed
-        for report in self._reports.values():
-            buckets = report.rows["bucket"]
-            for row in np.flatnonzero((buckets > after) & (buckets <= closed)).tolist():
-                part = (report.videos[row], report, row)
-                found.setdefault(int(buckets[row]), []).append(part)
-        for bucket in sorted(found):
-            yield bucket, sorted(found[bucket], key=lambda part: part[0])
-
     # -- one bucket ---------------------------------------------------------------------------
 
-    def _decide(self, bucket: int, parts: list[tuple[str, StageReport, int]]) -> None:
-        transitions = _transitions_of(parts)
-        for video, report, row in parts:
-            happened = transitions.get((id(report), row), [])
-            tracked = self.roll_up.add(video, report, row, worth=self._worth(report, row, happened))
-            if tracked is None:
-                continue
-            for transition in happened:
-                self._tell_transition(tracked, transition)
-            self._tell_video_emerging(tracked, report, row)
-        for work in self.roll_up.grow(bucket):
-            self._judge_work(work, bucket)
+    def _decide(self, bucket: int, parts: Sequence[Part]) -> None:
+        keys, rows, profiles, transitions = _in_order_of_keys(parts)
+        for row, tracked in self.roll_up.add(keys, rows, profiles, transitions.keys()):
+            for transition in transitions.get(row, ()):
+                self._take_transition(tracked, transition)
+            self._take_forecast(tracked, rows[row])
+        grown = self.roll_up.grow(bucket)
+        if len(grown):
+            self._judge_works(grown)
+            self.roll_up.watch(grown, bucket)
 
-    def _worth(self, report: StageReport, row: int, happened: list[dict[str, Any]]) -> bool:
-        """Tell whether a video without topic or source is worth a work of its own."""
-        return bool(
-            happened
-            or report.rows["stage"][row] > Stage.PRESENTATION
-            or report.rows["probability"][row] >= self.parameters.emerging_probability
-        )
+    def _take_transition(self, tracked: TrackedVideo, transition: dict[str, Any]) -> None:
+        if transition["state"] in (State.FADED, State.INTERRUPTED):
+            self.roll_up.told_emerging(tracked, emerging=False)
+        else:
+            for work in self.roll_up.works_of(tracked):
+                stage = Stage[transition["stage"].upper()]
+                work.enter(stage, transition["route"], transition["state"], transition["reason"])
+                self.roll_up.works.touch(work)
+        self._alerts.transition(tracked, transition)
 
-    def _tell_transition(self, tracked: TrackedVideo, transition: dict[str, Any]) -> None:
-        ended = transition["state"] in (State.FADED, State.INTERRUPTED)
-        faded = transition["state"] == State.FADED
-        for work in self.roll_up.works_of(tracked):
-            if not ended:
-                work.enter(
-                    Stage[transition["stage"].upper()],
-                    transition["route"],
-                    transition["state"],
-                    transition["reason"],
-                )
-        if ended:
-            tracked.emerging = False
-        data = self._data_of(tracked) | {
-            name: transition[name]
-            for name in ("stage", "state", "route", "episode", "juncture", "signal", "reason")
-        }
-        data["figures"] = transition["figures"]
-        data["alarm_rate_per_video_day"] = self.parameters.alarm_rate_per_video_day
-        occurrence = "/".join(
-            str(transition[name]) for name in ("episode", "stage", "state", "signal")
-        )
-        kind = AlertType.FADED if faded else AlertType.STAGE_ENTERED
-        self._tell(Alert(kind, transition["time_ms"], shown(tracked.video), occurrence, data))
-
-    def _tell_video_emerging(self, tracked: TrackedVideo, report: StageReport, row: int) -> None:
-        numbers = report.rows[row]
-        probability = float(numbers["probability"])
-        if tracked.emerging or probability < self.parameters.emerging_probability:
-            return
-        tracked.emerging = True
-        data = self._data_of(tracked) | self._emerging_data(
-            probability, int(numbers["episode_progress"]), float(numbers["views_per_hour"])
-        )
-        data["stage"] = Stage(int(numbers["stage"])).name.lower()
-        time_ms = int(numbers["last_ms"])
-        self._tell(Alert(AlertType.EMERGING, time_ms, shown(tracked.video), str(time_ms), data))
-
-    def _emerging_data(self, probability: float, progress: int, per_hour: float) -> dict[str, Any]:
-        level = self.parameters.level
-        reached = progress >= level.count
-        return {
-            "probability": round(probability, 4),
-            "level": str(level),
-            "horizon_ms": self.parameters.horizon_ms,
-            "reason": "level_reached" if reached else "forecast_above_alert_level",
-            "figures": {
-                f"{level.action}s": progress,
-                "activity_per_hour": round(per_hour, 1),
-                "alert_probability": self.parameters.emerging_probability,
-            },
-        }
-
-    def _data_of(self, tracked: TrackedVideo) -> dict[str, Any]:
-        platform, video_id = split_video_key(tracked.video)
-        data: dict[str, Any] = {"video_id": video_id, "platform": platform}
-        topics = [w.title for w in self.roll_up.works_of(tracked) if w.kind == TOPIC]
-        if topics:
-            data["topic"] = topics[0]
-            data["topics"] = topics
-        if tracked.title:
-            data["title"] = tracked.title
-        if tracked.creator_id:
-            data["creator_id"] = tracked.creator_id
-        return data
+    def _take_forecast(self, tracked: TrackedVideo, numbers: np.void) -> None:
+        enough = float(numbers["probability"]) >= self.parameters.emerging_probability
+        if enough and not self.roll_up.tracked.rows["emerging"][tracked.slot]:
+            self.roll_up.told_emerging(tracked, emerging=True)
+            self._alerts.video_emerging(tracked, numbers)
 
     # -- works --------------------------------------------------------------------------------
 
-    def _judge_work(self, work: Work, bucket: int) -> None:
-        level = self.parameters.level
-        progress = work.progress - work.progress_before_episode
-        columns = (progress, work.pace_fast_per_hour, work.pace_slow_per_hour)
-        arrays = [np.array([float(value)]) for value in columns]
-        age = np.array([float(max(work.last_ms - work.episode_ms, 0))])
-        likely = forecast.probability(arrays[0], arrays[1], arrays[2], age, level.count)
-        work.probability = 0.0 if work.resting else float(likely[0])
-        enough = work.probability >= self.parameters.emerging_probability
-        if enough and not work.emerging:
-            work.emerging = True
-            if work.kind == TOPIC:
-                data = self._work_data(work) | self._emerging_data(
-                    work.probability, progress, work.heat
-                )
-                self._tell_work(AlertType.EMERGING, work, data, work.last_ms)
-        if progress >= level.count and work.deep() and not work.confirmed:
-            work.confirmed = True
-            data = self._work_data(work) | {
-                "reason": "level_reached_with_depth",
-                "level": str(level),
-                "probability": 1.0,
-                "figures": {
-                    f"{level.action}s": progress,
-                    "stages": [Stage(stage).name.lower() for stage in sorted(work.stages)],
-                },
-            }
-            self._tell_work(AlertType.CONFIRMED, work, data, work.last_ms)
-        self.roll_up.touch(work, bucket, open_episode=work.open())
+    def _judge_works(self, slots: npt.NDArray[np.int64]) -> None:
+        """Forecast the works that have grown, and tell what there is to tell of them by id."""
+        level = self.parameters.level.count
+        works = self.roll_up.works.rows[slots]
+        progress = works["progress"] - works["progress_before_episode"]
+        likely = forecast.probability(
+            progress.astype(np.float64),
+            works["pace_fast_per_hour"],
+            works["pace_slow_per_hour"],
+            np.maximum(works["last_ms"] - works["episode_ms"], 0).astype(np.float64),
+            level,
+        )
+        likely = np.where(works["resting"], 0.0, likely)
+        self.roll_up.works.rows["probability"][slots] = likely
+        emerging = (likely >= self.parameters.emerging_probability) & ~works["emerging"]
+        confirmed = (progress >= level) & deep(works) & ~works["confirmed"]
+        found = np.flatnonzero(emerging | confirmed).tolist()
+        judged = [(self._work_at(int(slots[at])), at) for at in found]
+        for work, at in sorted(judged, key=lambda pair: pair[0].work_id):
+            if emerging[at]:
+                work.row["emerging"] = True
+                if work.kind == TOPIC:
+                    self._alerts.work_emerging(work, int(progress[at]))
+            if confirmed[at]:
+                work.row["confirmed"] = True
+                self._alerts.work_confirmed(work, int(progress[at]))
+
+    def _work_at(self, slot: int) -> Work:
+        work = self.roll_up.works.by_slot[slot]
+        if work is None:
+            raise LookupError(f"no work in slot {slot}")
+        return work
 
     def _end_silent(self, bucket: int) -> None:
         """Fade the works whose activity has collapsed, at the bucket where it did."""
         for work, due in self.roll_up.due(bucket):
-            time_ms = (due + 1) * self.parameters.bucket_ms - 1
-            figures = {
-                "activity_per_hour": round(work.heat_at(due, self.parameters.bucket_ms), 2),
-                "peak_per_hour": round(work.peak_heat, 2),
-            }
-            data = self._work_data(work) | {"reason": "activity_collapsed", "figures": figures}
-            if work.kind == TOPIC and (work.emerging or work.confirmed):
-                self._tell_work(AlertType.FADED, work, data, time_ms)
+            row = work.row
+            if work.kind == TOPIC and (row["emerging"] or row["confirmed"]):
+                self._alerts.work_faded(work, due)
             work.fade()
-            self.roll_up.touch(work, due, open_episode=False)
-
-    def _work_data(self, work: Work) -> dict[str, Any]:
-        platform, video_id = split_video_key(work.lead)
-        data: dict[str, Any] = {"platform": platform, "platforms": sorted(work.platforms)}
-        data |= {"topic": work.title} if work.kind == TOPIC else {"video_id": video_id}
-        return data | {
-            "lead_video_id": video_id,
-            "videos": work.videos,
-            "views": work.views,
-            "stage": work.stage,
-            "route": work.route,
-            "episode": work.episode,
-        }
-
-    def _tell_work(self, kind: AlertType, work: Work, data: dict[str, Any], time_ms: int) -> None:
-        self._tell(Alert(kind, time_ms, work.work_id, str(work.episode), data))
 
     def _tell(self, alert: Alert) -> None:
+        if self._deciding_again:
+            return
         self.alerts_by_type[alert.type] += 1
         self._outputs.append(Output(ALERTS, 0, alert.subject.encode(), alert.to_bytes()))
 
@@ -375,29 +306,54 @@ class HotspotsStep:
             "sequence": sorted(self._sequence.items()),
             "partitions": self._partitions,
             "closed": self._closed,
+            "saved": self._saved,
             "published": self._published,
         }
 
-    def _load_meta(self, stored: dict[str, Any]) -> None:
+    def _load_meta(self, stored: dict[str, Any]) -> int | None:
+        """Take the position back, as of when works were saved; return how far it had decided."""
         self._through = {int(p): b for p, b in stored["through"]}
         self._sequence = {int(p): s for p, s in stored["sequence"]}
         self._partitions = stored["partitions"]
-        self._closed = stored["closed"]
-        if self._closed is not None:
-            self._passed_epoch = (self._closed + 1) // self._buckets_per_epoch - 1
+        self._closed = self._saved = stored["saved"]
+        if self._saved is not None:
+            self._passed_epoch = (self._saved + 1) // self._buckets_per_epoch - 1
         self._published = stored["published"]
+        closed: int | None = stored["closed"]
+        return closed
 
 
-def _report_key(report: StageReport) -> bytes:
-    return _REPORT + f"{report.partition}/{report.sequence}".encode()
+def _in_order_of_keys(
+    parts: Sequence[Part],
+) -> tuple[
+    list[str], npt.NDArray[np.void], dict[int, dict[str, Any]], dict[int, list[dict[str, Any]]]
+]:
+    """Return the rows of one bucket by video key: keys, REPORT[n], and by row what is rare."""
+    reports = [part.report for part in parts]
+    texts = [
+        pa.array(report.videos, pa.utf8()).take(pa.array(report.video[part.first : part.end]))
+        for part, report in zip(parts, reports, strict=True)
+    ]
+    keys = pa.chunked_array(texts, pa.utf8()).combine_chunks()
+    order = pc.sort_indices(keys)
+    index = order.to_numpy()
+    rows = np.concatenate([part.report.rows[part.first : part.end] for part in parts])
+    place = np.empty(len(index), np.int64)
+    place[index] = np.arange(len(index))
+    profiles: dict[int, dict[str, Any]] = {}
+    transitions: dict[int, list[dict[str, Any]]] = {}
+    before = 0
+    for part in parts:
+        shift = before - part.first
+        for row, profile in _within(part.report.profiles, part):
+            profiles[int(place[row + shift])] = profile
+        for row, transition in _within(part.report.transitions, part):
+            transitions.setdefault(int(place[row + shift]), []).append(transition)
+        before += part.end - part.first
+    return keys.take(order).to_pylist(), rows[index], profiles, transitions
 
 
-def _transitions_of(
-    parts: list[tuple[str, StageReport, int]],
-) -> dict[tuple[int, int], list[dict[str, Any]]]:
-    """Return the transitions of each (report, row) of one bucket."""
-    found: dict[tuple[int, int], list[dict[str, Any]]] = {}
-    for report in {id(report): report for _, report, _ in parts}.values():
-        for row, transition in report.transitions:
-            found.setdefault((id(report), row), []).append(transition)
-    return found
+def _within(said: list[tuple[int, dict[str, Any]]], part: Part) -> list[tuple[int, dict[str, Any]]]:
+    """Return what is said of the rows of one part; buckets lie one after another."""
+    first = bisect_left(said, part.first, key=itemgetter(0))
+    return said[first : bisect_left(said, part.end, lo=first, key=itemgetter(0))]

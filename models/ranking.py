@@ -5,24 +5,28 @@ inside each group the hotter first. Heat is activity per hour, the strongest sin
 data (docs/detection.md): a hand-made score of stages does not beat it.
 """
 
-from collections.abc import Iterable
 from typing import Any, Final
 
+import numpy as np
+
 from models.parameters import Parameters
-from models.works import Work
+from models.work_table import WorkTable
+from models.works import heat_at
 
 BOARD: Final = "hotspot-board"
 """Logical name of the topic that carries it."""
 
 
-def board_of(works: Iterable[Work], bucket: int, parameters: Parameters) -> dict[str, Any]:
+def board_of(works: WorkTable, bucket: int, parameters: Parameters) -> dict[str, Any]:
     """Return the board as of a bucket: at most `board_size` hotspots, JSON-ready."""
+    rows = works.rows[: len(works.by_slot)]
+    slots = np.flatnonzero(rows["confirmed"] | rows["emerging"] | (rows["stages"] > 0))
+    heats = heat_at(rows[slots], bucket, parameters.bucket_ms)
     shown = []
-    for work in works:
-        if not (work.confirmed or work.emerging or work.stages):
-            continue
-        heat = work.heat_at(bucket, parameters.bucket_ms)
-        shown.append((work.confirmed, work.emerging, heat, work))
+    for slot, heat in zip(slots.tolist(), heats.tolist(), strict=True):
+        work = works.by_slot[slot]
+        if work is not None:
+            shown.append((work.number("confirmed"), work.number("emerging"), heat, work))
     shown.sort(key=lambda s: (-s[0], -s[1], -s[2], s[3].work_id))
     hotspots = [
         {
@@ -35,11 +39,11 @@ def board_of(works: Iterable[Work], bucket: int, parameters: Parameters) -> dict
             "route": work.route,
             "state": work.state,
             "reason": work.reason or "forecast_above_alert_level",
-            "probability": round(work.probability, 4),
-            "emerging": emerging,
-            "confirmed": confirmed,
-            "videos": work.videos,
-            "views": work.views,
+            "probability": round(float(work.row["probability"]), 4),
+            "emerging": bool(emerging),
+            "confirmed": bool(confirmed),
+            "videos": work.number("videos"),
+            "views": work.number("views"),
             "platforms": sorted(work.platforms),
         }
         for rank, (confirmed, emerging, heat, work) in enumerate(

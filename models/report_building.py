@@ -1,62 +1,348 @@
-"""What `stages` tells of the buckets it decided, gathered into one message."""
+"""What `stages` tells `hotspots` of decided buckets: the videos that matter to it, and no others.
 
-import json
-from dataclasses import dataclass, field
-from typing import Any
+A video is *followed* from the bucket on in which one of these holds: it has a topic or a source
+(its growth is growth of a work), it has gone through a transition or beyond presentation, or it
+will probably reach the level. `hotspots` keeps nothing of other videos, so leaving them out changes
+no work and no alert. What a followed video had before is in the totals of its first row. Whether a
+video is followed is kept in its row, follows from the log alone, and is forgotten with the row when
+the video expires.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from models.bucket_decision import Decided
 from models.cohort_learning import EpochSummary
-from models.stage_reports import REPORT
+from models.compiled import compiled
+from models.parameters import Parameters
+from models.stage_reports import REPORT, StageReport, encode_report
 from models.transitions import Transition
 from models.video_state import VideoTable
+from models.vocabulary import Stage
 
+Ints = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.void]
 
-_SAME = (
+REPORT_BYTES_MAX: Final = 3 * 1024 * 1024
+"""Rows, keys, profiles and transitions of one message, before Arrow's frame: the message stays
+below 4 MB."""
+
+PROFILE_TOLD: Final = ("title", "creator_id", "topics", "source")
+"""What `hotspots` reads of a profile."""
+
+SUMMARIES_BESIDE_BYTES: Final = 512 * 1024
+"""Summaries of up to this size travel with the first rows, more in messages of their own."""
+
+_TEXT_OVERHEAD_BYTES: Final = 512
+"""Figures and names of one transition, or the field names of one profile, as JSON at the most
+(their longest is 430 bytes), texts aside."""
+
+_NUMBER_BYTES: Final = 24
+"""A number of a summary as JSON at the longest: 17 digits, a point, an exponent."""
+
+_BYTES_PER_CHARACTER: Final = 6
+"""A character of JSON at its longest: an escape such as `\\u001f`."""
+
+
+_ALWAYS: Final = -1
+"""Before all buckets."""
+
+_SAME: Final = (
     *("bucket", "last_ms", "age_ms", "views", "total_views", "acted", "progress"),
     *("total_progress", "episode_progress", "probability", "roles", "stage", "route", "state"),
     "episode",
 )
+"""Fields of a report that are those of a decision."""
+
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class DecidedVideos:
+    """Where all videos stand that some buckets changed, whether followed or not.
+
+    Attributes:
+        videos: Their keys.
+        last_ms: int64[n], event time of the last event of each.
+        probability: float32[n], that it reaches the level.
+    """
+
+    videos: list[str]
+    last_ms: Ints
+    probability: npt.NDArray[np.float32]
+
+
+@dataclass(slots=True)
+class _Profiles:
+    """What was known of a video before the buckets at hand, and from which of them on what is.
+
+    `told` is the position of the last that was told, -1 for none.
+    """
+
+    known: list[tuple[int, dict[str, Any]]]
+    told: int
+
+
+@compiled
+def _follow(
+    decisions: Rows,
+    rows: Rows,
+    belonging: Ints,
+    happened: Flags,
+    likely: Flags,
+    told: Flags,
+    untold: Flags,
+) -> None:
+    """Find the decisions of followed videos, and follow from each on whose video matters now.
+
+    Args:
+        decisions: bucket_decision.DECISION[n], by bucket.
+        rows: video_state.ROW[all], `followed` is changed in place.
+        belonging: int64[m, 2], bucket and slot, by bucket: from when on a video belongs somewhere.
+        happened: bool[n], where there is a transition.
+        likely: bool[n], where the level will probably be reached.
+        told: bool[n], out: the video is followed.
+        untold: bool[n], out: and its profile has not been told as it is now.
+    """
+    first = 0
+    for at in range(len(decisions)):
+        while first < len(belonging) and belonging[first, 0] <= decisions[at].bucket:
+            rows[belonging[first, 1]].followed = 1
+            first += 1
+        row = rows[decisions[at].slot]
+        if happened[at] or likely[at] or decisions[at].stage > Stage.PRESENTATION:
+            row.followed = 1
+        told[at] = row.followed
+        untold[at] = row.followed and not row.profile_told
+    for at in range(first, len(belonging)):
+        rows[belonging[at, 1]].followed = 1
 
 
 @dataclass(slots=True)
 class ReportBuilder:
-    """Collects decided buckets for one message of `video-stages`."""
+    """Collects decided buckets for messages of `video-stages`.
 
-    videos: list[str] = field(default_factory=list)
-    profiles: list[str | None] = field(default_factory=list)
+    Attributes:
+        parameters: For the probability from which on a video matters.
+        everything: Where to note all decided videos, for who writes forecasts of them; None where
+            nobody does.
+    """
+
+    parameters: Parameters
+    everything: list[DecidedVideos] | None = None
+    profiles: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     transitions: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     summaries: list[tuple[int, str, EpochSummary]] = field(default_factory=list)
     _rows: list[Rows] = field(default_factory=list)
+    _slots: list[Ints] = field(default_factory=list)
+    _keys: list[list[str]] = field(default_factory=list)
+    _described: dict[int, _Profiles] = field(default_factory=dict)
+    _belonging: list[tuple[int, int]] = field(default_factory=list)
+    _count: int = 0
+    _decided: bool = False
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self._count
 
     def __bool__(self) -> bool:
-        """Tell whether anything but progress is to be said."""
-        return bool(self.videos or self.summaries)
+        """Tell whether anything was decided or an epoch summarised."""
+        return self._decided or bool(self.summaries)
 
     def rows(self) -> Rows:
         """Return REPORT[n]."""
         return np.concatenate(self._rows) if self._rows else np.zeros(0, REPORT)
 
-    def describe(self, bucket: int, slot: int, videos: VideoTable) -> None:
-        """Note that a profile changed."""
+    @property
+    def videos(self) -> list[str]:
+        """The video key of each row."""
+        return [key for keys in self._keys for key in keys]
+
+    def describe(
+        self, bucket: int, slot: int, videos: VideoTable, profile: Mapping[str, Any]
+    ) -> None:
+        """Merge a profile into a video's, and note from which bucket on it holds.
+
+        Buckets come in order, and before the call of `add` that decides them.
+        """
+        before = (_ALWAYS, _told_of(videos.profiles.get(slot)))
+        told = 0 if videos.rows["profile_told"][slot] else -1
+        if videos.describe(slot, profile):
+            described = self._described.setdefault(slot, _Profiles([before], told))
+            known = _told_of(videos.profiles.get(slot))
+            described.known.append((bucket, known))
+            if known.get("topics") or known.get("source"):
+                self._belonging.append((bucket, slot))
 
     def add(self, videos: VideoTable, decided: Decided) -> None:
-        """Add what was decided."""
-        first = len(self.videos)
+        """Add some decided buckets, and mark in the rows of their videos what was told of them."""
         decisions = decided.decisions
+        self._decided |= bool(len(decisions))
+        if self.everything is not None:
+            keys = [videos.keys[slot] or "" for slot in decisions["slot"].tolist()]
+            probability = decisions["probability"].astype(np.float32)
+            self.everything.append(DecidedVideos(keys, decisions["last_ms"], probability))
+        told, untold = self._follow(videos, decided)
+        where = np.flatnonzero(told)
+        if len(where):
+            self._add_rows(videos, decisions[where])
+            self._tell_profiles(videos, decisions["slot"][where], np.flatnonzero(untold[where]))
+            position = np.cumsum(told) - 1 + self._count
+            self.transitions += [(int(position[t.row]), _to_dict(t)) for t in decided.transitions]
+            self._count += len(where)
+        self._described.clear()
+        self._belonging.clear()
+
+    def _follow(self, videos: VideoTable, decided: Decided) -> tuple[Flags, Flags]:
+        """Return which decisions are told, and with which of them a profile might be."""
+        decisions = decided.decisions
+        happened, told, untold = (np.zeros(len(decisions), np.bool_) for _ in range(3))
+        happened[[transition.row for transition in decided.transitions]] = True
+        # Compared in the precision of the report, as who reads it does.
+        probability = decisions["probability"].astype(np.float32)
+        likely = probability >= self.parameters.emerging_probability
+        belonging = np.array(self._belonging, np.int64).reshape(-1, 2)
+        _follow(decisions, videos.rows, belonging, happened, likely, told, untold)
+        return told, untold
+
+    def _add_rows(self, videos: VideoTable, decisions: Rows) -> None:
         report = np.zeros(len(decisions), REPORT)
         for name in _SAME:
             report[name] = decisions[name]
         report["views_per_hour"] = decisions["activity_per_hour"]
         self._rows.append(report)
-        for slot in decisions["slot"].tolist():
-            self.videos.append(videos.keys[slot] or "")
-            profile = videos.profiles.get(slot)
-            self.profiles.append(json.dumps(profile, ensure_ascii=False) if profile else None)
-        self.transitions += [(first + t.row, _to_dict(t)) for t in decided.transitions]
+        self._slots.append(decisions["slot"])
+        keys = videos.keys
+        self._keys.append([keys[slot] or "" for slot in decisions["slot"].tolist()])
+
+    def _tell_profiles(self, videos: VideoTable, slots: Ints, untold: Ints) -> None:
+        """Tell each profile with the first row of its video for which it holds.
+
+        Args:
+            videos: The partition's videos.
+            slots: int64[n], the video of each row added last.
+            untold: Rows of videos whose profile has not been told as it is now.
+        """
+        buckets = self._rows[-1]["bucket"]
+        at_once: dict[int, _Profiles] = {}
+        for row, slot in zip(untold.tolist(), slots[untold].tolist(), strict=True):
+            profiles = self._described.get(slot) or at_once.get(slot)
+            if profiles is None:
+                known = _told_of(videos.profiles.get(slot))
+                profiles = at_once[slot] = _Profiles([(_ALWAYS, known)], -1)
+            holds = max(i for i, (since, _) in enumerate(profiles.known) if since <= buckets[row])
+            if holds > profiles.told:
+                profiles.told = holds
+                if profiles.known[holds][1]:
+                    self.profiles.append((self._count + row, profiles.known[holds][1]))
+            if holds == len(profiles.known) - 1:
+                videos.rows["profile_told"][slot] = 1
+
+    def messages(self, last: StageReport) -> list[bytes]:
+        """Return what was collected as messages of bounded size, in order.
+
+        Args:
+            last: Who speaks, how far it has decided (`through_bucket`), and the sequence number of
+                the first message; its other fields are filled in here.
+
+        Returns:
+            At least one message; the last says `through_bucket`, those before it where they stand.
+        """
+        rows = self.rows()
+        ends = self._ends()
+        slots = np.concatenate(self._slots) if self._slots else np.zeros(0, np.int64)
+        keys = np.array([*self.videos, ""], object)[:-1]
+        *alone, beside = self._parts_of_summaries()
+        # They are learned when their epoch is complete, so they come before it is.
+        reports = [
+            replace(last, through_bucket=self._before_summaries(), summaries=part) for part in alone
+        ]
+        first = 0
+        for end in ends:
+            _, index, video = np.unique(slots[first:end], return_index=True, return_inverse=True)
+            # What follows begins in the bucket of the next row: those before it are complete.
+            complete = end == len(rows)
+            report = replace(
+                last,
+                through_bucket=last.through_bucket if complete else int(rows["bucket"][end]) - 1,
+                videos=keys[first:end][index].tolist(),
+                video=video.astype(np.int32),
+                rows=rows[first:end],
+                profiles=_within(self.profiles, first, end),
+                transitions=_within(self.transitions, first, end),
+                summaries=[] if first else beside,
+            )
+            reports.append(report)
+            first = end
+        return [
+            encode_report(replace(report, sequence=last.sequence + number))
+            for number, report in enumerate(reports)
+        ]
+
+    def _parts_of_summaries(self) -> list[list[tuple[int, str, EpochSummary]]]:
+        """Return the summaries in parts, all but the last for messages of their own."""
+        parts: list[list[tuple[int, str, EpochSummary]]] = [[]]
+        size = 0
+        for told in self.summaries:
+            more = told[2].stored_numbers() * _NUMBER_BYTES + _TEXT_OVERHEAD_BYTES
+            more += _BYTES_PER_CHARACTER * len(told[1])
+            if parts[-1] and size + more > REPORT_BYTES_MAX:
+                parts.append([])
+                size = 0
+            parts[-1].append(told)
+            size += more
+        return parts if size <= SUMMARIES_BESIDE_BYTES else [*parts, []]
+
+    def _before_summaries(self) -> int:
+        """Return the bucket before all that is told here: nothing since then is complete."""
+        epoch = min(epoch for epoch, _, _ in self.summaries)
+        first = epoch * (self.parameters.epoch_ms // self.parameters.bucket_ms)
+        if self._rows:
+            # An epoch in which videos only fell silent has rows and no summary.
+            first = min(first, int(self._rows[0]["bucket"][0]))
+        return first - 1
+
+    def _ends(self) -> list[int]:
+        """Return after how many rows each message ends, the last included."""
+        lengths = [len(key.encode()) for keys in self._keys for key in keys]
+        size = np.array(lengths, np.int64) + REPORT.itemsize + np.dtype(np.int32).itemsize
+        for row, rare in (*self.profiles, *self.transitions):
+            size[row] += _TEXT_OVERHEAD_BYTES + _BYTES_PER_CHARACTER * _characters(rare)
+        reached = np.cumsum(size)
+        ends: list[int] = []
+        first = 0
+        while True:
+            before = int(reached[first - 1]) if first else 0
+            end = int(np.searchsorted(reached, before + REPORT_BYTES_MAX, side="right"))
+            end = max(end, first + 1)
+            if end >= len(reached):
+                return [*ends, len(reached)]
+            ends.append(end)
+            first = end
+
+
+def _told_of(profile: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what `hotspots` reads of a profile."""
+    return {name: profile[name] for name in PROFILE_TOLD if name in profile} if profile else {}
+
+
+def _characters(value: object) -> int:
+    """Return how many characters the texts inside a JSON-ready value have."""
+    if isinstance(value, str):
+        return len(value)
+    if isinstance(value, dict):
+        return sum(map(_characters, value.values()))
+    return sum(map(_characters, value)) if isinstance(value, list) else 0
+
+
+def _within(
+    said: list[tuple[int, dict[str, Any]]], first: int, end: int
+) -> list[tuple[int, dict[str, Any]]]:
+    return [(row - first, what) for row, what in said if first <= row < end]
 
 
 def _to_dict(transition: Transition) -> dict[str, Any]:

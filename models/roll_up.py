@@ -1,240 +1,372 @@
-"""From videos to works: which works a video counts for, and what each bucket brings to them."""
+"""From videos to works: what each decided bucket brings to the works that its videos count for.
 
-import json
-import math
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+Videos are taken in the order of their keys. A compiled loop takes row after row for as long as
+nothing but numbers changes, and hands back where there is something to know or to tell: a video
+that is new or belongs elsewhere now, a work that does not exist yet, a transition, a forecast.
+"""
+
+import heapq
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
+from models.blocks import BLOCK_SHIFT
+from models.compiled import compiled
 from models.identity import split_video_key
 from models.parameters import Parameters
-from models.stage_reports import StageReport
-from models.transitions import ACTIVITY_HALF_LIFE_MS, COLLAPSE
-from models.works import TOPIC, VIDEO, Work
+from models.tracked_videos import NO_WORK, TrackedVideo, TrackedVideos
+from models.vocabulary import Stage
+from models.work_table import WorkTable
+from models.works import GROWTH, LAYOUT_VERSION, NOT_DUE, VIDEO, Work, grow, set_due
+
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+Rows = npt.NDArray[np.void]
 
 MOST_WORKS: Final = 200_000
 """Works held at once; a named limit, since topics are free text. Beyond it new topics wait until
 old ones expire, and only videos that the monitor has something to say about become works."""
 
-DEEPEST_DERIVATION: Final = 8
-"""A derivative of a derivative still counts for the first work; chains longer than this, or in a
-ring, are cut."""
+_WORK_NAMES: Final = b"w/"
+_WORK_BLOCK: Final = b"wb/"
+_VIDEO_WORDS: Final = b"t/"
+_VIDEO_BLOCK: Final = b"tb/"
 
-_WORK: Final = b"w/"
-_VIDEO: Final = b"t/"
+_VIEWS, _PROGRESS, _FIRST_SIGNAL = range(3)
 
 
-@dataclass(slots=True)
-class TrackedVideo:
-    """A video that counts for a work.
+@compiled
+def _count_row(
+    told: Any,  # noqa: ANN401 - one record of REPORT, which numpy cannot name
+    slot: int,
+    tracked: Rows,
+    first: Ints,
+    count: Ints,
+    name: Ints,
+    work_of: Ints,
+    works: Rows,
+    growth: Ints,
+    growing: Flags,
+    dirty_tracked: Flags,
+    dirty_works: Flags,
+) -> None:
+    """Let one video's row of a report count for the video and for its works."""
+    tracked[slot]["views"] = told["total_views"]
+    tracked[slot]["last_bucket"] = told["bucket"]
+    dirty_tracked[slot >> BLOCK_SHIFT] = True
+    for link in range(first[slot], first[slot] + count[slot]):
+        work_slot = work_of[name[link]]
+        if work_slot < 0:
+            continue
+        work = works[work_slot]
+        dirty_works[work_slot >> BLOCK_SHIFT] = True
+        growing[work_slot] = True
+        work["last_ms"] = max(work["last_ms"], told["last_ms"])
+        work["roles"] |= told["roles"]
+        if told["total_views"] >= work["lead_views"]:
+            work["lead"] = slot
+            work["lead_views"] = told["total_views"]
+        growth[work_slot, _VIEWS] += told["views"]
+        growth[work_slot, _PROGRESS] += told["progress"]
+        for signal in range(GROWTH - _FIRST_SIGNAL):
+            growth[work_slot, _FIRST_SIGNAL + signal] += told["acted"][signal]
 
-    Attributes:
-        video: Its key.
-        title, creator_id: For people.
-        topics: Its own topics.
-        source: Key of the video it was made from, or an empty string.
-        views: Exposures so far.
-        emerging: Whether `hotspot.emerging` was told in this episode.
-        counted: Ids of the works whose `videos` it is among.
-        last_bucket: Its last activity.
+
+@compiled
+def _count_rows(
+    begin: int,
+    report: Rows,
+    slots: Ints,
+    special: Flags,
+    threshold: float,
+    has_room: bool,
+    seen: Flags,
+    tracked: Rows,
+    first: Ints,
+    count: Ints,
+    name: Ints,
+    work_of: Ints,
+    works: Rows,
+    growth: Ints,
+    growing: Flags,
+    dirty_tracked: Flags,
+    dirty_works: Flags,
+) -> int:
+    """Count rows from `begin` on; return where more than counting is due, or the end.
+
+    Args:
+        begin: The first row.
+        report: REPORT[n], the rows of one bucket.
+        slots: int64[n], the tracked video of each row, -1 where there is none.
+        special: bool[n], rows to hand back.
+        threshold: The probability from which on a video is handed back, once in an episode.
+        has_room: Whether works that do not exist can be made.
+        seen: tracked_videos.Links.seen.
+        tracked: tracked_videos.TRACKED[all].
+        first: tracked_videos.Links.first.
+        count: tracked_videos.Links.count.
+        name: tracked_videos.Links.name.
+        work_of: tracked_videos.Links.work.
+        works: work_table.WorkTable.rows.
+        growth: work_table.WorkTable.growth.
+        growing: work_table.WorkTable.growing.
+        dirty_tracked: bool[blocks], set where a video changes.
+        dirty_works: bool[blocks], set where a work changes.
     """
-
-    video: str
-    title: str = ""
-    creator_id: str = ""
-    topics: list[str] = field(default_factory=list)
-    source: str = ""
-    views: int = 0
-    emerging: bool = False
-    counted: list[str] = field(default_factory=list)
-    last_bucket: int = -1
-
-
-@dataclass(slots=True)
-class _Growth:
-    views: int = 0
-    progress: int = 0
-    acted: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
+    for row in range(begin, len(report)):
+        slot = slots[row]
+        if special[row]:
+            return row
+        if slot < 0:
+            continue
+        if report[row]["probability"] >= threshold and not tracked[slot]["emerging"]:
+            return row
+        for link in range(first[slot], first[slot] + count[slot]):
+            missing = work_of[name[link]] < 0
+            if (missing and has_room) or (not missing and not seen[link]):
+                return row
+        _count_row(
+            report[row], slot, tracked, first, count, name, work_of, works, growth, growing,
+            dirty_tracked, dirty_works,
+        )  # fmt: skip
+    return len(report)
 
 
 class RollUp:
-    """All works and the videos that count for them."""
+    """All works and the videos that count for them.
 
-    def __init__(self, bucket_ms: int) -> None:
-        self._bucket_ms = bucket_ms
-        self.works: dict[str, Work] = {}
-        self.tracked: dict[str, TrackedVideo] = {}
-        self._due: dict[str, int] = {}
-        self._growth: dict[str, _Growth] = {}
-        self._dirty_works: set[str] = set()
-        self._dirty_videos: set[str] = set()
+    Attributes:
+        works: The works.
+        tracked: The videos.
+    """
 
-    # -- videos -------------------------------------------------------------------------------
+    def __init__(self, parameters: Parameters) -> None:
+        self._parameters = parameters
+        self._bucket_ms = parameters.bucket_ms
+        self.works = WorkTable()
+        self.tracked = TrackedVideos()
+        self._next_due = NOT_DUE
 
-    def add(self, video: str, report: StageReport, row: int, *, worth: bool) -> TrackedVideo | None:
-        """Take in one video of the bucket being decided.
+    # -- one bucket ---------------------------------------------------------------------------
+
+    def add(
+        self,
+        keys: Sequence[str],
+        rows: Rows,
+        profiles: Mapping[int, Mapping[str, Any]],
+        happened: AbstractSet[int],
+    ) -> Iterator[tuple[int, TrackedVideo]]:
+        """Take in the videos of the bucket being decided, and yield those to look at on the way.
 
         Args:
-            video: Its key.
-            report: The report it stands in, at `row`.
-            row: Its index.
-            worth: Whether it deserves a work of its own when it belongs to none.
+            keys: Their keys, in order.
+            rows: REPORT[n], their numbers.
+            profiles: By row, what is newly known of a video.
+            happened: Rows with a transition.
 
-        Returns:
-            The tracked video, or None when nothing is kept of it.
+        Yields:
+            Row and video where a transition happened, or where the probability suffices for an
+            alert and none was told in this episode; what came before has been counted.
         """
-        text = report.profiles[row]
-        profile = json.loads(text) if text else {}
-        tracked = self.tracked.get(video)
-        if tracked is None:
-            if not (worth or profile.get("topics") or profile.get("source")):
-                return None
-            tracked = self.tracked[video] = TrackedVideo(video)
-        tracked.title = profile.get("title", tracked.title)
-        tracked.creator_id = profile.get("creator_id", tracked.creator_id)
-        tracked.topics = profile.get("topics", tracked.topics)
-        tracked.source = profile.get("source", tracked.source)
-        numbers = report.rows[row]
-        tracked.views = int(numbers["total_views"])
-        tracked.last_bucket = int(numbers["bucket"])
-        self._dirty_videos.add(video)
-        for work_id in self._work_ids(tracked):
-            self._count(work_id, tracked, numbers)
-        return tracked
+        slots = self.tracked.slots(keys)
+        # Compared as the row holds it, in single precision: the same rule as in report_building.
+        likely = rows["probability"] >= self._parameters.emerging_probability
+        worth = (rows["stage"] > Stage.PRESENTATION) | likely
+        special = (slots < 0) & worth
+        special[[*profiles, *happened]] = True
+        row = 0
+        while (row := self._count(row, rows, slots, special)) < len(rows):
+            tracked = self.tracked.by_slot[slots[row]] if slots[row] >= 0 else None
+            profile = profiles.get(row, {})
+            if tracked is None:
+                belongs = profile.get("topics") or profile.get("source")
+                if not (belongs or worth[row] or row in happened):
+                    row += 1
+                    continue
+                tracked = self.tracked.add(keys[row])
+                # A video that fell silent in the bucket of its last visit has two rows of it.
+                slots[row : bisect_right(keys, keys[row], row)] = tracked.slot
+                self.tracked.describe(tracked, profile)
+                self.tracked.relink([tracked.video])
+            elif profile and self.tracked.describe(tracked, profile):
+                self.tracked.relink([tracked.video])
+            self._open_works(tracked, rows[row])
+            self._count_one(row, rows, tracked.slot)
+            if row in happened or likely[row]:
+                yield row, tracked
+            row += 1
+
+    def _count(self, begin: int, rows: Rows, slots: Ints, special: Flags) -> int:
+        links, works, tracked = self.tracked.links, self.works, self.tracked
+        return _count_rows(
+            begin, rows, slots, special, self._parameters.emerging_probability,
+            len(works) < MOST_WORKS, links.seen, tracked.rows, links.first, links.count,
+            links.name, links.work, works.rows, works.growth, works.growing,
+            tracked.dirty.flags, works.dirty.flags,
+        )  # fmt: skip
+
+    def _count_one(self, row: int, rows: Rows, slot: int) -> None:
+        links, works, tracked = self.tracked.links, self.works, self.tracked
+        _count_row(
+            rows[row], slot, tracked.rows, links.first, links.count, links.name, links.work,
+            works.rows, works.growth, works.growing, tracked.dirty.flags, works.dirty.flags,
+        )  # fmt: skip
+
+    def _open_works(self, tracked: TrackedVideo, told: np.void) -> None:
+        """Make the works of a video where there is room, and let each know of the video."""
+        links = self.tracked.links
+        first = int(links.first[tracked.slot])
+        for position, work_id in enumerate(tracked.works):
+            if links.seen[first + position] and links.work[links.name[first + position]] != NO_WORK:
+                continue
+            work = self.works.by_id.get(work_id)
+            if work is None:
+                if len(self.works) >= MOST_WORKS:
+                    continue
+                work = self._new_work(work_id, tracked, told)
+            if work_id not in tracked.counted:
+                work.row["videos"] += 1
+                self.tracked.note_seen(tracked, position)
+            platform = split_video_key(tracked.video)[0]
+            if platform not in work.platforms:
+                work.platforms.append(platform)
+            self.works.touch(work)
+
+    def _new_work(self, work_id: str, tracked: TrackedVideo, told: np.void) -> Work:
+        kind, _, name = work_id.partition(":")
+        work = self.works.add(work_id, tracked.title if kind == VIDEO else name)
+        row = work.row
+        row["topical"] = kind != VIDEO
+        row["first_ms"] = row["episode_ms"] = told["last_ms"] - told["age_ms"]
+        if kind == VIDEO:
+            # It becomes a work only now that there is something to say; what it had counts.
+            row["views"] = told["total_views"] - told["views"]
+            row["progress"] = told["total_progress"] - told["progress"]
+        self.tracked.links.work[self.tracked.links.number(work_id)] = work.slot
+        return work
 
     def works_of(self, tracked: TrackedVideo) -> list[Work]:
         """Return the works a video counts for."""
-        ids = self._work_ids(tracked)
-        return [self.works[work_id] for work_id in ids if work_id in self.works]
+        by_id = self.works.by_id
+        return [by_id[work_id] for work_id in tracked.works if work_id in by_id]
 
-    def _work_ids(self, tracked: TrackedVideo) -> list[str]:
-        origin = tracked
-        for _ in range(DEEPEST_DERIVATION):
-            if origin.topics or origin.source not in self.tracked:
-                break
-            origin = self.tracked[origin.source]
-        if origin.topics:
-            return [f"topic:{topic}" for topic in origin.topics]
-        return [f"video:{shown(origin.source or origin.video)}"]
+    def told_emerging(self, tracked: TrackedVideo, *, emerging: bool) -> None:
+        """Note whether `hotspot.emerging` has been told of a video in this episode."""
+        self.tracked.rows["emerging"][tracked.slot] = emerging
+        self.tracked.touch(tracked)
 
-    def _count(self, work_id: str, tracked: TrackedVideo, numbers: np.void) -> None:
-        last_ms, age_ms = int(numbers["last_ms"]), int(numbers["age_ms"])
-        work = self.works.get(work_id)
-        views, progress = int(numbers["views"]), int(numbers["progress"])
-        if work is None:
-            if len(self.works) >= MOST_WORKS:
-                return
-            kind = TOPIC if work_id.startswith("topic:") else VIDEO
-            title = work_id.removeprefix("topic:") if kind == TOPIC else tracked.title
-            work = self.works[work_id] = Work(
-                work_id, kind, title, last_ms - age_ms, last_ms - age_ms
-            )
-            if kind == VIDEO:
-                # It becomes a work only now that there is something to say; what it had counts.
-                work.views = int(numbers["total_views"]) - views
-                work.progress = int(numbers["total_progress"]) - progress
-        if work_id not in tracked.counted:
-            tracked.counted.append(work_id)
-            work.videos += 1
-        platform = split_video_key(tracked.video)[0]
-        if platform not in work.platforms:
-            work.platforms.append(platform)
-        work.last_ms = max(work.last_ms, last_ms)
-        work.roles |= int(numbers["roles"])
-        if tracked.views >= work.lead_views:
-            work.lead, work.lead_views = tracked.video, tracked.views
-        growth = self._growth.setdefault(work_id, _Growth())
-        growth.views += views
-        growth.progress += progress
-        acted = numbers["acted"].tolist()
-        growth.acted = [have + more for have, more in zip(growth.acted, acted, strict=True)]
+    def grow(self, bucket: int) -> Ints:
+        """Let the works grow by what the bucket brought, and return the slots of those that did."""
+        works = self.works
+        slots = np.flatnonzero(works.growing)
+        works.growing[slots] = False
+        grow(works.rows, slots, works.growth, bucket, self._bucket_ms)
+        return slots
 
-    # -- works --------------------------------------------------------------------------------
+    # -- time that passes ---------------------------------------------------------------------
 
-    def grow(self, bucket: int) -> list[Work]:
-        """Let the works grow by what the bucket brought, and return them in a fixed order."""
-        grown = []
-        for work_id in sorted(self._growth):
-            work, growth = self.works[work_id], self._growth[work_id]
-            work.grow(bucket, self._bucket_ms, growth.views, growth.progress, growth.acted)
-            grown.append(work)
-        self._growth.clear()
-        return grown
-
-    def touch(self, work: Work, bucket: int, *, open_episode: bool) -> None:
-        """Note that a work changed, and when its activity will have collapsed in silence."""
-        self._dirty_works.add(work.work_id)
-        if not open_episode:
-            self._due.pop(work.work_id, None)
-            return
-        share = work.heat / (COLLAPSE * work.peak_heat) if work.peak_heat else 1.0
-        halvings = max(math.log2(share), 0.0) if share > 0 else 0.0
-        wait = int(halvings * ACTIVITY_HALF_LIFE_MS / self._bucket_ms) + 1
-        self._due[work.work_id] = max(bucket, work.last_bucket) + wait
+    def watch(self, slots: Ints, bucket: int) -> None:
+        """Note of works that changed when their activity will have collapsed in silence."""
+        earliest = set_due(self.works.rows, slots, bucket, self._bucket_ms)
+        self._next_due = min(self._next_due, earliest)
+        self.works.dirty.flags[slots >> BLOCK_SHIFT] = True
 
     def due(self, bucket: int) -> Iterator[tuple[Work, int]]:
         """Yield the works whose activity has collapsed by a bucket, in the order it did."""
-        while self._due:
-            due, work_id = min((at, work_id) for work_id, at in self._due.items())
-            if due > bucket:
-                return
-            work = self.works[work_id]
+        if bucket < self._next_due:
+            return
+        waiting = self.works.due(bucket)
+        heapq.heapify(waiting)
+        while waiting:
+            due, work_id = heapq.heappop(waiting)
+            work = self.works.by_id[work_id]
             if work.collapsed(due, self._bucket_ms):
+                work.row["due_bucket"] = NOT_DUE
                 yield work, due
-                self._due.pop(work_id, None)
             else:
-                self._due[work_id] = due + 1
+                # Rounding may bring a work up a moment before its collapse.
+                work.row["due_bucket"] = due + 1
+                if due + 1 <= bucket:
+                    heapq.heappush(waiting, (due + 1, work_id))
+            self.works.touch(work)
+        self._next_due = self.works.next_due()
 
-    def expire(self, epoch: int, parameters: Parameters) -> None:
+    def expire(self, epoch: int) -> None:
         """Forget works and videos without activity for `expire_after_ms` of event time."""
-        now = (epoch + 1) * parameters.epoch_ms
-        before = (now - parameters.expire_after_ms) // parameters.bucket_ms
-        for video in [v for v, t in self.tracked.items() if 0 <= t.last_bucket < before]:
-            del self.tracked[video]
-            self._dirty_videos.add(video)
-        for work_id in [w for w, work in self.works.items() if 0 <= work.last_bucket < before]:
-            del self.works[work_id]
-            self._due.pop(work_id, None)
-            self._dirty_works.add(work_id)
+        parameters = self._parameters
+        now_ms = (epoch + 1) * parameters.epoch_ms
+        before = (now_ms - parameters.expire_after_ms) // parameters.bucket_ms
+        works, tracked = self.works, self.tracked
+        videos = tracked.silent(before)
+        if len(videos):
+            led = np.isin(works.rows["lead"][: len(works.by_slot)], videos)
+            for slot in np.flatnonzero(led).tolist():
+                work = works.by_slot[slot]
+                if work is not None:
+                    work.former_lead = self.lead_of(work)
+                    work.row["lead"] = NO_WORK
+                    works.touch(work)
+            tracked.remove(videos)
+        silent = works.silent(before)
+        for work_id in works.remove(silent):
+            tracked.links.work[tracked.links.number(work_id)] = NO_WORK
+        if len(videos) or len(silent):
+            tracked.links.drop_unused()
+
+    def lead_of(self, work: Work) -> str:
+        """Return the key of a work's most viewed video."""
+        slot = work.number("lead")
+        video = self.tracked.by_slot[slot] if slot >= 0 else None
+        return work.former_lead if video is None else video.video
 
     # -- the changelog ------------------------------------------------------------------------
 
     def take_dirty(self) -> Iterator[tuple[bytes, bytes | None]]:
         """Yield key and value of everything that changed since the last call."""
-        for work_id in sorted(self._dirty_works):
-            work = self.works.get(work_id)
-            stored = None
-            if work is not None:
-                stored = json.dumps([work.to_dict(), self._due.get(work_id)]).encode()
-            yield _WORK + work_id.encode(), stored
-        for video in sorted(self._dirty_videos):
-            tracked = self.tracked.get(video)
-            stored = None if tracked is None else json.dumps(asdict(tracked)).encode()
-            yield _VIDEO + video.encode(), stored
-        self._dirty_works.clear()
-        self._dirty_videos.clear()
+        for names, words in (
+            (_WORK_NAMES, self.works.take_names()),
+            (_VIDEO_WORDS, self.tracked.take_words()),
+        ):
+            for name, stored in words:
+                yield names + name.encode(), stored
+        for prefix, blocks in (
+            (_WORK_BLOCK, self.works.take_blocks()),
+            (_VIDEO_BLOCK, self.tracked.take_blocks()),
+        ):
+            for number, block in blocks:
+                yield prefix + str(number).encode(), bytes([LAYOUT_VERSION]) + block
 
     def load(self, key: bytes, value: bytes) -> None:
-        """Take one record back.
+        """Take one record back; `recovered` follows the last.
 
         Raises:
-            ValueError: The key is of no kind that is known.
+            ValueError: The key is of no kind that is known, or its layout of another version.
         """
-        content: Any = json.loads(value)
-        if key.startswith(_WORK):
-            work = Work.from_dict(content[0])
-            self.works[work.work_id] = work
-            if content[1] is not None:
-                self._due[work.work_id] = content[1]
-        elif key.startswith(_VIDEO):
-            self.tracked[content["video"]] = TrackedVideo(**content)
+        kind, _, name = key.partition(b"/")
+        if kind + b"/" in (_WORK_BLOCK, _VIDEO_BLOCK):
+            if value[:1] != bytes([LAYOUT_VERSION]):
+                raise ValueError(
+                    f"works of version {value[:1].hex()}; this program reads "
+                    f"{LAYOUT_VERSION}: start with a new HOTSPOTS_APP_ID"
+                )
+            table = self.works if kind + b"/" == _WORK_BLOCK else self.tracked
+            table.load_block(int(name), value[1:])
+        elif kind + b"/" == _WORK_NAMES:
+            self.works.load_names(name.decode(), value)
+        elif kind + b"/" == _VIDEO_WORDS:
+            self.tracked.load_words(name.decode(), value)
         else:
             raise ValueError(f"unknown key {key!r}")
 
-
-def shown(video: str) -> str:
-    """Return a video key as people write it: `platform/video_id`."""
-    platform, video_id = split_video_key(video)
-    return f"{platform}/{video_id}"
+    def recovered(self) -> None:
+        """Finish recovery: works and videos find each other again."""
+        self.works.recovered()
+        self.tracked.recovered()
+        links = self.tracked.links
+        for work_id, work in self.works.by_id.items():
+            links.work[links.number(work_id)] = work.slot
+        self._next_due = self.works.next_due()

@@ -1,9 +1,10 @@
 """The wire format of `video-stages`: what a partition of `stages` decided, bucket by bucket.
 
-One message = one Arrow IPC stream with one record batch: a row for every video that a decided
-bucket changed, in order of bucket. Its metadata says through which bucket the partition has
-decided (everything up to it, empty buckets included), and carries the cohort summaries of epochs
-that ended.
+One message = one Arrow IPC stream with one record batch: a row for every video that `hotspots`
+follows and that a decided bucket changed, in order of bucket. Its metadata says through which
+bucket the partition has decided (everything up to it, empty buckets included), and carries what is
+rare: profiles where they changed, transitions, and the cohort summaries of epochs that ended. A
+bucket may be spread over several messages; it is complete with the one that reaches through it.
 """
 
 import json
@@ -17,7 +18,7 @@ import pyarrow as pa
 from models.cohort_learning import EpochSummary
 from models.cohorts import SIGNALS
 
-VERSION: Final = 1
+VERSION: Final = 2
 _KEY: Final = b"hotspots"
 
 REPORT: Final = np.dtype(
@@ -54,11 +55,12 @@ class StageReport:
     Attributes:
         partition: The partition that speaks, of `partitions`.
         sequence: 0, 1, 2, ...: a hole would be lost decisions.
-        through_bucket: The last bucket decided.
+        through_bucket: The last bucket decided, all of whose rows have been told.
         high_ms: Greatest event time seen.
-        videos: Video keys of the rows.
-        rows: REPORT[n].
-        profiles: For each row the JSON text of the video's profile, or None when it has none.
+        videos: Different video keys.
+        video: int32[n], the position of each row's video in `videos`.
+        rows: REPORT[n], in order of bucket.
+        profiles: (row, profile) where it is new or has changed: it holds from that row on.
         transitions: (row, JSON-ready transition) in order.
         summaries: (epoch, platform, summary) of epochs that ended.
     """
@@ -69,10 +71,17 @@ class StageReport:
     through_bucket: int
     high_ms: int
     videos: list[str]
+    video: npt.NDArray[np.int32]
     rows: npt.NDArray[np.void]
-    profiles: list[str | None]
+    profiles: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     transitions: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     summaries: list[tuple[int, str, EpochSummary]] = field(default_factory=list)
+
+    @property
+    def last_bucket(self) -> int:
+        """The last bucket that it has anything to say about."""
+        last = int(self.rows["bucket"][-1]) if len(self.rows) else self.through_bucket
+        return max(self.through_bucket, last)
 
 
 def encode_report(report: StageReport) -> bytes:
@@ -84,12 +93,14 @@ def encode_report(report: StageReport) -> bytes:
         "sequence": report.sequence,
         "through_bucket": report.through_bucket,
         "high_ms": report.high_ms,
+        "profiles": report.profiles,
         "transitions": report.transitions,
         "summaries": [(epoch, name, s.to_dict()) for epoch, name, s in report.summaries],
     }
     columns = [
-        pa.array(report.videos, pa.utf8()).dictionary_encode(),
-        pa.array(report.profiles, pa.utf8()).dictionary_encode(),
+        pa.DictionaryArray.from_arrays(
+            pa.array(report.video, pa.int32()), pa.array(report.videos, pa.utf8())
+        ),
         pa.FixedSizeBinaryArray.from_buffers(
             pa.binary(REPORT.itemsize),
             len(report.rows),
@@ -97,7 +108,7 @@ def encode_report(report: StageReport) -> bytes:
         ),
     ]
     schema = pa.schema(
-        [pa.field(n, c.type) for n, c in zip(("video", "profile", "row"), columns, strict=True)],
+        [pa.field(n, c.type) for n, c in zip(("video", "row"), columns, strict=True)],
         metadata={_KEY: json.dumps(metadata, ensure_ascii=False).encode()},
     )
     sink = pa.BufferOutputStream()
@@ -149,15 +160,18 @@ def _report_of(metadata: dict[str, Any], batch: Any) -> StageReport:  # noqa: AN
         raise ValueError(f"rows of {column.type.byte_width} bytes, not {REPORT.itemsize}")
     data = column.buffers()[1]
     rows = np.frombuffer(data, REPORT, count=len(column)) if len(column) else np.zeros(0, REPORT)
+    if (np.diff(rows["bucket"]) < 0).any():
+        raise ValueError("rows out of order")
     return StageReport(
         partition=metadata["partition"],
         partitions=metadata["partitions"],
         sequence=metadata["sequence"],
         through_bucket=metadata["through_bucket"],
         high_ms=metadata["high_ms"],
-        videos=batch.column("video").to_pylist(),
+        videos=batch.column("video").dictionary.to_pylist(),
+        video=batch.column("video").indices.to_numpy(zero_copy_only=False),
         rows=rows,
-        profiles=batch.column("profile").to_pylist(),
+        profiles=[(row, profile) for row, profile in metadata["profiles"]],
         transitions=[(row, transition) for row, transition in metadata["transitions"]],
         summaries=[
             (epoch, name, EpochSummary.from_dict(stored))

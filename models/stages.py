@@ -26,8 +26,8 @@ from models.cohorts import CohortVersion
 from models.event_time import NEVER_MS, ClockState, SourceClocks
 from models.parameters import DAY_MS, Parameters
 from models.recent_ids import RecentIds
-from models.report_building import ReportBuilder
-from models.stage_reports import StageReport, encode_report
+from models.report_building import DecidedVideos, ReportBuilder
+from models.stage_reports import REPORT, StageReport
 from models.steps import Chunk, Cut, Output
 from models.transitions import RULES, VISIT_MS
 from models.undecided import Undecided, assigned_bucket
@@ -72,6 +72,7 @@ class StagesStep:
         self.counters = StageCounters()
         self.clocks = SourceClocks(parameters.bucket_ms, parameters.allowed_lateness_ms)
         self.videos = VideoTable()
+        self.decided_videos: list[DecidedVideos] | None = None
         self._undecided = Undecided()
         self._recent = RecentIds(-(-parameters.repeat_window_ms // parameters.bucket_ms))
         self._saved_clocks = SourceClocks(parameters.bucket_ms, parameters.allowed_lateness_ms)
@@ -249,7 +250,7 @@ class StagesStep:
         closed = self.clocks.closed_bucket
         if closed is None or (self._decided_bucket is not None and closed <= self._decided_bucket):
             return
-        report = ReportBuilder()
+        report = ReportBuilder(self.parameters, self.decided_videos)
         self._held = False
         through = closed
         while (bucket := self._next_bucket()) is not None and bucket <= closed:
@@ -292,8 +293,7 @@ class StagesStep:
     def _decide_through(self, last: int, version: CohortVersion, report: ReportBuilder) -> None:
         """Decide the undecided buckets of one epoch up to `last`."""
         for profile in self._undecided.profiles(last):
-            if self.videos.describe(profile.slot, json.loads(profile.text)):
-                report.describe(profile.bucket, profile.slot, self.videos)
+            report.describe(profile.bucket, profile.slot, self.videos, json.loads(profile.text))
         cohorts = self._cohorts
         if (
             cohorts is None
@@ -328,21 +328,20 @@ class StagesStep:
 
     def _emit(self, report: ReportBuilder) -> None:
         assert self._decided_bucket is not None  # noqa: S101 - set by the only caller
-        message = StageReport(
+        last = StageReport(
             partition=self.partition,
             partitions=self.parameters.partitions,
             sequence=self._sequence,
             through_bucket=self._decided_bucket,
             high_ms=self.clocks.high_ms,
-            videos=report.videos,
-            rows=report.rows(),
-            profiles=report.profiles,
-            transitions=report.transitions,
-            summaries=report.summaries,
+            videos=[],
+            video=np.zeros(0, np.int32),
+            rows=np.zeros(0, REPORT),
         )
-        self._sequence += 1
+        messages = report.messages(last)
+        self._sequence += len(messages)
         self._meta_dirty = True
-        self._outputs.append(Output(VIDEO_STAGES, 0, None, encode_report(message)))
+        self._outputs += [Output(VIDEO_STAGES, 0, None, message) for message in messages]
 
     # -- the changelog ------------------------------------------------------------------------
 

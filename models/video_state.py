@@ -280,8 +280,6 @@ class VideoTable:
             known["topics"] = topics[:MOST_TOPICS]
         if known == before:
             return False
-        if topics or known.get("source"):
-            self.rows["followed"][slot] = 1
         self.rows["profile_told"][slot] = 0
         self.dirty[slot] = True
         return True

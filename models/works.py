@@ -3,15 +3,22 @@
 A cultural hotspot is a work or a topic, not one file (design section 2). A video counts for each of
 its topics; without topics it counts for the works of the video it was made from; without either it
 is a work by itself.
+
+Numbers are columns, so that all works that a bucket has let grow are brought forward at once; a
+`Work` is a view of one of them, for the few of which there is something to decide.
 """
 
-from dataclasses import asdict, dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
+import numpy as np
+import numpy.typing as npt
+
+from models.cohorts import SIGNALS
+from models.compiled import compiled
 from models.forecast import FAST_HALF_LIFE_MS, SLOW_HALF_LIFE_MS
 from models.parameters import HOUR_MS
 from models.transitions import ACTIVITY_HALF_LIFE_MS, COLLAPSE, RETURN
-from models.vocabulary import Stage
+from models.vocabulary import Route, Stage, State
 
 TOPIC: Final = "topic"
 VIDEO: Final = "video"
@@ -20,144 +27,278 @@ DEPTH_STAGES: Final = (Stage.JUDGMENT, Stage.INTERACTION, Stage.DIFFUSION)
 """A hotspot has been judged, discussed and carried on: reach without depth is only reach (seed 000,
 section 3.1: deep value is stimulated in interaction, then enlarged by diffusion)."""
 
+_DEPTH: Final = sum(1 << stage for stage in DEPTH_STAGES)
 
-@dataclass(slots=True)
-class Work:
-    """Everything known about one work or topic.
+NOT_DUE: Final = np.iinfo(np.int64).max
+"""No bucket calls for a look at the work by itself."""
 
-    Attributes:
-        work_id: `topic:NAME`, or `video:PLATFORM/ID`.
-        kind: TOPIC or VIDEO.
-        title: A name for people.
-        first_ms, last_ms: Event time of its first and last activity.
-        episode_ms: When its episode began: at first, or when the one before faded.
-        last_bucket: The last bucket it was active in.
-        views: Exposures of all its videos.
-        progress: Events of the level's action of all its videos; progress_before_episode of it
-            belongs to episodes that ended.
-        acted: Events per signal.
-        videos: How many videos count for it.
-        platforms: Where they are.
-        roles: Bit mask of who took part.
-        pace_fast_per_hour, pace_slow_per_hour: Paces of the level's action.
-        heat: Activity per hour, smoothed; peak_heat its greatest value in this episode, trough_heat
-            its least since the last one ended.
-        resting: Whether an episode has ended and none has begun.
-        stages: Stages its videos have entered in this episode.
-        stage, route, state, reason: Those of its latest transition.
-        probability: That it reaches the level.
-        emerging, confirmed: What has been told in this episode.
-        episode: Counts up when it has faded.
-        lead, lead_views: Its most viewed video.
+NOBODY: Final = -1
+"""Stands for a slot where there is none."""
+
+WORK: Final = np.dtype(
+    [
+        ("first_ms", np.int64),
+        ("last_ms", np.int64),
+        ("episode_ms", np.int64),
+        ("last_bucket", np.int64),
+        ("due_bucket", np.int64),
+        ("views", np.int64),
+        ("acted", np.int64, (SIGNALS,)),
+        ("progress", np.int64),
+        ("progress_before_episode", np.int64),
+        ("lead_views", np.int64),
+        ("roles", np.int64),
+        ("pace_fast_per_hour", np.float64),
+        ("pace_slow_per_hour", np.float64),
+        ("heat", np.float64),
+        ("peak_heat", np.float64),
+        ("trough_heat", np.float64),
+        ("probability", np.float64),
+        ("lead", np.int32),
+        ("videos", np.int32),
+        ("episode", np.int32),
+        ("stages", np.uint8),
+        ("stage", np.uint8),
+        ("route", np.uint8),
+        ("state", np.uint8),
+        ("resting", np.bool_),
+        ("emerging", np.bool_),
+        ("confirmed", np.bool_),
+        ("topical", np.bool_),
+    ]
+)
+"""The numbers of a work. The layout is part of the changelog's format: see LAYOUT_VERSION.
+
+first_ms, last_ms: Event time of its first and last activity. episode_ms: When its episode began: at
+first, or when the one before faded. last_bucket: The last it was active in. due_bucket: When its
+activity will have collapsed if nothing comes. views: Exposures of all its videos. acted: Events per
+signal. progress: Events of the level's action; progress_before_episode of it belongs to episodes
+that ended. lead, lead_views: Its most viewed video, a slot among the tracked. roles: Bit mask of
+who took part. pace_*: Paces of the level's action. heat: Activity per hour, smoothed; peak_heat its
+greatest value in this episode, trough_heat its least since the last one ended. probability: That it
+reaches the level. videos: How many count for it. episode: Counts up when it has faded. stages: Bit
+mask of those its videos have entered in this episode; stage, route and state are those of its
+latest transition. resting: Whether an episode has ended and none has begun. emerging, confirmed:
+What has been told in this episode. topical: Whether it is a topic."""
+
+LAYOUT_VERSION: Final = 1
+"""Goes up when the layout of WORK or of roll_up's rows changes; another version is refused."""
+
+GROWTH: Final = 2 + SIGNALS
+"""Columns of what a bucket brings to a work: views, progress, and events per signal."""
+
+STATES: Final = tuple(State)
+ROUTES: Final = tuple(Route)
+_FADED: Final = STATES.index(State.FADED)
+_REVIVED: Final = STATES.index(State.REVIVED)
+
+Rows = npt.NDArray[np.void]
+Ints = npt.NDArray[np.int64]
+
+
+def new_works(count: int) -> Rows:
+    """Return WORK[count] of nothing."""
+    rows = np.zeros(count, WORK)
+    rows["last_bucket"] = rows["lead"] = NOBODY
+    rows["due_bucket"] = NOT_DUE
+    rows["episode"] = 1
+    return rows
+
+
+@compiled
+def grow(rows: Rows, slots: Ints, growth: Ints, bucket: int, bucket_ms: int) -> None:
+    """Take in what one decided bucket brought to some works, and clear it.
+
+    Args:
+        rows: WORK[all], changed in place.
+        slots: int64[n], the works that grow, each once.
+        growth: int64[all, GROWTH], set to zero where it was taken.
+        bucket: The number of the bucket.
+        bucket_ms: Its length.
     """
-
-    work_id: str
-    kind: str
-    title: str
-    first_ms: int
-    episode_ms: int
-    last_ms: int = 0
-    last_bucket: int = -1
-    views: int = 0
-    progress: int = 0
-    progress_before_episode: int = 0
-    acted: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
-    videos: int = 0
-    platforms: list[str] = field(default_factory=list)
-    roles: int = 0
-    pace_fast_per_hour: float = 0.0
-    pace_slow_per_hour: float = 0.0
-    heat: float = 0.0
-    peak_heat: float = 0.0
-    trough_heat: float = 0.0
-    resting: bool = False
-    stages: list[int] = field(default_factory=list)
-    stage: str = "presentation"
-    route: str = "undecided"
-    state: str = "active"
-    reason: str = ""
-    probability: float = 0.0
-    emerging: bool = False
-    confirmed: bool = False
-    episode: int = 1
-    lead: str = ""
-    lead_views: int = 0
-
-    def grow(
-        self, bucket: int, bucket_ms: int, views: int, progress: int, acted: list[int]
-    ) -> None:
-        """Take in what one decided bucket brought over all its videos."""
-        span = 1 if self.last_bucket < 0 else max(bucket - self.last_bucket, 1)
+    for slot in slots:
+        work = rows[slot]
+        span = 1
+        if work["last_bucket"] >= 0:
+            span = max(bucket - work["last_bucket"], 1)
         span_ms = span * bucket_ms
         hours = span_ms / HOUR_MS
-        activity = views + sum(acted)
-        for name, half_life_ms, amount in (
-            ("pace_fast_per_hour", FAST_HALF_LIFE_MS, progress),
-            ("pace_slow_per_hour", SLOW_HALF_LIFE_MS, progress),
-            ("heat", ACTIVITY_HALF_LIFE_MS, activity),
-        ):
-            keep = 0.5 ** (span_ms / half_life_ms)
-            if name == "heat":
-                # The lowest lies at the end of the silence, just before this bucket.
-                self.trough_heat = min(self.trough_heat, self.heat * keep)
-            setattr(self, name, getattr(self, name) * keep + (1 - keep) * amount / hours)
-        self.peak_heat = max(self.peak_heat, self.heat)
-        self.views += views
-        self.progress += progress
-        self.acted = [have + more for have, more in zip(self.acted, acted, strict=True)]
-        self.last_bucket = bucket
-        if self.resting and self.heat >= RETURN * self.trough_heat:
-            self._return()
+        views, progress = growth[slot, 0], growth[slot, 1]
+        activity = views + growth[slot, 2:].sum()
+        keep = np.exp2(-span_ms / FAST_HALF_LIFE_MS)
+        work["pace_fast_per_hour"] = (
+            work["pace_fast_per_hour"] * keep + (1 - keep) * progress / hours
+        )
+        keep = np.exp2(-span_ms / SLOW_HALF_LIFE_MS)
+        work["pace_slow_per_hour"] = (
+            work["pace_slow_per_hour"] * keep + (1 - keep) * progress / hours
+        )
+        keep = np.exp2(-span_ms / ACTIVITY_HALF_LIFE_MS)
+        # The lowest lies at the end of the silence, just before this bucket.
+        work["trough_heat"] = min(work["trough_heat"], work["heat"] * keep)
+        work["heat"] = work["heat"] * keep + (1 - keep) * activity / hours
+        work["peak_heat"] = max(work["peak_heat"], work["heat"])
+        work["views"] += views
+        work["progress"] += progress
+        for signal in range(SIGNALS):
+            work["acted"][signal] += growth[slot, 2 + signal]
+        growth[slot, :] = 0
+        work["last_bucket"] = bucket
+        if work["resting"] and work["heat"] >= RETURN * work["trough_heat"]:
+            _begin_episode(work)
 
-    def _return(self) -> None:
-        """Begin a new episode: the level counts anew from here."""
-        self.resting = False
-        self.state = "revived"
-        self.episode += 1
-        self.episode_ms = self.last_ms
-        self.progress_before_episode = self.progress
-        self.peak_heat = self.heat
+
+@compiled
+def _begin_episode(work: Any) -> None:  # noqa: ANN401 - one record of WORK, which numpy cannot name
+    """Begin a new episode: the level counts anew from here."""
+    work["resting"] = False
+    work["state"] = _REVIVED
+    work["episode"] += 1
+    work["episode_ms"] = work["last_ms"]
+    work["progress_before_episode"] = work["progress"]
+    work["peak_heat"] = work["heat"]
+
+
+@compiled
+def set_due(rows: Rows, slots: Ints, bucket: int, bucket_ms: int) -> int:
+    """Note when the activity of some works will have collapsed in silence; return the earliest.
+
+    Args:
+        rows: WORK[all], `due_bucket` is changed in place.
+        slots: int64[n], works that have changed.
+        bucket: The bucket in which they did.
+        bucket_ms: Its length.
+    """
+    earliest = NOT_DUE
+    for slot in slots:
+        work = rows[slot]
+        work["due_bucket"] = NOT_DUE
+        if not (work["emerging"] or work["confirmed"] or work["stages"]):
+            continue
+        share = 1.0
+        if work["peak_heat"] != 0:
+            share = work["heat"] / (COLLAPSE * work["peak_heat"])
+        halvings = 0.0
+        if share > 0:
+            halvings = max(np.log2(share), 0.0)
+        wait = int(halvings * ACTIVITY_HALF_LIFE_MS / bucket_ms) + 1
+        work["due_bucket"] = max(bucket, work["last_bucket"]) + wait
+        earliest = min(earliest, work["due_bucket"])
+    return earliest
+
+
+def heat_at(rows: Rows, bucket: int, bucket_ms: int) -> npt.NDArray[np.float64]:
+    """Return float64[n]: the heat of works after silence up to a bucket."""
+    silence_ms = np.maximum(bucket - rows["last_bucket"], 0) * bucket_ms
+    return np.asarray(rows["heat"] * np.exp2(-silence_ms / ACTIVITY_HALF_LIFE_MS))
+
+
+def deep(rows: Rows) -> npt.NDArray[np.bool_]:
+    """Return bool[n]: whether videos of each work passed all three junctures in this episode."""
+    return np.asarray(rows["stages"] & _DEPTH == _DEPTH)
+
+
+class Columns(Protocol):
+    """Where the numbers of works are kept: the array is replaced when it grows."""
+
+    @property
+    def rows(self) -> Rows:
+        """WORK[all]."""
+
+
+class Work:
+    """One work among the columns, for as long as it lives there.
+
+    Attributes:
+        slot: Its position in the columns.
+        work_id: `topic:NAME`, or `video:PLATFORM/ID`.
+        title: A name for people.
+        platforms: Where its videos are, in the order in which they came.
+        reason: That of its latest transition.
+        former_lead: The key of its most viewed video where that has been forgotten since.
+    """
+
+    __slots__ = ("_columns", "former_lead", "platforms", "reason", "slot", "title", "work_id")
+
+    def __init__(
+        self,
+        columns: Columns,
+        slot: int,
+        work_id: str,
+        title: str,
+        platforms: list[str],
+        reason: str = "",
+        former_lead: str = "",
+    ) -> None:
+        self._columns = columns
+        self.slot = slot
+        self.work_id = work_id
+        self.title = title
+        self.platforms = platforms
+        self.reason = reason
+        self.former_lead = former_lead
+
+    @property
+    def row(self) -> np.void:
+        """Its numbers: one record of WORK, for reading and writing."""
+        row: np.void = self._columns.rows[self.slot]
+        return row
+
+    def number(self, name: str) -> int:
+        """Return one of its whole numbers or flags."""
+        return int(self.row[name])
+
+    @property
+    def kind(self) -> str:
+        """TOPIC or VIDEO."""
+        return TOPIC if self.row["topical"] else VIDEO
+
+    @property
+    def stage(self) -> str:
+        """The stage of its latest transition, as a word."""
+        return Stage(self.number("stage")).name.lower()
+
+    @property
+    def stages(self) -> list[Stage]:
+        """The stages its videos have entered in this episode, in the model's order."""
+        return [stage for stage in Stage if self.number("stages") >> stage & 1]
+
+    @property
+    def route(self) -> str:
+        """The route of its latest transition, as a word."""
+        return ROUTES[self.number("route")].value
+
+    @property
+    def state(self) -> str:
+        """The state of its latest transition, as a word."""
+        return STATES[self.number("state")].value
 
     def heat_at(self, bucket: int, bucket_ms: int) -> float:
         """Return the heat after silence up to a bucket."""
-        silence_ms = max(bucket - self.last_bucket, 0) * bucket_ms
-        return float(self.heat * 0.5 ** (silence_ms / ACTIVITY_HALF_LIFE_MS))
+        return float(heat_at(self._columns.rows[self.slot : self.slot + 1], bucket, bucket_ms)[0])
 
     def collapsed(self, bucket: int, bucket_ms: int) -> bool:
         """Tell whether activity has collapsed: the same rule as for a video."""
-        return self.heat_at(bucket, bucket_ms) <= COLLAPSE * self.peak_heat
-
-    def open(self) -> bool:
-        """Tell whether an episode is going on that can end."""
-        return self.emerging or self.confirmed or bool(self.stages)
-
-    def deep(self) -> bool:
-        """Tell whether its videos have passed all three junctures in this episode."""
-        return all(stage in self.stages for stage in DEPTH_STAGES)
+        return self.heat_at(bucket, bucket_ms) <= COLLAPSE * float(self.row["peak_heat"])
 
     def enter(self, stage: Stage, route: str, state: str, reason: str) -> None:
         """Record that one of its videos entered a stage."""
-        if self.resting:
-            self._return()
-        if stage not in self.stages:
-            self.stages.append(int(stage))
-        self.stage = Stage(max(self.stages)).name.lower()
-        self.route, self.state, self.reason = route, state, reason
+        row = self.row
+        if row["resting"]:
+            _begin_episode(row)
+        row["stages"] |= 1 << stage
+        row["stage"] = max(self.stages)
+        row["route"] = ROUTES.index(Route(route))
+        row["state"] = STATES.index(State(state))
+        self.reason = reason
 
     def fade(self) -> None:
         """End the episode: it rests until it returns (transitions.RETURN)."""
-        self.state = "faded"
-        self.emerging = self.confirmed = False
-        self.stages = []
-        self.resting = True
-        self.trough_heat = self.heat
-        self.probability = 0.0
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return a JSON-ready form."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, stored: dict[str, Any]) -> "Work":
-        """Take back what `to_dict` returned."""
-        return cls(**stored)
+        row = self.row
+        row["state"] = _FADED
+        row["emerging"] = row["confirmed"] = False
+        row["stages"] = 0
+        row["resting"] = True
+        row["trough_heat"] = row["heat"]
+        row["probability"] = 0.0
+        row["due_bucket"] = NOT_DUE

@@ -14,7 +14,7 @@ from models.events import END_MARK_KEY, DecodingLimits, RejectReason
 from models.identity import split_video_key
 from models.intake import Intake
 from models.parameters import Parameters
-from models.stage_reports import StageReport, decode_report
+from models.report_building import DecidedVideos
 from models.steps import CREATE_TIME_MS, Chunk
 from streams.offline.pipeline import Pipeline, chunk_of
 
@@ -57,10 +57,12 @@ class Backtest:
     events: int = 0
     rejects: Counter[RejectReason] = field(default_factory=Counter)
     pipeline: Pipeline = field(init=False)
+    _decided: list[DecidedVideos] = field(default_factory=list)
     _said: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.pipeline = Pipeline(replace(self.parameters, partitions=1))
+        self.pipeline.stages[0].decided_videos = self._decided
 
     def run(self, lines: Iterable[bytes]) -> Iterator[tuple[int, list[bytes], list[Forecast]]]:
         """Yield after each chunk how many lines it had, and the alerts and forecasts it brought."""
@@ -81,12 +83,14 @@ class Backtest:
         self.pipeline.feed(taken.batches)
         outcome = self.pipeline.outcome
         alerts, outcome.alerts = outcome.alerts, []
-        reports, outcome.reports = outcome.reports, []
-        return alerts, [f for value in reports for f in self._forecasts(decode_report(value))]
+        outcome.reports.clear()
+        forecasts = [forecast for decided in self._decided for forecast in self._forecasts(decided)]
+        self._decided.clear()
+        return alerts, forecasts
 
-    def _forecasts(self, report: StageReport) -> Iterator[Forecast]:
-        probabilities = report.rows["probability"].astype(float).round(PROBABILITY_DIGITS)
-        columns = zip(report.videos, report.rows["last_ms"].tolist(), probabilities, strict=True)
+    def _forecasts(self, decided: DecidedVideos) -> Iterator[Forecast]:
+        probabilities = decided.probability.astype(float).round(PROBABILITY_DIGITS)
+        columns = zip(decided.videos, decided.last_ms.tolist(), probabilities, strict=True)
         for video, last_ms, probability in columns:
             if self._said.get(video) != probability:
                 self._said[video] = probability

@@ -7,7 +7,6 @@ import numpy.typing as npt
 
 from models.cohorts import SHIPPED, SIGNALS
 from models.parameters import MINUTE_MS
-from models.stage_reports import REPORT, StageReport
 from models.transitions import Nulls
 from models.undecided import EVENT
 from models.video_state import VideoTable
@@ -63,32 +62,4 @@ def shipped_nulls(n: int) -> Nulls:
         scarcity=np.full(n, SHIPPED.scarcity[0, 1]),
         per_hour=np.tile(SHIPPED.intensity[:, 0], (n, 1)),
         shape=np.tile(SHIPPED.shape, (n, 1)),
-    )
-
-
-def report_of(
-    *rows: dict[str, Any],
-    partition: int = 0,
-    partitions: int = 1,
-    sequence: int = 0,
-    through_bucket: int = START_BUCKET,
-) -> StageReport:
-    """Return a report; a row's `video`, `profile` and `transitions` stand beside its numbers."""
-    numbers = np.zeros(len(rows), REPORT)
-    numbers["bucket"] = through_bucket
-    beside = ("video", "profile", "transitions")
-    for number, row in zip(numbers, rows, strict=True):
-        for name, value in row.items():
-            if name not in beside:
-                number[name] = value
-    return StageReport(
-        partition=partition,
-        partitions=partitions,
-        sequence=sequence,
-        through_bucket=through_bucket,
-        high_ms=(through_bucket + 1) * BUCKET_MS - 1,
-        videos=[row["video"] for row in rows],
-        rows=numbers,
-        profiles=[row.get("profile") for row in rows],
-        transitions=[(i, t) for i, row in enumerate(rows) for t in row.get("transitions", [])],
     )

@@ -1,8 +1,9 @@
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from building import BUCKET_MS, START_BUCKET, report_of
+from told_reports import BUCKET_MS, START_BUCKET, report_of
 
 from models.alerts import ALERTS
 from models.hotspots import LEARNED, HotspotsStep
@@ -11,6 +12,7 @@ from models.ranking import BOARD
 from models.stage_reports import StageReport, encode_report
 from models.steps import BrokenChainError
 from models.vocabulary import Stage
+from models.works import WORK
 from streams.offline.pipeline import chunk_of
 
 LEVEL = 1_000
@@ -129,7 +131,7 @@ STAGES = (Stage.JUDGMENT, Stage.INTERACTION, Stage.DIFFUSION)
 @pytest.mark.parametrize("missing", [None, *STAGES, "level"])
 def test_confirmed_takes_the_level_and_all_three_stages(missing: Stage | str | None) -> None:
     speaker, step = Speaker(), new_step()
-    profile = json.dumps({"topics": ["大英"]})
+    profile = {"topics": ["大英"]}
     views = 400 if missing == "level" else 600
     alerts = []
     for number, stage in enumerate(STAGES):
@@ -151,7 +153,7 @@ def test_confirmed_takes_the_level_and_all_three_stages(missing: Stage | str | N
 
 def test_a_topic_fades_in_silence_once_and_is_told_anew_when_it_returns() -> None:
     speaker, step = Speaker(), new_step()
-    profile = json.dumps({"topics": ["t"]})
+    profile = {"topics": ["t"]}
     first = tell(step, speaker.say(0, row(views=2 * LEVEL, profile=profile, probability=1.0)))
     assert kinds(first) == [("emerging", "douyin/v"), ("emerging", "topic:t")]
     # A fall to a tenth takes log2(10) half-lives of six hours: 19.93 hours, 240 buckets.
@@ -164,8 +166,9 @@ def test_a_topic_fades_in_silence_once_and_is_told_anew_when_it_returns() -> Non
     for bucket in (902, 903, 904):
         alerts = tell(step, speaker.say(bucket, row(views=LEVEL, profile=profile)))
     assert kinds(alerts) in ([], [("emerging", "topic:t")])
-    assert step.roll_up.works["topic:t"].episode == 2
-    assert step.roll_up.works["topic:t"].emerging
+    work = step.roll_up.works.by_id["topic:t"]
+    assert work.number("episode") == 2
+    assert work.number("emerging")
 
 
 def story() -> list[StageReport]:
@@ -181,7 +184,7 @@ def story() -> list[StageReport]:
                     row(
                         name,
                         300 + bucket % 7,
-                        profile=json.dumps({"topics": [f"t{bucket // EPOCH % 3}"]}),
+                        profile={"topics": [f"t{bucket // EPOCH % 3}"]},
                         last_ms=(START_BUCKET + bucket) * BUCKET_MS,
                         probability=0.7,
                     )
@@ -190,7 +193,31 @@ def story() -> list[StageReport]:
     return reports
 
 
-def outcome(sizes: int, *, crash: bool) -> tuple[list[Any], Any, dict[bytes, bytes]]:
+def known(step: HotspotsStep) -> dict[str, Any]:
+    """Return all that a step knows of works and videos, without the slots it keeps them in."""
+    roll_up = step.roll_up
+    works = {
+        work.work_id: (
+            *(work.row[name].tolist() for name in WORK.names or () if name != "lead"),
+            roll_up.lead_of(work),
+            work.title,
+            work.reason,
+            tuple(work.platforms),
+        )
+        for work in roll_up.works.by_id.values()
+    }
+    videos = {
+        video.video: (
+            replace(video, slot=0),
+            roll_up.tracked.rows[video.slot].tolist(),
+            [work.work_id for work in roll_up.works_of(video)],
+        )
+        for video in roll_up.tracked.by_key.values()
+    }
+    return {**works, **videos}
+
+
+def outcome(sizes: int, *, crash: bool) -> tuple[list[Any], Any, dict[str, Any], int]:
     """Feed the story, so many reports at a time; a crash goes back to the rows of the last cut."""
     parameters = {"expire_after_ms": 40 * HOUR_MS}
     step, rows, alerts, board = new_step(**parameters), dict[bytes, bytes | None](), [], None
@@ -198,7 +225,10 @@ def outcome(sizes: int, *, crash: bool) -> tuple[list[Any], Any, dict[bytes, byt
     for low in range(0, len(reports), sizes):
         step.process(chunk_of(reports[low : low + sizes], low))
         cut = step.cut()
-        rows.update(cut.rows)
+        for key, value in cut.rows:
+            rows[key] = value
+            if value is None:
+                del rows[key]
         for output in cut.outputs:
             assert output.topic in (ALERTS, BOARD, LEARNED)
             if output.topic == ALERTS and output.value is not None:
@@ -206,16 +236,54 @@ def outcome(sizes: int, *, crash: bool) -> tuple[list[Any], Any, dict[bytes, byt
             elif output.topic == BOARD and output.value is not None:
                 board = json.loads(output.value)
         if crash:
+            before = known(step)
             step = new_step(**parameters)
-            for key, value in rows.items():
-                step.load(key, value)
+            for key, stored in rows.items():
+                step.load(key, stored)
             step.recovered()
-    works = {k: v for k, v in rows.items() if v is not None and k.startswith((b"w/", b"t/"))}
-    return alerts, board, works
+            assert known(step) == before
+            assert not step.cut()
+    return alerts, board, known(step), sum(key.startswith(b"r/") for key in rows)
 
 
 def test_how_reports_are_chunked_and_crashes_change_nothing() -> None:
-    alerts, board, works = outcome(1, crash=False)
+    alerts, board, works, kept = outcome(1, crash=False)
     assert len(alerts) > 10
+    assert kept > 20
     for sizes, crash in ((1, True), (2, False), (13, True), (24, False)):
-        assert outcome(sizes, crash=crash) == (alerts, board, works), f"{sizes} at a time"
+        again = outcome(sizes, crash=crash)
+        assert again == (alerts, board, works, kept), f"{sizes} at a time"
+
+
+@pytest.mark.parametrize("most", [0, 3, 20])
+def test_when_works_are_saved_in_place_of_reports_changes_nothing(
+    most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alerts, board, works, _ = outcome(1, crash=False)
+    monkeypatch.setattr("models.report_log.SAVE_AFTER_REPORTS", most)
+    for sizes, crash in ((1, True), (5, True), (7, False)):
+        *again, kept = outcome(sizes, crash=crash)
+        assert again == [alerts, board, works], f"{sizes} at a time"
+        assert kept <= most + 1
+
+
+def test_a_bucket_spread_over_messages_is_decided_when_it_is_complete() -> None:
+    step = new_step()
+    hot = [row(f"p\x1fv{number}", probability=0.9, profile={"topics": ["t"]}) for number in (1, 2)]
+    whole = report_of(*hot, through_bucket=START_BUCKET)
+    first = replace(report_of(hot[1]), through_bucket=START_BUCKET - 1)
+    last = report_of(hot[0], sequence=1)
+    assert not tell(step, first)
+    alerts = tell(step, last)
+    assert kinds(alerts) == [("emerging", "p/v1"), ("emerging", "p/v2")]
+    assert alerts == tell(new_step(), whole)
+
+
+def test_summaries_that_travel_ahead_do_not_turn_the_clock_back() -> None:
+    speaker, step = Speaker(), new_step()
+    tell(step, speaker.say(0, row(probability=0.9)))
+    ahead = replace(speaker.say(0), through_bucket=START_BUCKET - 5)
+    assert not tell(step, ahead)
+    assert kinds(tell(step, speaker.say(1, row("p\x1fw", probability=0.9)))) == [
+        ("emerging", "p/w")
+    ]

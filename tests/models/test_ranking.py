@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from models.parameters import MINUTE_MS, Parameters
 from models.ranking import board_of
-from models.works import TOPIC, Work
+from models.work_table import WorkTable
 
 BUCKET = 5_644_512
 WORKS = st.lists(
@@ -15,7 +15,7 @@ WORKS = st.lists(
         {
             "confirmed": st.booleans(),
             "emerging": st.booleans(),
-            "stages": st.sampled_from([[], [1], [1, 2, 3]]),
+            "stages": st.sampled_from([0, 0b10, 0b1110]),
             "heat": st.sampled_from([0.0, 1.5, 20.0, 300.0]),
             "last_bucket": st.integers(BUCKET - 200, BUCKET),
         }
@@ -24,21 +24,26 @@ WORKS = st.lists(
 )
 
 
-def works_of(said: list[dict[str, Any]]) -> list[Work]:
-    return [
-        Work(f"topic:t{i:02d}", TOPIC, "", first_ms=0, episode_ms=0, **fields)
-        for i, fields in enumerate(said)
-    ]
+def works_of(said: list[dict[str, Any]]) -> WorkTable:
+    table = WorkTable()
+    for number, fields in sorted(enumerate(said), key=lambda pair: pair[1].get("order", 0)):
+        work = table.add(f"topic:t{number:02d}", "")
+        work.row["topical"] = True
+        for name, value in fields.items():
+            if name != "order":
+                table.rows[name][work.slot] = value
+    return table
 
 
 @given(said=WORKS, data=st.data())
 def test_the_order_is_a_function_of_the_works(
     said: list[dict[str, Any]], data: st.DataObject
 ) -> None:
-    works = works_of(said)
     parameters = Parameters(board_size=5)
-    board = board_of(works, BUCKET, parameters)
-    assert board == board_of(data.draw(st.permutations(works)), BUCKET, parameters)
+    board = board_of(works_of(said), BUCKET, parameters)
+    order = data.draw(st.permutations(range(len(said))))
+    other = works_of([{**fields, "order": at} for fields, at in zip(said, order, strict=True)])
+    assert board == board_of(other, BUCKET, parameters)
     json.dumps(board)
     shown = board["hotspots"]
     assert [h["rank"] for h in shown] == list(range(1, len(shown) + 1))
@@ -47,7 +52,7 @@ def test_the_order_is_a_function_of_the_works(
     for above, below in itertools.pairwise(shown):
         if (above["confirmed"], above["emerging"]) == (below["confirmed"], below["emerging"]):
             assert above["heat"] >= below["heat"]
-    worth = [w for w in works if w.confirmed or w.emerging or w.stages]
+    worth = [w for w in said if w["confirmed"] or w["emerging"] or w["stages"]]
     assert len(shown) == min(len(worth), 5)
     assert board["time_ms"] == (BUCKET + 1) * 5 * MINUTE_MS
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
-from building import report_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from told_reports import report_of
 
 from models.cohort_learning import EpochSummary
 from models.stage_reports import ReportFormatError, StageReport, decode_report, encode_report
@@ -12,7 +12,7 @@ ROWS = st.lists(
     st.fixed_dictionaries(
         {
             "video": NAMES,
-            "profile": st.none() | st.just('{"title":"大英"}'),
+            "profile": st.none() | st.just({"title": "大英", "topics": ["x"]}),
             "views": st.integers(0, 2**62),
             "acted": st.lists(st.integers(0, 2**62), min_size=4, max_size=4),
             "probability": st.floats(0, 1, width=32),
@@ -40,14 +40,17 @@ def test_a_report_is_read_as_it_was_written(
     before.summaries.append((9, "douyin", summary))
     after = decode_report(encode_report(before))
     for name in StageReport.__dataclass_fields__:
-        if name not in ("rows", "summaries"):
+        if name not in ("rows", "video", "summaries"):
             assert getattr(after, name) == getattr(before, name), name
     np.testing.assert_array_equal(after.rows, before.rows)
+    np.testing.assert_array_equal(after.video, before.video)
     (epoch, platform, got) = after.summaries[0]
     assert (epoch, platform, got.to_dict()) == (9, "douyin", summary.to_dict())
 
 
-WHOLE = encode_report(report_of({"video": "p\x1fv", "profile": "{}", "views": 5}, {"video": "q"}))
+WHOLE = encode_report(
+    report_of({"video": "p\x1fv", "profile": {"title": "t"}, "views": 5}, {"video": "q"})
+)
 
 
 @pytest.mark.parametrize("length", range(0, len(WHOLE) - 16, 23))
@@ -59,19 +62,19 @@ def test_a_truncated_message_is_told(length: int) -> None:
 @pytest.mark.parametrize(
     "metadata",
     [
-        b'"version": 2',
-        b'"VERSION": 1',
+        b'"version": 1',
+        b'"VERSION": 2',
         b'"version": x',
     ],
 )
 def test_a_message_of_another_version_is_told(metadata: bytes) -> None:
-    damaged = WHOLE.replace(b'"version": 1', metadata)
+    damaged = WHOLE.replace(b'"version": 2', metadata)
     assert damaged != WHOLE
     with pytest.raises(ReportFormatError, match=r"report|version"):
         decode_report(damaged)
 
 
-@pytest.mark.parametrize("name", [b"partition", b"sequence", b"summaries", b"transitions"])
+@pytest.mark.parametrize("name", [b"partition", b"sequence", b"profiles", b"transitions"])
 def test_a_message_without_a_field_is_told(name: bytes) -> None:
     damaged = WHOLE.replace(b'"' + name + b'"', b'"' + name.upper() + b'"')
     assert damaged != WHOLE
@@ -91,3 +94,9 @@ def test_rows_of_another_layout_are_told(monkeypatch: pytest.MonkeyPatch) -> Non
     )
     with pytest.raises(ReportFormatError, match="bytes"):
         decode_report(WHOLE)
+
+
+def test_rows_out_of_order_are_told() -> None:
+    wrong = report_of({"video": "a", "bucket": 5}, {"video": "b", "bucket": 4})
+    with pytest.raises(ReportFormatError, match="order"):
+        decode_report(encode_report(wrong))

@@ -109,7 +109,7 @@ def test_what_an_old_video_said_late_is_told_of_no_other_video() -> None:
         step, reports = run(log_of(*chunks), size, crash=size == 1)
         assert step.totals().keys() >= {"p\x1fa", "p\x1fnew", "p\x1fother"}
         for report in reports:
-            told = {v for v, text in zip(report.videos, report.profiles, strict=True) if text}
+            told = {report.videos[report.video[row]] for row, _ in report.profiles}
             assert told <= {"p\x1fold"}
         slots = step.videos.slot_of
         assert {v for v, s in slots.items() if s in step.videos.profiles} <= {"p\x1fold"}

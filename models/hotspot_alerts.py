@@ -1,0 +1,137 @@
+"""What `hotspots` says of videos and works, word for word: the data of its alerts."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from models.alerts import Alert, AlertType
+from models.identity import split_video_key
+from models.parameters import Parameters
+from models.roll_up import RollUp
+from models.tracked_videos import TrackedVideo, shown
+from models.vocabulary import Stage, State
+from models.works import TOPIC, Work
+
+
+class AlertWriter:
+    """Writes the alerts of one step.
+
+    Args:
+        parameters: The level, the horizon and the promised rates, which stand in the alerts.
+        roll_up: The works and videos that are spoken of.
+        tell: Where alerts go.
+    """
+
+    def __init__(
+        self, parameters: Parameters, roll_up: RollUp, tell: Callable[[Alert], None]
+    ) -> None:
+        self._parameters = parameters
+        self._roll_up = roll_up
+        self._tell = tell
+
+    # -- videos -------------------------------------------------------------------------------
+
+    def transition(self, tracked: TrackedVideo, transition: Mapping[str, Any]) -> None:
+        """Tell a transition of a video."""
+        data = self._data_of(tracked) | {
+            name: transition[name]
+            for name in ("stage", "state", "route", "episode", "juncture", "signal", "reason")
+        }
+        data["figures"] = transition["figures"]
+        data["alarm_rate_per_video_day"] = self._parameters.alarm_rate_per_video_day
+        occurrence = "/".join(
+            str(transition[name]) for name in ("episode", "stage", "state", "signal")
+        )
+        faded = transition["state"] == State.FADED
+        kind = AlertType.FADED if faded else AlertType.STAGE_ENTERED
+        self._tell(Alert(kind, transition["time_ms"], shown(tracked.video), occurrence, data))
+
+    def video_emerging(self, tracked: TrackedVideo, numbers: np.void) -> None:
+        """Tell that a video will probably reach the level; `numbers` is its row, of REPORT."""
+        data = self._data_of(tracked) | self._emerging_data(
+            float(numbers["probability"]),
+            int(numbers["episode_progress"]),
+            float(numbers["views_per_hour"]),
+        )
+        data["stage"] = Stage(int(numbers["stage"])).name.lower()
+        time_ms = int(numbers["last_ms"])
+        self._tell(Alert(AlertType.EMERGING, time_ms, shown(tracked.video), str(time_ms), data))
+
+    def _emerging_data(self, probability: float, progress: int, per_hour: float) -> dict[str, Any]:
+        level = self._parameters.level
+        reached = progress >= level.count
+        return {
+            "probability": round(probability, 4),
+            "level": str(level),
+            "horizon_ms": self._parameters.horizon_ms,
+            "reason": "level_reached" if reached else "forecast_above_alert_level",
+            "figures": {
+                f"{level.action}s": progress,
+                "activity_per_hour": round(per_hour, 1),
+                "alert_probability": self._parameters.emerging_probability,
+            },
+        }
+
+    def _data_of(self, tracked: TrackedVideo) -> dict[str, Any]:
+        platform, video_id = split_video_key(tracked.video)
+        data: dict[str, Any] = {"video_id": video_id, "platform": platform}
+        topics = [w.title for w in self._roll_up.works_of(tracked) if w.kind == TOPIC]
+        if topics:
+            data["topic"] = topics[0]
+            data["topics"] = topics
+        if tracked.title:
+            data["title"] = tracked.title
+        if tracked.creator_id:
+            data["creator_id"] = tracked.creator_id
+        return data
+
+    # -- works --------------------------------------------------------------------------------
+
+    def work_emerging(self, work: Work, progress: int) -> None:
+        """Tell that a work will probably reach the level."""
+        row = work.row
+        data = self._work_data(work) | self._emerging_data(
+            float(row["probability"]), progress, float(row["heat"])
+        )
+        self._tell_work(AlertType.EMERGING, work, data, work.number("last_ms"))
+
+    def work_confirmed(self, work: Work, progress: int) -> None:
+        """Tell that a work has reached the level, with depth."""
+        level = self._parameters.level
+        data = self._work_data(work) | {
+            "reason": "level_reached_with_depth",
+            "level": str(level),
+            "probability": 1.0,
+            "figures": {
+                f"{level.action}s": progress,
+                "stages": [stage.name.lower() for stage in work.stages],
+            },
+        }
+        self._tell_work(AlertType.CONFIRMED, work, data, work.number("last_ms"))
+
+    def work_faded(self, work: Work, bucket: int) -> None:
+        """Tell that the activity of a work collapsed in a bucket."""
+        bucket_ms = self._parameters.bucket_ms
+        figures = {
+            "activity_per_hour": round(work.heat_at(bucket, bucket_ms), 2),
+            "peak_per_hour": round(float(work.row["peak_heat"]), 2),
+        }
+        data = self._work_data(work) | {"reason": "activity_collapsed", "figures": figures}
+        self._tell_work(AlertType.FADED, work, data, (bucket + 1) * bucket_ms - 1)
+
+    def _work_data(self, work: Work) -> dict[str, Any]:
+        platform, video_id = split_video_key(self._roll_up.lead_of(work))
+        data: dict[str, Any] = {"platform": platform, "platforms": sorted(work.platforms)}
+        data |= {"topic": work.title} if work.kind == TOPIC else {"video_id": video_id}
+        return data | {
+            "lead_video_id": video_id,
+            "videos": work.number("videos"),
+            "views": work.number("views"),
+            "stage": work.stage,
+            "route": work.route,
+            "episode": work.number("episode"),
+        }
+
+    def _tell_work(self, kind: AlertType, work: Work, data: dict[str, Any], time_ms: int) -> None:
+        self._tell(Alert(kind, time_ms, work.work_id, str(work.number("episode")), data))

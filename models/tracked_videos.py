@@ -1,0 +1,310 @@
+"""The videos that count for works, and which works each counts for.
+
+What a video belongs to changes rarely and is text; it is kept in objects, resolved once, and turned
+into links: numbers that a compiled loop can follow from a row of a report to the works that grow.
+"""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from models.blocks import BLOCK_SHIFT, DirtyBlocks
+from models.identity import split_video_key
+
+Ints = npt.NDArray[np.int64]
+
+DEEPEST_DERIVATION: Final = 8
+"""A derivative of a derivative still counts for the first work; chains longer than this, or in a
+ring, are cut."""
+
+TRACKED: Final = np.dtype([("views", np.int64), ("last_bucket", np.int64), ("emerging", np.bool_)])
+"""The numbers of a tracked video: exposures so far, its last activity, and whether
+`hotspot.emerging` was told in this episode."""
+
+NO_WORK: Final = -1
+"""A link to a work that does not exist (yet)."""
+
+_FIRST_CAPACITY: Final = 1024
+
+
+@dataclass(slots=True)
+class TrackedVideo:
+    """What is known of a tracked video in words.
+
+    Attributes:
+        slot: Its position in the columns.
+        video: Its key.
+        title, creator_id: For people.
+        topics: Its own topics.
+        source: Key of the video it was made from, or an empty string.
+        works: Ids of the works it counts for.
+        counted: Ids of the works among whose `videos` it has been counted.
+    """
+
+    slot: int
+    video: str
+    title: str = ""
+    creator_id: str = ""
+    topics: tuple[str, ...] = ()
+    source: str = ""
+    works: tuple[str, ...] = ()
+    counted: tuple[str, ...] = ()
+
+
+class Links:
+    """For every slot of a video a run of links, each to a work by the number of its name.
+
+    Attributes:
+        first, count: int64[slots], where a slot's run begins and how long it is.
+        name: int64[...], of each link the number of the work's id.
+        seen: bool[...], of each link whether the work knows of the video.
+        work: int64[names], the slot of the work with that id, or NO_WORK.
+        number_of: The number of each id.
+    """
+
+    def __init__(self, slots: int) -> None:
+        self.first = np.zeros(slots, np.int64)
+        self.count = np.zeros(slots, np.int64)
+        self.name = np.zeros(slots, np.int64)
+        self.seen = np.zeros(slots, np.bool_)
+        self.work = np.full(slots, NO_WORK, np.int64)
+        self.number_of: dict[str, int] = {}
+        self._end = 0
+        self._free: list[int] = []
+
+    def reserve(self, slots: int) -> None:
+        """Make room for so many videos."""
+        more = max(slots - len(self.first), 0)
+        self.first = np.concatenate([self.first, np.zeros(more, np.int64)])
+        self.count = np.concatenate([self.count, np.zeros(more, np.int64)])
+
+    def number(self, work_id: str) -> int:
+        """Return the number of an id, giving it one when it has none."""
+        number = self.number_of.get(work_id)
+        if number is None:
+            number = self._free.pop() if self._free else len(self.number_of)
+            self.number_of[work_id] = number
+            if number >= len(self.work):
+                self.work = np.concatenate([self.work, np.full_like(self.work, NO_WORK)])
+            self.work[number] = NO_WORK
+        return number
+
+    def set(self, slot: int, numbers: list[int], seen: list[bool]) -> None:
+        """Give a slot its links."""
+        if self._end + len(numbers) > len(self.name):
+            self._compact(len(numbers))
+        end = self._end + len(numbers)
+        self.name[self._end : end] = numbers
+        self.seen[self._end : end] = seen
+        self.first[slot], self.count[slot] = self._end, len(numbers)
+        self._end = end
+
+    def _compact(self, more: int) -> None:
+        """Close the gaps that replaced runs have left, and make room."""
+        runs = np.repeat(self.first - np.cumsum(self.count) + self.count, self.count)
+        index = runs + np.arange(len(runs))
+        self.first = np.cumsum(self.count) - self.count
+        self._end = len(index)
+        room = 2 * (self._end + more)
+        for name, kind in (("name", np.int64), ("seen", np.bool_)):
+            packed = np.zeros(room, kind)
+            packed[: self._end] = getattr(self, name)[index]
+            setattr(self, name, packed)
+
+    def drop_unused(self) -> None:
+        """Forget ids that are neither linked to nor those of a work."""
+        used = np.zeros(len(self.work), np.bool_)
+        runs = np.repeat(self.first - np.cumsum(self.count) + self.count, self.count)
+        used[self.name[runs + np.arange(len(runs))]] = True
+        used |= self.work != NO_WORK
+        for work_id, number in [(w, n) for w, n in self.number_of.items() if not used[n]]:
+            del self.number_of[work_id]
+            self._free.append(number)
+
+
+class TrackedVideos:
+    """Tracked videos by slot and by key, with their links.
+
+    Attributes:
+        rows: TRACKED[capacity].
+        links: What they count for.
+        by_slot: The videos; None where a slot is free.
+        by_key: The videos by key.
+        dirty: Which blocks of `rows` have changed.
+    """
+
+    def __init__(self) -> None:
+        self.rows = np.zeros(_FIRST_CAPACITY, TRACKED)
+        self.links = Links(_FIRST_CAPACITY)
+        self.by_slot: list[TrackedVideo | None] = []
+        self.by_key: dict[str, TrackedVideo] = {}
+        self.dirty = DirtyBlocks(_FIRST_CAPACITY)
+        self._made_from: dict[str, set[str]] = {}
+        self._free: list[int] = []
+        self._changed: set[str] = set()
+
+    def __len__(self) -> int:
+        """Return the number of videos."""
+        return len(self.by_key)
+
+    def slots(self, keys: Iterable[str]) -> Ints:
+        """Return int64[n]: the slot of each video, -1 where it is not tracked."""
+        found = map(self.by_key.get, keys)
+        return np.array([-1 if video is None else video.slot for video in found], np.int64)
+
+    def add(self, key: str) -> TrackedVideo:
+        """Begin to track a video."""
+        if self._free:
+            slot = self._free.pop()
+        else:
+            slot = len(self.by_slot)
+            self.by_slot.append(None)
+            self._reserve(slot)
+        self.rows[slot] = np.zeros(1, TRACKED)[0]
+        self.rows["last_bucket"][slot] = -1
+        return self._place(TrackedVideo(slot, key))
+
+    def _reserve(self, slot: int) -> None:
+        while slot >= len(self.rows):
+            self.rows = np.concatenate([self.rows, np.zeros_like(self.rows)])
+            self.links.reserve(len(self.rows))
+            self.dirty.reserve(len(self.rows))
+
+    def _place(self, video: TrackedVideo) -> TrackedVideo:
+        self.by_slot[video.slot] = video
+        self.by_key[video.video] = video
+        self.touch(video)
+        return video
+
+    def touch(self, video: TrackedVideo) -> None:
+        """Note that something about a video has changed."""
+        self._changed.add(video.video)
+        self.dirty.flags[video.slot >> BLOCK_SHIFT] = True
+
+    # -- what a video belongs to --------------------------------------------------------------
+
+    def describe(self, video: TrackedVideo, profile: Mapping[str, Any]) -> bool:
+        """Take in what a profile says, and tell whether the video may belong elsewhere now."""
+        before = (video.topics, video.source)
+        video.title = profile.get("title", video.title)
+        video.creator_id = profile.get("creator_id", video.creator_id)
+        video.topics = tuple(profile.get("topics", video.topics))
+        self._set_source(video, profile.get("source", video.source))
+        self.touch(video)
+        return before != (video.topics, video.source)
+
+    def _set_source(self, video: TrackedVideo, source: str) -> None:
+        if video.source and video.source != source:
+            self._made_from[video.source].discard(video.video)
+        video.source = source
+        if source:
+            self._made_from.setdefault(source, set()).add(video.video)
+
+    def relink(self, keys: Iterable[str]) -> None:
+        """Resolve anew what videos and all that was made from them count for."""
+        reached = set(keys)
+        latest = set(reached)
+        for _ in range(DEEPEST_DERIVATION):
+            latest = {d for key in latest for d in self._made_from.get(key, ())} - reached
+            if not latest:
+                break
+            reached |= latest
+        for key in sorted(reached):
+            video = self.by_key.get(key)
+            if video is not None:
+                self._resolve(video)
+
+    def _resolve(self, video: TrackedVideo) -> None:
+        origin = video
+        for _ in range(DEEPEST_DERIVATION):
+            if origin.topics or origin.source not in self.by_key:
+                break
+            origin = self.by_key[origin.source]
+        works: tuple[str, ...] = (f"video:{shown(origin.source or origin.video)}",)
+        if origin.topics:
+            works = tuple(f"topic:{topic}" for topic in origin.topics)
+        if works != video.works or not self.links.count[video.slot]:
+            video.works = works
+            numbers = [self.links.number(work_id) for work_id in works]
+            self.links.set(video.slot, numbers, [work_id in video.counted for work_id in works])
+
+    def note_seen(self, video: TrackedVideo, position: int) -> None:
+        """Note that the work of one of its links knows of a video and has counted it."""
+        self.links.seen[self.links.first[video.slot] + position] = True
+        counted = (*video.counted, video.works[position])
+        # Most videos stay with their works: then one tuple serves for both.
+        video.counted = video.works if counted == video.works else counted
+        self.touch(video)
+
+    # -- expiry -------------------------------------------------------------------------------
+
+    def silent(self, before_bucket: int) -> Ints:
+        """Return the slots of videos without activity since a bucket."""
+        last = self.rows["last_bucket"][: len(self.by_slot)]
+        used = self.links.count[: len(self.by_slot)] > 0
+        return np.flatnonzero(used & (last >= 0) & (last < before_bucket))
+
+    def remove(self, slots: Ints) -> None:
+        """Forget videos."""
+        gone = [video for slot in slots.tolist() if (video := self.by_slot[slot]) is not None]
+        for video in gone:
+            del self.by_key[video.video]
+            self.by_slot[video.slot] = None
+            self._free.append(video.slot)
+            self._changed.add(video.video)
+            self._set_source(video, "")
+        self.links.count[slots] = 0
+        for source in [source for source, made in self._made_from.items() if not made]:
+            del self._made_from[source]
+        self.relink(video.video for video in gone)
+
+    # -- the changelog ------------------------------------------------------------------------
+
+    def take_words(self) -> Iterator[tuple[str, bytes | None]]:
+        """Yield key and words of every video that changed since the last call, None for removed."""
+        for key in sorted(self._changed):
+            video = self.by_key.get(key)
+            stored = None
+            if video is not None:
+                words = [video.slot, video.title, video.creator_id, video.topics, video.source]
+                stored = json.dumps([*words, video.counted], ensure_ascii=False).encode()
+            yield key, stored
+        self._changed.clear()
+
+    def load_words(self, key: str, stored: bytes) -> None:
+        """Take back what `take_words` gave, before `recovered`."""
+        slot, title, creator_id, topics, source, counted = json.loads(stored)
+        self.by_slot += [None] * (slot + 1 - len(self.by_slot))
+        self._reserve(slot)
+        video = TrackedVideo(slot, key, title, creator_id, tuple(topics), counted=tuple(counted))
+        self._place(video)
+        self._set_source(video, source)
+
+    def take_blocks(self) -> Iterator[tuple[int, bytes]]:
+        """Yield number and numbers of every block that changed since the last call."""
+        yield from self.dirty.take(self.rows[: len(self.by_slot)])
+
+    def load_block(self, number: int, stored: bytes) -> None:
+        """Take back what `take_blocks` gave."""
+        rows = np.frombuffer(stored, TRACKED)
+        first = number << BLOCK_SHIFT
+        self._reserve(first + len(rows) - 1)
+        self.rows[first : first + len(rows)] = rows
+
+    def recovered(self) -> None:
+        """Finish loading: resolve what every video counts for; nothing is dirty."""
+        self._free = [slot for slot, video in enumerate(self.by_slot) if video is None][::-1]
+        for video in self.by_key.values():
+            self._resolve(video)
+        self.dirty.clear()
+        self._changed.clear()
+
+
+def shown(video: str) -> str:
+    """Return a video key as people write it: `platform/video_id`."""
+    platform, video_id = split_video_key(video)
+    return f"{platform}/{video_id}"

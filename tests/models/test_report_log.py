@@ -1,0 +1,68 @@
+from dataclasses import replace
+
+import pytest
+from told_reports import START_BUCKET, report_of
+
+from models.cohort_learning import EpochSummary
+from models.report_log import ReportLog
+
+
+def test_buckets_come_in_order_with_the_rows_of_all_partitions() -> None:
+    log = ReportLog(b"r/")
+    rows = [{"video": "a", "bucket": 4}, {"video": "b", "bucket": 4}, {"video": "a", "bucket": 6}]
+    one = report_of(*rows, through_bucket=6)
+    two = report_of({"video": "c", "bucket": 6}, {"video": "c", "bucket": 7}, partition=1)
+    for report in (two, one):
+        log.add(report, b"")
+    found = {
+        bucket: [(part.report.partition, part.first, part.end) for part in parts]
+        for bucket, parts in log.take(6)
+    }
+    assert list(found) == [4, 6]
+    assert found == {4: [(0, 0, 2)], 6: [(1, 0, 1), (0, 2, 3)]}
+    assert [bucket for bucket, _ in log.take(10)] == [7]
+
+
+def test_only_what_says_something_is_kept_and_only_until_it_is_saved_and_learned() -> None:
+    log = ReportLog(b"r/")
+    log.add(report_of(sequence=0), b"progress")
+    assert not list(log.take_dirty())
+    row = {"video": "a", "bucket": START_BUCKET}
+    log.add(report_of(row, sequence=1), b"rows")
+    ahead = replace(report_of(row, sequence=2), through_bucket=START_BUCKET - 1)
+    log.add(ahead, b"ahead")
+    summed = report_of(sequence=3)
+    summed.summaries.append((9, "p", EpochSummary.empty()))
+    log.add(summed, b"summary")
+    written = dict(log.take_dirty())
+    assert written == {b"r/0/1": b"rows", b"r/0/2": b"ahead", b"r/0/3": b"summary"}
+    assert not list(log.take_dirty())
+    log.drop(START_BUCKET - 1, 9)
+    assert len(log) == 3
+    log.drop(START_BUCKET, 8)
+    assert dict(log.take_dirty()) == {b"r/0/1": None, b"r/0/2": None}
+    log.drop(START_BUCKET, 9)
+    assert dict(log.take_dirty()) == {b"r/0/3": None}
+
+
+def test_what_was_never_written_needs_no_removal() -> None:
+    log = ReportLog(b"r/")
+    log.add(report_of({"video": "a"}), b"rows")
+    log.drop(START_BUCKET, -1)
+    assert not list(log.take_dirty())
+    assert not len(log)
+
+
+@pytest.mark.parametrize("limit", ["SAVE_AFTER_BYTES", "SAVE_AFTER_REPORTS"])
+def test_works_are_worth_saving_when_what_is_decided_has_grown(
+    limit: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(f"models.report_log.{limit}", 2)
+    log = ReportLog(b"r/")
+    for sequence in range(3):
+        log.add(report_of({"video": "a"}, sequence=sequence), b"x", durable=True)
+    assert log.worth_saving(START_BUCKET)
+    assert not log.worth_saving(START_BUCKET - 1)
+    log.drop(START_BUCKET, -1)
+    assert not log.worth_saving(START_BUCKET)
+    assert set(dict(log.take_dirty()).values()) == {None}
