@@ -48,7 +48,7 @@ from models.json_syntax import (
     value_end,
 )
 from models.json_times import NO_NUMBER, rfc_3339_time, whole_number
-from models.names import UNKNOWN, Names, code_of, names_of
+from models.names import UNKNOWN, Names, code_of, is_key, names_of
 from models.packed_chunk import PackedChunk
 from models.vocabulary import ACTION_CODE, ACTIONS, ROLES, Action
 from models.words import Bytes, same_bytes
@@ -60,6 +60,9 @@ Codes = npt.NDArray[np.uint8]
 SPELLINGS_MAX: Final = 128
 """How many spellings of platforms are read in a chunk: they are looked up one after the other, and
 their number fits into a byte; the platforms of one operator are a handful."""
+
+PLACES: Final = 32
+"""Of how many fields the order is remembered: more than the contract has."""
 
 ABSENT: Final = -1
 """Stands in a length for an id that was not given."""
@@ -168,6 +171,8 @@ def scan(chunk: PackedChunk, *, received_ms: int, limits: DecodingLimits) -> Sca
         limits.message_bytes_max,
         words.fields.words,
         words.fields.codes,
+        words.fields.keys,
+        words.fields.key_length,
         words.kinds,
         words.actions.words,
         words.actions.codes,
@@ -175,6 +180,7 @@ def scan(chunk: PackedChunk, *, received_ms: int, limits: DecodingLimits) -> Sca
         words.roles.codes,
         words.retractable,
         words.ordinary,
+        np.full(PLACES, UNKNOWN, np.int64),
         np.zeros(len(FIELDS), np.int64),
         np.zeros(len(FIELDS), np.int64),
         np.zeros(SPELLINGS_MAX, np.int64),
@@ -302,7 +308,10 @@ def _scan_object(  # noqa: C901, PLR0911, PLR0912, PLR0915 - the grammar, withou
     end: int,
     field_words: npt.NDArray[np.uint64],
     field_codes: Integers,
+    field_keys: npt.NDArray[np.uint64],
+    key_length: Integers,
     kinds: Integers,
+    order: Integers,
     first: Integers,
     second: Integers,
 ) -> int:
@@ -314,7 +323,11 @@ def _scan_object(  # noqa: C901, PLR0911, PLR0912, PLR0915 - the grammar, withou
         end: Where it ends.
         field_words: The names of the fields (models/names.py).
         field_codes: Their codes.
+        field_keys: Their keys.
+        key_length: The bytes of their keys.
         kinds: int64[f], the kind of each field.
+        order: int64[PLACES], the fields of the message before in their order, which most often is
+            that of this one; takes the fields of this one.
         first: int64[f], takes where the text of each string or list begins, or the number.
         second: int64[f], takes how many bytes the text has; for topics 0 where they name none.
     """
@@ -324,18 +337,26 @@ def _scan_object(  # noqa: C901, PLR0911, PLR0912, PLR0915 - the grammar, withou
     at = blanks_end(data, at + 1, end)
     seen = 0
     given = 0
+    place = -1
     while True:
         if at >= end or data[at] != QUOTE:
             return 0
         begin = at + 1
-        at, marks = string_end(data, begin, end)
-        if at < 0 or marks != 0:  # an escaped key may be one that we know
-            return 0
-        field = code_of(data, begin, at - begin, field_words, field_codes)
-        at = blanks_end(data, at + 1, end)
-        if at >= end or data[at] != COLON:
-            return 0
-        at = blanks_end(data, at + 1, end)
+        place = (place + 1) % PLACES
+        field = order[place]
+        if field != UNKNOWN and is_key(data, begin, end, field, field_keys, key_length[field]):
+            at = begin + key_length[field]
+        else:
+            at, marks = string_end(data, begin, end)
+            if at < 0 or marks != 0:  # an escaped key may be one that we know
+                return 0
+            field = code_of(data, begin, at - begin, field_words, field_codes)
+            order[place] = field
+            at = blanks_end(data, at + 1, end)
+            if at >= end or data[at] != COLON:
+                return 0
+            at += 1
+        at = blanks_end(data, at, end)
         if at >= end:
             return 0
         if field == UNKNOWN:
@@ -497,6 +518,8 @@ def _scan(  # noqa: C901, PLR0912, PLR0915 - the rules of an event, each a way t
     message_bytes_max: int,
     field_words: npt.NDArray[np.uint64],
     field_codes: Integers,
+    field_keys: npt.NDArray[np.uint64],
+    key_length: Integers,
     kinds: Integers,
     action_words: npt.NDArray[np.uint64],
     action_codes: Integers,
@@ -504,6 +527,7 @@ def _scan(  # noqa: C901, PLR0912, PLR0915 - the rules of an event, each a way t
     role_codes: Integers,
     retractable: npt.NDArray[np.bool_],
     ordinary: npt.NDArray[np.bool_],
+    order: Integers,
     first: Integers,
     second: Integers,
     spelling_begin: Integers,
@@ -538,7 +562,17 @@ def _scan(  # noqa: C901, PLR0912, PLR0915 - the rules of an event, each a way t
             continue
         begin = value_begin[message]
         given = _scan_object(
-            data, begin, begin + length, field_words, field_codes, kinds, first, second
+            data,
+            begin,
+            begin + length,
+            field_words,
+            field_codes,
+            field_keys,
+            key_length,
+            kinds,
+            order,
+            first,
+            second,
         )
         if given & _REQUIRED != _REQUIRED or given & _RARE:
             continue

@@ -15,13 +15,41 @@ from models.json_syntax import (
     QUOTE,
 )
 from models.parameters import DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS
-from models.words import Bytes
+from models.words import WORD_BYTES, Bytes, word_at
 
 NO_NUMBER: Final = -1
 """What is read here is never negative, so this says that a number is not certain."""
 
 DIGITS_MAX: Final = 18
 """Whole numbers of up to 18 digits surely fit into 64 bits."""
+
+_NOTHING: Final = np.uint64(0)
+_ZEROS: Final = np.uint64(0x3030_3030_3030_3030)
+_BEYOND_NINE: Final = np.uint64(0x7676_7676_7676_7676)  # takes 10, but not 9, to the high bit
+_HIGH_BITS: Final = np.uint64(0x8080_8080_8080_8080)
+_PAIRS: Final = np.uint64(0x00FF_00FF_00FF_00FF)
+_QUADS: Final = np.uint64(0x0000_FFFF_0000_FFFF)
+_TEN_AND_ONE: Final = np.uint64(1 + (10 << 8))
+_HUNDRED_AND_ONE: Final = np.uint64(1 + (100 << 16))
+_TEN_THOUSAND_AND_ONE: Final = np.uint64(1 + (10_000 << 32))
+_BITS_8: Final = np.uint64(8)
+_BITS_16: Final = np.uint64(16)
+_BITS_32: Final = np.uint64(32)
+
+
+@inlined
+def _eight_digits(word: np.uint64) -> int:
+    """Return the number of eight digits, the first one lowest in the word, or NO_NUMBER.
+
+    Neighbours are added up three times, each time over twice as many digits (D. Lemire, "Quickly
+    parsing eight digits", 2018).
+    """
+    digits = word ^ _ZEROS
+    if ((digits + _BEYOND_NINE) | digits) & _HIGH_BITS != _NOTHING:
+        return NO_NUMBER
+    digits = (digits * _TEN_AND_ONE) >> _BITS_8
+    digits = ((digits & _PAIRS) * _HUNDRED_AND_ONE) >> _BITS_16
+    return int(np.int64(((digits & _QUADS) * _TEN_THOUSAND_AND_ONE) >> _BITS_32))
 
 
 @inlined
@@ -32,6 +60,12 @@ def whole_number(data: Bytes, at: int, end: int) -> tuple[int, int]:
     """
     begin = at
     number = 0
+    if at + WORD_BYTES <= end:
+        number = _eight_digits(word_at(data, at))
+        if number == NO_NUMBER:
+            number = 0
+        else:
+            at += WORD_BYTES
     while at < end and DIGIT_0 <= data[at] <= DIGIT_9:
         number = 10 * number + (int(np.int64(data[at])) - DIGIT_0)
         at += 1

@@ -77,6 +77,21 @@ def test_what_is_certain_is_right(text: str) -> None:
         assert time_ms == expected
 
 
+@given(number=st.integers(0, 10**DIGITS_MAX - 1), behind=st.sampled_from([",", "}", " ", "x"]))
+def test_every_whole_number(number: int, behind: str) -> None:
+    data = np.frombuffer(bytearray(f"{number}{behind}99999999".encode()), np.uint8)
+    length = len(str(number))
+    assert whole_number(data, 0, len(data)) == (number, length)
+    assert whole_number(data, 0, length) == (number, length)
+
+
+@pytest.mark.parametrize("byte", [byte for byte in range(256) if byte not in b"0123456789.eE"])
+def test_a_byte_that_is_no_digit_ends_a_number_wherever_it_stands(byte: int) -> None:
+    for at in range(1, 12):
+        data = np.frombuffer(bytearray(b"1" * at + bytes([byte]) + b"1" * 12), np.uint8)
+        assert whole_number(data, 0, len(data)) == (int("1" * at), at)
+
+
 @pytest.mark.parametrize(
     ("text", "number"),
     [
