@@ -6,8 +6,9 @@ message, and splits nothing less.
 """
 
 import asyncio
+import time
 from collections import deque
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -17,6 +18,14 @@ UNACKNOWLEDGED_BYTES_MAX: Final = 64 * 1024 * 1024
 """What may wait for Kafka's acknowledgement before whoever sends has to wait: two seconds of a
 million events a second at 30 bytes a row. A broker that is slow or away stops the reading of the
 input this way, in place of filling memory."""
+
+SMALL_BYTES: Final = 64 * 1024
+"""A record batch below this size waits a little for more: what it costs besides its bytes (35 us,
+measured) is then more than the bytes themselves (2 ns each)."""
+SMALL_WAIT_S: Final = 0.05
+"""How long it waits after the one before it. The first one after a silence goes at once, so that
+only a busy stream, spread over many partitions, is told of this much later: a tenth of what the
+processing may add at the median."""
 
 
 class Message(NamedTuple):
@@ -29,8 +38,8 @@ class Message(NamedTuple):
     @property
     def size(self) -> int:
         """Its bytes, without those of headers' names."""
-        parts = (self.key, self.value, *(value for _, value in self.headers))
-        return sum(len(part) for part in parts if part)
+        own = len(self.key or b"") + len(self.value or b"")
+        return own + sum(len(value) for _, value in self.headers) if self.headers else own
 
 
 class BatchProducer(Protocol):
@@ -54,8 +63,10 @@ class _Queue:
     """The messages of one partition that were not handed over yet, and how many ever were taken."""
 
     waiting: deque[Message] = field(default_factory=deque)
+    waiting_bytes: int = 0
     taken: int = 0
     acknowledged: int = 0
+    sent_s: float = float("-inf")
     sending: asyncio.Task[None] | None = None
 
 
@@ -67,10 +78,14 @@ class OrderedSender:
 
     Args:
         producer: An idempotent producer that has been started.
+        clock: Returns seconds that never go backwards.
     """
 
-    def __init__(self, producer: BatchProducer) -> None:
+    def __init__(
+        self, producer: BatchProducer, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._producer = producer
+        self._clock = clock
         self._queues: dict[Partition, _Queue] = {}
         self._bytes = 0
         self._changed = asyncio.Condition()
@@ -105,7 +120,9 @@ class OrderedSender:
         queue = self._queues.setdefault(partition, _Queue())
         queue.waiting.extend(messages)
         queue.taken += len(messages)
-        self._bytes += sum(message.size for message in messages)
+        size = sum(message.size for message in messages)
+        queue.waiting_bytes += size
+        self._bytes += size
         if queue.sending is None:
             queue.sending = asyncio.create_task(self._send_waiting(partition, queue))
 
@@ -132,7 +149,12 @@ class OrderedSender:
     async def _send_waiting(self, partition: Partition, queue: _Queue) -> None:
         try:
             while queue.waiting:
+                early_s = queue.sent_s + SMALL_WAIT_S - self._clock()
+                if queue.waiting_bytes < SMALL_BYTES and early_s > 0:
+                    await asyncio.sleep(early_s)
                 batch, count, size = self._filled(queue.waiting)
+                queue.waiting_bytes -= size
+                queue.sent_s = self._clock()
                 acknowledged = await self._producer.send_batch(
                     batch, partition.topic, partition=partition.partition
                 )
