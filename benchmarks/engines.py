@@ -43,7 +43,7 @@ class Peer:
     divisor: int = 1
     """It is given the topic with 1/divisor of the events; a slow engine's rate is as steady."""
     runs: int = 3
-    timeout_s: float = 60.0
+    timeout_s: float = 120.0
     is_java: bool = False
     counts: bool = True
     """Whether it counts at all; a limit decodes nothing."""

@@ -64,6 +64,8 @@ class LatencyResult:
     """From the deciding append to each alert."""
     events_to_alerts_ms: list[float]
     """From the event time that an alert carries to its append."""
+    bucket_ms: int
+    allowed_lateness_ms: int
 
 
 @dataclass(slots=True)
@@ -117,7 +119,15 @@ async def _measure(
             alerts, events = await _alerts(monitor, reader, sent)
     if not reports:
         raise EngineError(f"no bucket was decided: {process.tail()}")
-    return LatencyResult(sent.events / took_s, reports, alerts, events)
+    settings = monitor.settings
+    return LatencyResult(
+        sent.events / took_s,
+        reports,
+        alerts,
+        events,
+        settings.bucket_ms,
+        settings.allowed_lateness_ms,
+    )
 
 
 async def _wait_until_ready(monitor: Monitor, reader: Reader, process: MeasuredProcess) -> None:

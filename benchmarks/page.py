@@ -217,7 +217,8 @@ def latency_part(result: LatencyResult) -> Part:
     ]
     text = (
         f"Measured {machine()}; {result.rate_per_s:,.0f} events/s were sent, with default "
-        "settings.\n\n"
+        f"settings: buckets of {result.bucket_ms / 1000:g} s, allowed lateness "
+        f"{result.allowed_lateness_ms / 1000:g} s.\n\n"
     )
     return Part("latency", text + table(["from, to", "median", "99 %", "worst", "of"], rows))
 

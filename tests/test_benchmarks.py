@@ -5,7 +5,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from benchmarks.truth import compare, counts_by_action, read_counts, totals
+from benchmarks import page
+from benchmarks.__main__ import DOCS, PAGE, PARTS
+from benchmarks.measurement import Measurement, Summary
+from benchmarks.processes import Cost
+from benchmarks.truth import Difference, compare, counts_by_action, read_counts, totals
 from benchmarks.workload import (
     ACTIONS,
     LINE_BYTES,
@@ -125,3 +129,51 @@ def test_the_monitors_totals_are_compared_per_action(truth: pl.DataFrame) -> Non
     assert compare(totals(truth), counts_by_action(per_video, ACTION_CODE)).is_exact
     next(iter(per_video.values()))[ACTION_CODE["view"]] += 1
     assert compare(totals(truth), counts_by_action(per_video, ACTION_CODE)).extra == 1
+
+
+def measurement(engine: str, seconds: float, difference: Difference | None) -> Measurement:
+    return Measurement(
+        engine=engine,
+        events=1_000_000,
+        seconds=seconds,
+        start_seconds=2.0,
+        cost=Cost(cpu_s=2 * seconds, memory_bytes=1 << 28),
+        difference=difference,
+    )
+
+
+def test_the_page_tells_ratios_wrong_counts_and_who_did_not_run() -> None:
+    exact = Difference(0, 0, 0)
+    ours = Summary(page.HOTSPOTS, "all of it", [measurement(page.HOTSPOTS, 1.0, exact)])
+    flink = Summary(
+        page.FLINK,
+        "counts",
+        [measurement(page.FLINK, 4.0, exact), measurement(page.FLINK, 2.0, Difference(3, 0, 1))],
+    )
+    absent = Summary("Pathway", "counts", [], "pip failed: no wheel")
+    part = page.engines_part([ours, flink, absent], 4)
+    row = next(line for line in part.text.splitlines() if line.startswith(f"| {page.FLINK}"))
+    cells = [cell.strip() for cell in row.split("|")[2:-1]]
+    assert cells == ["375,000", "188,000", "2.67", "2.67", "256", "1,000,000 × 2", "3 lost"]
+    assert "2 times was the aim (reached)" in part.text
+    assert "- Pathway: pip failed: no wheel" in part.text
+
+
+def test_an_aim_that_is_missed_is_told() -> None:
+    exact = Difference(0, 0, 0)
+    ours = Summary(page.HOTSPOTS, "all of it", [measurement(page.HOTSPOTS, 1.0, exact)])
+    flink = Summary(page.FLINK, "counts", [measurement(page.FLINK, 1.5, exact)])
+    assert "(not reached)" in page.engines_part([ours, flink], 4).text
+
+
+def test_the_page_has_a_place_for_every_part() -> None:
+    text = (DOCS / PAGE).read_text("utf-8")
+    for name in PARTS:
+        written = page.replaced(text, page.Part(name, "a table"))
+        assert f"<!-- {name}: begin -->\n\na table\n\n<!-- {name}: end -->" in written
+        assert page.replaced(written, page.Part(name, "a table")) == written
+
+
+def test_a_page_without_the_marks_is_refused() -> None:
+    with pytest.raises(page.MissingMarksError, match="cases: begin"):
+        page.replaced("# Performance", page.Part("cases", "a table"))
