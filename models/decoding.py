@@ -93,22 +93,24 @@ def _validated(
         return events, rejects
     append_ms = chunk.append_ms[rows]
     latest_ms = np.where(append_ms >= 0, append_ms, received_ms) + limits.max_ahead_ms
-    values = _values_at(chunk, rows)
-    for row, latest, value in zip(rows.tolist(), latest_ms.tolist(), values, strict=True):
+    offsets = chunk.offset[rows].tolist()
+    values = _texts(chunk, chunk.value_begin[rows], chunk.value_length[rows])
+    keys = _texts(chunk, chunk.key_begin[rows], chunk.key_length[rows])
+    for row, latest, offset, value, key in zip(
+        rows.tolist(), latest_ms.tolist(), offsets, values, keys, strict=True
+    ):
         try:
             events.append((row, validate(value, latest_ms=latest, limits=limits)))
         except RejectedEventError as error:
-            offset = int(chunk.offset[row])
-            rejects.append(Reject(offset, chunk.key(row), value, error.reason, error.detail))
+            rejects.append(Reject(offset, key, value, error.reason, error.detail))
     return events, rejects
 
 
-def _values_at(chunk: PackedChunk, rows: Integers) -> Iterator[bytes | None]:
-    """Yield messages; slices of a memoryview cost a third of those of an array."""
+def _texts(chunk: PackedChunk, begin: Integers, length: Integers) -> Iterator[bytes | None]:
+    """Yield keys or values; slices of a memoryview cost a third of those of an array."""
     buffer = chunk.buffer.data
-    begins, lengths = chunk.value_begin[rows].tolist(), chunk.value_length[rows].tolist()
-    for begin, length in zip(begins, lengths, strict=True):
-        yield None if length == NULL_LENGTH else bytes(buffer[begin : begin + length])
+    for at, size in zip(begin.tolist(), length.tolist(), strict=True):
+        yield None if size == NULL_LENGTH else bytes(buffer[at : at + size])
 
 
 def _columns_of(chunk: PackedChunk, found: Scan, slow: SlowEvents, keys: HashKeys) -> EventColumns:

@@ -6,12 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from models.event_scanning import ABSENT, SPELLINGS_MAX, Scan, scan
 from models.events import COUNT_MAX, DecodingLimits
 from models.json_syntax import LEVELS_MAX
-from models.packed_chunk import packed
+from models.packed_chunk import NULL_LENGTH, PackedChunk, packed
 from models.steps import CREATE_TIME_MS, Chunk
 from models.validation import normal_platform
 from models.vocabulary import ACTION_CODE, ROLE_CODE
@@ -124,6 +125,27 @@ def test_messages_that_are_certain(value: bytes) -> None:
 def test_messages_that_are_not_certain_hide_no_other(value: bytes | None) -> None:
     found = scanned(event(), value, event())
     assert (found.row.tolist(), found.undecided.tolist()) == ([0, 2], [1])
+
+
+@pytest.mark.parametrize("value", CERTAIN)
+def test_nothing_behind_a_message_belongs_to_it(value: bytes) -> None:
+    # Each beginning of a message, with the rest of it still behind in memory.
+    lengths = np.arange(len(value) + 1)
+    whole = packed(Chunk(0, 1, [0], [None], [value], [CREATE_TIME_MS]))
+    chunk = PackedChunk(
+        low_offset=0,
+        next_offset=len(lengths),
+        buffer=whole.buffer,
+        offset=lengths,
+        append_ms=np.full(len(lengths), CREATE_TIME_MS),
+        key_begin=np.zeros(len(lengths), np.int64),
+        key_length=np.full(len(lengths), NULL_LENGTH),
+        value_begin=np.zeros(len(lengths), np.int64),
+        value_length=lengths,
+    )
+    found = scan(chunk, received_ms=TIME_MS, limits=LIMITS)
+    shortest = len(value.rstrip())
+    assert found.row.tolist() == list(range(shortest, len(value) + 1))
 
 
 def test_every_column() -> None:
