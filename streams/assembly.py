@@ -138,6 +138,7 @@ class WorkerApp(faust.App):  # type: ignore[misc] # Faust is read as untyped
             host.consumer = self.consumer
         # Not tasks of the app, which Faust starts after recovery: that is watched, too.
         self.add_future(self.learned.watch_kafka())
+        self.add_future(self.input_identity.watch())
         self.add_future(self._watch_liveness())
 
     async def _watch_liveness(self) -> None:
@@ -332,9 +333,6 @@ def _add_tasks(app: WorkerApp) -> None:
     # Functions, not bound methods: Faust marks what it is given with an attribute.
     async def follow_learned() -> None:
         await app.learned.follow()
-
-    async def watch_kafka() -> None:
-        await asyncio.gather(app.learned.watch_kafka(), app.input_identity.watch())
 
     async def watch_idleness() -> None:
         await app.intake.watch_idleness()
