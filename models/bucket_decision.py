@@ -324,6 +324,7 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
                 told[number].decision = count
             rows[slot].due_bucket = due_bucket(rows[slot], lengths[0])
             _describe(decisions[count], rows[slot], slot, entry.bucket)
+            decisions[count].roles = entry.roles
             count += 1
         else:
             status = _DONE

@@ -12,22 +12,10 @@ References:
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import numpy as np
-import numpy.typing as npt
-
 from models.steps import BrokenChainError
 
 NEVER_MS: Final = -1
 """No event time is known yet."""
-
-
-def bucket_of(time_ms: npt.NDArray[np.int64], bucket_ms: int) -> npt.NDArray[np.int64]:
-    """Return the number of the bucket that holds each time.
-
-    >>> bucket_of(np.array([0, 299_999, 300_000]), 300_000)
-    array([0, 0, 1])
-    """
-    return time_ms // bucket_ms
 
 
 @dataclass(slots=True)
@@ -105,7 +93,8 @@ class SourceClocks:
 
         The watermark is the minimum over the sources that have not ended; an idle one follows the
         others each time it says so. When all have ended, all buckets seen so far are closed: the
-        end marks of a replay.
+        end marks of a replay. The last of them closes one bucket at least, in which what came late
+        is counted.
         """
         clock = self.clocks[source]
         clock.high_ms = max(clock.high_ms, high_ms)
@@ -122,7 +111,8 @@ class SourceClocks:
                 return
             self._close((slowest_ms - self.allowed_lateness_ms) // self.bucket_ms - 1)
         else:
-            self._close(self.high_ms // self.bucket_ms)
+            following = -1 if self.closed_bucket is None else self.closed_bucket + ended
+            self._close(max(self.high_ms // self.bucket_ms, following))
 
     @property
     def high_ms(self) -> int:

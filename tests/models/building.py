@@ -1,65 +1,134 @@
-"""Real rows, visits, nulls and events for the tests of models/, with only what a test says."""
+"""Real tables, events and decisions for the tests of models/, with only what a test says."""
 
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from models.cohorts import SHIPPED, SIGNALS
-from models.parameters import MINUTE_MS
-from models.transitions import Nulls
-from models.undecided import EVENT
+from models.batches import Batch, BatchHeader, BatchKind
+from models.bucket_decision import Cohorts, Decided, decide_buckets
+from models.cohorts import AGES, REACHES, SHIPPED, CohortVersion, PlatformCohort
+from models.event_time import SourceClocks
+from models.parameters import DAY_MS, MINUTE_MS, Parameters
+from models.undecided import Undecided
 from models.video_state import VideoTable
-from models.visits import Visits
-from models.vocabulary import ACTION_CODE
+from models.vocabulary import ACTION_CODE, Signal
 
 BUCKET_MS = 5 * MINUTE_MS
 START_BUCKET = 1_693_353_600_000 // BUCKET_MS
+ACTION_OF_SIGNAL = {
+    Signal.IDENTIFICATION: "like",
+    Signal.EXCLUSION: "dislike",
+    Signal.INTERACTION: "comment",
+    Signal.DIFFUSION: "share",
+}
 
 
-def fresh_rows(n: int) -> npt.NDArray[np.void]:
-    """Return ROW[n] as the table makes them."""
-    table = VideoTable(n)
-    table.slots([f"douyin\x1fv{i}" for i in range(n)])
-    return table.rows[:n].copy()
-
-
-def events_of(*said: dict[str, Any]) -> npt.NDArray[np.void]:
-    """Return EVENT[n]; each of slot 0 at time 0 unless it says otherwise."""
-    events = np.zeros(len(said), EVENT)
-    events["count"] = 1
-    for event, fields in zip(events, said, strict=True):
-        for name, value in fields.items():
-            event[name] = ACTION_CODE[value] if name == "action" else value
-    return events
-
-
-def visits_with(
-    n: int, *, views: float, people: list[float] | npt.NDArray[np.float64], last_ms: int
-) -> Visits:
-    """Return one visit for each of n rows; people are events that nobody repeated."""
-    acted = np.broadcast_to(np.array(people, float), (n, SIGNALS)).copy()
-    return Visits(
-        slot=np.arange(n),
-        views=np.full(n, float(views)),
-        acted=acted,
-        people=acted.copy(),
-        progress=np.full(n, float(views)),
-        events=acted.sum(axis=1) + views,
-        first_ms=np.full(n, last_ms),
-        last_ms=np.full(n, last_ms),
-        publish_ms=np.full(n, np.iinfo(np.int64).max),
-        roles=np.zeros(n, np.int64),
-        removed=np.zeros(n, np.int8),
+def batch_of(*said: dict[str, Any], videos: list[str], source: int = 0, sources: int = 1) -> Batch:
+    """Return a batch of events; each of video 0 at time 0, once, unless it says otherwise."""
+    time_ms = np.array([event.get("time_ms", 0) for event in said], np.int64)
+    codes = [ACTION_CODE[event["action"]] for event in said]
+    high = int(time_ms.max()) if said else -1
+    return Batch(
+        header=BatchHeader(
+            BatchKind.EVENTS, source, sources, -1, max(len(said) - 1, 0), high, False, 0
+        ),
+        videos=videos,
+        video=np.array([event.get("video", 0) for event in said], np.int32),
+        action=np.array(codes, np.uint8),
+        time_ms=time_ms,
+        high_ms=np.maximum.accumulate(time_ms) if said else time_ms,
+        count=np.array([event.get("count", 1) for event in said], np.int64),
+        actor=np.array([event.get("actor", 0) for event in said], np.uint64),
+        role=np.array([event.get("role", 0) for event in said], np.uint8),
+        event=np.array([event.get("event", 0) for event in said], np.uint64),
+        offset=np.arange(len(said), dtype=np.int64),
+        profiles=[],
     )
 
 
-def shipped_nulls(n: int) -> Nulls:
-    """Return the shipped cohort's nulls at the youngest age and 1,000 to 10,000 views."""
-    return Nulls(
-        propensity=np.tile(SHIPPED.propensity[:, 0, 1], (n, 1)),
-        concentration=np.tile(SHIPPED.concentration, (n, 1)),
-        scarcity=np.full(n, SHIPPED.scarcity[0, 1]),
-        per_hour=np.tile(SHIPPED.intensity[:, 0], (n, 1)),
-        shape=np.tile(SHIPPED.shape, (n, 1)),
+def undecided_of(table: VideoTable, videos: list[str], *said: dict[str, Any]) -> Undecided:
+    """Return the sums of events, none of which comes late."""
+    clocks = SourceClocks(BUCKET_MS, allowed_lateness_ms=1_000 * DAY_MS)
+    clocks.accept(0, 1, -1, len(said))
+    undecided = Undecided()
+    if said:
+        batch = batch_of(*said, videos=videos)
+        skip = np.zeros(len(batch), np.bool_)
+        undecided.add(batch, table.slots(videos), skip, clocks, 0)
+    return undecided
+
+
+def decide(
+    table: VideoTable,
+    videos: list[str],
+    bucket: int,
+    *said: dict[str, Any],
+    parameters: Parameters,
+    log_c: float,
+    version: CohortVersion | None = None,
+) -> Decided:
+    """Decide one bucket of BUCKET_MS with these events in it."""
+    table.slots(videos)
+    return decide_buckets(
+        table,
+        undecided_of(table, videos, *said),
+        bucket,
+        Cohorts.of(version or CohortVersion(0), table.platforms),
+        parameters,
+        log_c=log_c,
+    )
+
+
+def visit_all(
+    table: VideoTable,
+    bucket: int,
+    views: int,
+    people: npt.NDArray[np.int64],
+    *,
+    parameters: Parameters,
+    log_c: float,
+) -> Decided:
+    """Let n videos have views, and so many people (int64[n, SIGNALS], not known) act, in a bucket.
+
+    They are held against `flat_cohort`.
+    """
+    keys = [f"p\x1fv{number}" for number in range(len(people))]
+    codes = [ACTION_CODE["view"], *(ACTION_CODE[ACTION_OF_SIGNAL[s]] for s in Signal)]
+    counts = np.concatenate([np.full((len(people), 1), views), people], axis=1)
+    video, which = np.nonzero(counts)
+    n = len(video)
+    time_ms = np.full(n, bucket * BUCKET_MS + 1)
+    nothing = np.zeros(n, np.uint64)
+    batch = Batch(
+        header=BatchHeader(BatchKind.EVENTS, 0, 1, -1, n, bucket * BUCKET_MS + 1, False, 0),
+        videos=keys,
+        video=video.astype(np.int32),
+        action=np.array(codes, np.uint8)[which],
+        time_ms=time_ms,
+        high_ms=time_ms,
+        count=counts[video, which].astype(np.int64),
+        actor=nothing,
+        role=np.zeros(n, np.uint8),
+        event=nothing,
+        offset=np.arange(n),
+        profiles=[],
+    )
+    clocks = SourceClocks(BUCKET_MS, allowed_lateness_ms=1_000 * DAY_MS)
+    clocks.accept(0, 1, -1, n)
+    undecided = Undecided()
+    undecided.add(batch, table.slots(keys), np.zeros(n, np.bool_), clocks, 0)
+    cohorts = Cohorts.of(CohortVersion(0, {"p": flat_cohort()}), table.platforms)
+    return decide_buckets(table, undecided, bucket, cohorts, parameters, log_c=log_c)
+
+
+def flat_cohort() -> PlatformCohort:
+    """Return the shipped cohort's youngest age and 1,000 to 10,000 views, everywhere."""
+    return PlatformCohort(
+        propensity=np.broadcast_to(SHIPPED.propensity[:, :1, 1:2], SHIPPED.propensity.shape).copy(),
+        scarcity=np.full((AGES, REACHES), SHIPPED.scarcity[0, 1]),
+        concentration=SHIPPED.concentration,
+        intensity=np.broadcast_to(SHIPPED.intensity[:, :1], SHIPPED.intensity.shape).copy(),
+        shape=SHIPPED.shape,
+        rhythm=np.ones(24),
     )

@@ -5,19 +5,22 @@ from typing import Any
 
 import numpy as np
 import pytest
-from building import BUCKET_MS, START_BUCKET, events_of
+from building import BUCKET_MS, START_BUCKET, batch_of, decide
 
-from models.bucket_decision import ReportBuilder, decide_bucket
+from models.bucket_decision import Cohorts, Decided, decide_buckets
 from models.cohorts import CohortVersion
+from models.event_time import SourceClocks
 from models.evidence import log_threshold
 from models.parameters import DAY_MS, Level, Parameters
-from models.transitions import RULES, Reason, Transition
-from models.video_state import VideoTable
+from models.transitions import CROWD, RULES, WATCH_ACTED, Reason, Transition
+from models.undecided import Undecided
+from models.video_state import ROW, UNWATCHED, VideoTable
 from models.vocabulary import ACTION_CODE, ROLES, Route, Signal, Stage, State
 
 PARAMETERS = Parameters(bucket_ms=BUCKET_MS, level=Level("view", 10_000))
 HOUR = 12
 LOG_C = log_threshold(0.001, DAY_MS / BUCKET_MS, RULES)
+KEY = "douyin\x1fv"
 
 
 @dataclass
@@ -29,7 +32,7 @@ class Video:
     told: list[tuple[int, Transition]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.slot = int(self.table.slots(["douyin\x1fv"])[0])
+        self.slot = int(self.table.slots([KEY])[0])
 
     @property
     def row(self) -> np.void:
@@ -39,26 +42,18 @@ class Video:
         """Let so many buckets pass with these counts in each; no counts is silence."""
         before = len(self.told)
         for _ in range(buckets):
-            said: list[dict[str, Any]] = [
-                {
-                    "slot": self.slot,
-                    "action": action,
-                    "count": count,
-                    "time_ms": self.bucket * BUCKET_MS + 1_000,
-                }
-                for action, count in counts.items()
-            ]
-            decided = decide_bucket(
-                self.table,
-                events_of(*said),
-                self.bucket,
-                CohortVersion(0),
-                PARAMETERS,
-                log_c=LOG_C,
+            decided = self.decides(
+                *({"action": action, "count": count} for action, count in counts.items())
             )
             self.told += [(self.bucket, t) for t in decided.transitions]
             self.bucket += 1
         return [t for _, t in self.told[before:]]
+
+    def decides(self, *said: dict[str, Any]) -> Decided:
+        """Decide its bucket with these events in it, a second in unless they say otherwise."""
+        start_ms = self.bucket * BUCKET_MS
+        events = [{**event, "time_ms": start_ms + event.get("after_ms", 1_000)} for event in said]
+        return decide(self.table, [KEY], self.bucket, *events, parameters=PARAMETERS, log_c=LOG_C)
 
 
 LOUD = {"view": 2_000}
@@ -260,76 +255,191 @@ def test_what_returns_begins_a_new_episode_whose_level_counts_anew() -> None:
 
 def test_how_videos_share_a_bucket_changes_none_of_them() -> None:
     rng = np.random.default_rng(8)
-    tables = VideoTable(), VideoTable(), VideoTable()
+    together, apart, other = VideoTable(), VideoTable(), VideoTable()
     keys = [f"p{i % 2}\x1fv{i}" for i in range(6)]
-    together, apart, other = tables
-    together.slots(keys)
     for bucket in range(START_BUCKET, START_BUCKET + 30):
         said = [
             {
-                "slot": int(rng.integers(0, 6)),
+                "video": int(rng.integers(0, 6)),
                 "action": str(rng.choice(["view", "like", "share", "dislike"])),
                 "count": int(rng.integers(1, 3_000)),
+                "actor": int(rng.integers(0, 50)),
                 "time_ms": bucket * BUCKET_MS + int(rng.integers(0, BUCKET_MS)),
             }
             for _ in range(15)
         ]
-        version = CohortVersion(0)
-        decide_bucket(together, events_of(*said), bucket, version, PARAMETERS, log_c=LOG_C)
-        for table, mine in ((apart, (0, 3, 5)), (other, (1, 2, 4))):
-            own = [e for e in said if e["slot"] in mine]
-            slots = table.slots([keys[int(str(e["slot"]))] for e in own])
-            moved = [{**e, "slot": int(s)} for e, s in zip(own, slots, strict=True)]
-            decide_bucket(table, events_of(*moved), bucket, version, PARAMETERS, log_c=LOG_C)
-    for key in keys:
-        table = apart if key in apart.slot_of else other
-        alone, shared = table.rows[table.slot_of[key]], together.rows[together.slot_of[key]]
-        assert alone.tobytes() == shared.tobytes(), key
+        for table, mine in ((together, range(6)), (apart, (0, 3, 5)), (other, (1, 2, 4))):
+            own = [e for e in said if e["video"] in mine]
+            decide(table, keys, bucket, *own, parameters=PARAMETERS, log_c=LOG_C)
+    for video, key in enumerate(keys):
+        table = apart if video in (0, 3, 5) else other
+        alone, shared = table.slot_of[key], together.slot_of[key]
+        assert table.rows[alone].tobytes() == together.rows[shared].tobytes(), key
+        watches = table.watches[table.watch_of[alone]], together.watches[together.watch_of[shared]]
+        assert (table.watch_of[alone] == UNWATCHED) == (together.watch_of[shared] == UNWATCHED)
+        if table.watch_of[alone] != UNWATCHED:
+            assert watches[0].tobytes() == watches[1].tobytes(), key
 
 
-def test_the_report_says_what_the_bucket_brought_and_where_the_video_stands() -> None:
+@pytest.mark.parametrize("at_once", [2, 7, 1_000])
+def test_how_many_buckets_are_decided_at_a_time_changes_nothing(at_once: int) -> None:
+    """Rises, collapses that nobody visits, and returns, decided bucket by bucket and in lots."""
+    rng = np.random.default_rng(5)
+    keys = [f"p\x1fv{i}" for i in range(4)]
+    said: dict[int, list[dict[str, Any]]] = {}
+    for video in range(4):
+        for begin in (0, 30 * HOUR + 7 * video):
+            for bucket in range(begin, begin + 20):
+                for action, most in (("view", 4_000), ("like", 900), ("share", 500)):
+                    event = {"video": video, "action": action, "count": int(rng.integers(1, most))}
+                    event["time_ms"] = (START_BUCKET + bucket) * BUCKET_MS + video
+                    said.setdefault(bucket, []).append(event)
+    plain, lots = VideoTable(), VideoTable()
+    told: list[list[tuple[int, int, str]]] = [[], []]
+    for table, size, tell in ((plain, 1, told[0]), (lots, at_once, told[1])):
+        for first in range(0, 64 * HOUR, size):
+            some = [e for bucket in range(first, first + size) for e in said.get(bucket, ())]
+            last = START_BUCKET + first + size - 1
+            made = decide(table, keys, last, *some, parameters=PARAMETERS, log_c=LOG_C)
+            slots, buckets = made.decisions["slot"], made.decisions["bucket"]
+            tell += [
+                (int(buckets[t.row]), int(slots[t.row]), repr(t.reason)) for t in made.transitions
+            ]
+    assert sorted(told[0]) == sorted(told[1])
+    assert len({reason for _, _, reason in told[0]}) >= 2
+    assert plain.used.tobytes() == lots.used.tobytes()
+
+
+def test_a_visit_is_the_same_however_finely_it_is_looked_at() -> None:
+    """Thirty buckets of ten seconds carry the evidence and the sums of one of five minutes."""
+    fine = Parameters(bucket_ms=10_000, level=Level("view", 10_000))
+    tables = VideoTable(), VideoTable()
+    rng = np.random.default_rng(3)
+    for number in range(12):
+        start_ms = (START_BUCKET + number) * BUCKET_MS
+        said = [
+            {
+                "action": str(rng.choice(["view", "view", "like", "comment"])),
+                "count": int(rng.integers(1, 60)),
+                "time_ms": start_ms + int(rng.integers(0, BUCKET_MS)),
+            }
+            for _ in range(40)
+        ]
+        # Both have seen the whole visit: its first bucket answers for the silence before.
+        said += [
+            {"action": "view", "time_ms": start_ms},
+            {"action": "view", "time_ms": start_ms + BUCKET_MS - 1},
+        ]
+        decide(tables[0], [KEY], START_BUCKET + number, *said, parameters=PARAMETERS, log_c=LOG_C)
+        clocks = SourceClocks(10_000, allowed_lateness_ms=DAY_MS)
+        clocks.accept(0, 1, -1, len(said))
+        undecided = Undecided()
+        batch = batch_of(*said, videos=[KEY])
+        undecided.add(batch, tables[1].slots([KEY]), np.zeros(len(batch), np.bool_), clocks, 0)
+        cohorts = Cohorts.of(CohortVersion(0), tables[1].platforms)
+        last = (start_ms + BUCKET_MS - 1) // 10_000
+        decide_buckets(tables[1], undecided, last, cohorts, fine, log_c=LOG_C)
+    coarse, looked_at = (table.rows[0] for table in tables)
+    for name in ROW.names or ():
+        if name.startswith(("epoch", "views", "acted", "visit")):
+            np.testing.assert_allclose(looked_at[name], coarse[name], rtol=1e-9, err_msg=name)
+    once, often = (table.watches[table.watch_of[0]] for table in tables)
+    np.testing.assert_allclose(
+        often["intensity_evidence"], once["intensity_evidence"], rtol=1e-4, atol=1e-3
+    )
+    np.testing.assert_allclose(
+        often["propensity_evidence"], once["propensity_evidence"], rtol=0.2, atol=0.5
+    )
+
+
+def test_what_the_bucket_brought_and_where_the_video_stands() -> None:
     video = Video()
     video.goes_on(HOUR, **LIKED)
-    video.table.describe(video.slot, {"title": "大英"})
-    said = [
-        {"slot": video.slot, "action": "view", "count": 7, "time_ms": video.bucket * BUCKET_MS},
-        {"slot": video.slot, "action": "share", "role": ROLES.index("media")},
-    ]
-    said[1]["time_ms"] = video.bucket * BUCKET_MS + 5
-    decided = decide_bucket(
-        video.table, events_of(*said), video.bucket, CohortVersion(0), PARAMETERS, log_c=LOG_C
+    decided = video.decides(
+        {"action": "view", "count": 7, "after_ms": 0},
+        {"action": "share", "role": ROLES.index("media"), "after_ms": 5},
     )
-    builder = ReportBuilder()
-    assert not builder
-    builder.add(video.bucket, video.table, decided)
-    assert builder
-    row = builder.rows()[0]
-    assert builder.videos == ["douyin\x1fv"]
-    assert builder.profiles == ['{"title": "大英"}']
+    (row,) = decided.decisions
     assert (row["bucket"], row["views"], row["total_views"]) == (video.bucket, 7, 24_007)
     assert row["acted"].tolist() == [0, 0, 0, 1]
     assert row["roles"] == 1 << ROLES.index("media")
     assert row["last_ms"] == video.bucket * BUCKET_MS + 5
     assert row["stage"] == Stage.JUDGMENT
     assert row["probability"] == 1
-    assert decided.activity == {"douyin": 8.0}
-    assert ACTION_CODE["view"] == 2
+    assert decided.activity.sum() == 8.0
 
 
-def test_silence_is_reported_without_growth() -> None:
+def test_silence_is_decided_without_growth() -> None:
     video = Video()
     video.goes_on(HOUR, **LIKED)
-    builder = ReportBuilder()
-    while not builder.transitions:
-        decided = decide_bucket(
-            video.table, events_of(), video.bucket, CohortVersion(0), PARAMETERS, log_c=LOG_C
-        )
-        builder.add(video.bucket, video.table, decided)
+    decided = video.decides()
+    while not decided.transitions:
+        assert not len(decided.decisions)
         video.bucket += 1
         assert video.bucket < START_BUCKET + 40 * HOUR
-    (row,) = builder.rows()
+        decided = video.decides()
+    (row,) = decided.decisions
     assert (row["views"], row["progress"], row["acted"].sum()) == (0, 0, 0)
-    ((at, transition),) = builder.transitions
-    assert at == 0
-    assert transition["state"] == "faded"
+    (transition,) = decided.transitions
+    assert (transition.row, transition.state) == (0, State.FADED)
     assert row["state"] == 2
+
+
+def test_people_count_not_clicks() -> None:
+    video = Video()
+    video.goes_on(1, view=500)
+    hashes = np.random.default_rng(2).integers(1, 2**63, 40).tolist()
+    crowd = [{"action": "like", "actor": actor} for actor in hashes]
+    (row,) = video.decides(*crowd).decisions
+    assert row["people"][0] == pytest.approx(40, rel=0.2)
+    video.bucket += 1
+    (row,) = video.decides(*crowd * 5).decisions
+    # 240 likes by now, of forty accounts: each of the forty counts a sixth.
+    assert row["acted"][0] == 200
+    assert row["people"][0] == pytest.approx(40 / 6, rel=0.2)
+    video.bucket += 1
+    (row,) = video.decides({"action": "like", "count": 30}).decisions
+    assert row["people"][0] == 30, "events of unknown actors count as people"
+
+
+def test_counts_of_a_bucket_are_never_negative() -> None:
+    video = Video()
+    (row,) = video.decides(
+        {"action": "view", "count": 3}, {"action": "like", "count": -2}
+    ).decisions
+    assert (row["views"], row["acted"][0]) == (3, 0)
+    assert video.row["totals"][ACTION_CODE["like"]] == -2
+
+
+def test_the_last_word_on_deletion_counts_whatever_the_order() -> None:
+    for first, second, deleted in (("delete", "restore", 0), ("restore", "delete", 1)):
+        for order in (1, -1):
+            video = Video()
+            said = [{"action": first, "after_ms": 1}, {"action": second, "after_ms": 2}]
+            video.decides(*said[::order])
+            assert video.row["deleted"] == deleted
+
+
+def test_a_quiet_video_is_not_watched_and_a_crowd_is() -> None:
+    video = Video()
+    video.goes_on(3, view=int(CROWD / 3) - 1, like=WATCH_ACTED // 3 - 1)
+    assert video.table.watch_of[video.slot] == UNWATCHED
+    video.goes_on(1, view=3)
+    assert video.table.watch_of[video.slot] != UNWATCHED
+    loved = Video()
+    loved.goes_on(1, like=WATCH_ACTED)
+    assert loved.table.watch_of[loved.slot] != UNWATCHED
+
+
+def test_more_videos_may_be_watched_than_there_was_room_for() -> None:
+    table = VideoTable(2)
+    keys = [f"p\x1fv{number}" for number in range(300)]
+    said = [
+        {"video": v, "action": "like", "count": 40 + v, "time_ms": START_BUCKET * BUCKET_MS}
+        for v in range(300)
+    ]
+    decided = decide(table, keys, START_BUCKET, *said, parameters=PARAMETERS, log_c=LOG_C)
+    assert len(decided.decisions) == 300
+    watches = table.watch_of[table.slots(keys)]
+    assert len(set(watches.tolist())) == 300
+    assert (table.rows["visit_people"][table.slots(keys), 0] == 40 + np.arange(300)).all()

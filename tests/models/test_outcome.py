@@ -126,7 +126,7 @@ class Durable:
                 self.rows.pop(key, None)
             else:
                 self.rows[key] = value
-        self.offset = offset
+        self.offset = offset if cut.position is None else cut.position
 
 
 class Worker:
@@ -326,10 +326,14 @@ def test_a_repeated_id_counts_once() -> None:
     log: list[list[bytes]] = [[]]
     _send(Intake(1, KEY), log, chunk_of(lines, 0), 0)
     _send(Intake(1, KEY), log, chunk_of(lines[:1], 3), 0)
-    step = StagesStep(0, parameters(1))
-    step.process(chunk_of(log[0], 0))
-    assert [counts[3] for counts in step.totals().values()] == [1, 1]
-    assert step.counters.repeats == 2
+    end = Chunk(4, 5, [4], [b"hotspots:end"], [None], [-1])
+    for source in range(SOURCES):
+        low = end if source == 0 else Chunk(0, 1, [0], [b"hotspots:end"], [None], [-1])
+        _send(Intake(1, KEY), log, low, source)
+    worker = Worker(1, log)
+    worker.run()
+    assert [counts[3] for counts in totals(worker).values()] == [1, 1]
+    assert worker.steps[0].counters.repeats == 2
 
 
 def test_batches_sent_twice_count_once_and_a_hole_stops_the_step(undisturbed: Worker) -> None:

@@ -10,15 +10,16 @@ from hypothesis import strategies as st
 from models import sketches
 
 
-@pytest.mark.parametrize("people", [1, 10, 100, 1_000, 100_000])
+@pytest.mark.parametrize("people", [1, 10, 100, 1_000, 20_000])
 def test_the_estimate_is_within_four_standard_errors(people: int) -> None:
     rng = np.random.default_rng(people)
     rows = 50
     table = np.zeros((rows, sketches.REGISTERS), np.uint8)
     for row in range(rows):
         hashes = rng.integers(1, 2**63, people, dtype=np.uint64) * np.uint64(2)
-        sketches.add(table, np.full(people, row), hashes)
-    estimates = sketches.estimate(table)
+        for value in hashes:
+            sketches.add(table[row], value)
+    estimates = np.array([sketches.estimate(registers) for registers in table])
     error = 1.04 / np.sqrt(sketches.REGISTERS)
     assert abs(estimates.mean() / people - 1) < 4 * error / np.sqrt(rows) + 0.02
     assert (np.abs(estimates / people - 1) < 4 * error + 1 / people).all()
@@ -30,23 +31,24 @@ def test_order_and_repeats_change_nothing(people: list[int], shuffler: random.Ra
     shuffled = [*people, *people]
     shuffler.shuffle(shuffled)
     for row, hashes in enumerate((people, shuffled)):
-        sketches.add(table, np.full(len(hashes), row), np.array(hashes, np.uint64))
+        for value in hashes:
+            sketches.add(table[row], np.uint64(value))
     assert (table[0] == table[1]).all()
 
 
 def test_ranks_are_leading_zeros_plus_one() -> None:
     def slow(value: int) -> int:
         rest = f"{value:064b}"[6:]
-        return 59 - 0 if "1" not in rest else rest.index("1") + 1
+        return 59 if "1" not in rest else rest.index("1") + 1
 
     rng = np.random.default_rng(1)
-    values = [1, 2**63, 2**58 - 1, 2**57, 2**20, *rng.integers(0, 2**63, 500).tolist()]
-    index, rank = sketches.ranks(np.array(values, np.uint64))
-    for value, register, got in zip(values, index.tolist(), rank.tolist(), strict=True):
-        assert register == value >> 58
-        # The lowest bits are not told apart: a rank beyond 53 would need 2^53 people.
-        assert got == min(slow(value), 54) or slow(value) > 47
+    values = [1, 2**63, 2**58 - 1, 2**57, 2**20, 0, *rng.integers(0, 2**63, 500).tolist()]
+    for value in values:
+        registers = np.zeros(sketches.REGISTERS, np.uint8)
+        sketches.add(registers, np.uint64(value))
+        assert np.flatnonzero(registers).tolist() == [value >> 58]
+        assert registers.max() == slow(value)
 
 
 def test_an_empty_sketch_holds_nobody() -> None:
-    assert sketches.estimate(np.zeros((1, sketches.REGISTERS), np.uint8)).tolist() == [0.0]
+    assert sketches.estimate(np.zeros(sketches.REGISTERS, np.uint8)) == 0.0

@@ -43,11 +43,15 @@ def run(
 ) -> tuple[StagesStep, list[StageReport]]:
     """Process a log, so many batches at a time, telling each version that is waited for."""
     step, reports, rows, told = StagesStep(0, PARAMETERS), list[StageReport](), {}, {}
-    for low in range(0, len(log), size):
+    low = farthest = 0
+    while low < len(log):
         step.process(chunk_of(log[low : low + size], low))
+        low += size
+        position: int | None = None
         for _ in range(len(log) * 24):
             cut = step.cut()
             rows.update(cut.rows)
+            position = cut.position
             reports += [decode_report(o.value) for o in cut.outputs if o.value is not None]
             if not step.held:
                 break
@@ -56,7 +60,10 @@ def run(
             told = {version.name.encode(): json.dumps(version.to_dict()).encode()}
             for key, value in told.items():
                 step.learn(key, value)
-        if crash:
+        if crash and low > farthest:
+            # Once at every place: from there on the log is read again.
+            farthest = low
+            low = low if position is None else position
             step = StagesStep(0, PARAMETERS)
             for key, value in rows.items():
                 step.load(key, value)

@@ -1,52 +1,51 @@
 """The laws of transitions over many videos at once; the stories of single ones are in
 test_bucket_decision.py."""
 
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pytest
-from building import BUCKET_MS, START_BUCKET, fresh_rows, shipped_nulls, visits_with
+from building import BUCKET_MS, START_BUCKET, flat_cohort, visit_all
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.cohorts import SIGNALS
+from models.cohorts import DRIFT, SIGNALS
 from models.evidence import log_threshold
-from models.parameters import DAY_MS, HOUR_MS
+from models.parameters import DAY_MS, HOUR_MS, Parameters
 from models.transitions import (
     ACTIVITY_HALF_LIFE_MS,
     COLLAPSE,
     CROWD,
     RULES,
-    Nulls,
     Transition,
-    collapses,
-    due_buckets,
-    entries,
-    fade_rates,
-    gather_evidence,
-    spans_ms,
+    due_bucket,
+    entered_by,
+    has_collapsed,
 )
-from models.video_state import NOT_DUE
+from models.video_state import NOT_DUE, WATCH, VideoTable
 from models.vocabulary import Signal, State
 
 LOG_C = log_threshold(0.001, DAY_MS / BUCKET_MS, RULES)
+PARAMETERS = Parameters(bucket_ms=BUCKET_MS)
+COHORT = flat_cohort()
+PER_HOUR = COHORT.intensity[:, 0] * DRIFT
 
 
-def visit_all(
-    rows: np.ndarray, views: float, people: np.ndarray, nulls: Nulls, bucket: int
-) -> list[Transition]:
-    """Let every row have a visit, as a bucket's decision does, and return what happened."""
-    last_ms = bucket * BUCKET_MS + 1
-    visits = visits_with(len(rows), views=views, people=people, last_ms=last_ms)
-    span_ms = spans_ms(rows, bucket, BUCKET_MS)
-    rows["views"] += int(views)
-    rows["acted"] += people.astype(np.int64)
-    rows["progress"] += int(views)
-    rows["first_ms"] = np.where(rows["first_ms"] < 0, last_ms, rows["first_ms"])
-    rows["last_ms"] = last_ms
-    gather_evidence(rows, visits, nulls, span_ms)
-    fade_rates(rows, visits, span_ms)
-    rows["last_bucket"] = bucket
-    told = entries(rows, visits, nulls, span_ms, LOG_C, "epoch:0")
-    return told + collapses(rows, np.full(len(rows), last_ms), bucket, BUCKET_MS)
+def fresh_rows(count: int) -> npt.NDArray[np.void]:
+    table = VideoTable(count)
+    table.slots([f"p\x1fv{number}" for number in range(count)])
+    return table.rows
+
+
+def visits(
+    table: VideoTable, views: int, people: npt.NDArray[Any], bucket: int
+) -> list[tuple[int, Transition]]:
+    """Let every video have a visit; return what happened, with the slot of each."""
+    made = visit_all(
+        table, bucket, views, people.astype(np.int64), parameters=PARAMETERS, log_c=LOG_C
+    )
+    return [(int(made.decisions["slot"][t.row]), t) for t in made.transitions]
 
 
 @pytest.mark.parametrize("multiple", [0.7, 1.0, 1.6, 4.0])
@@ -54,14 +53,13 @@ def visit_all(
 def test_a_transition_does_not_flap_on_a_stationary_stream(multiple: float, shape: float) -> None:
     """Over-dispersed streams under, at and above the nulls: each signal enters once, none ends."""
     rng = np.random.default_rng(int(multiple * 10 + shape * 100))
-    n = 40
-    rows, nulls = fresh_rows(n), shipped_nulls(n)
-    mean = nulls.per_hour * 1.25 * multiple / 12
+    n, table = 40, VideoTable()
+    mean = np.tile(PER_HOUR * 1.25 * multiple / 12, (n, 1))
     seen: list[list[Transition]] = [[] for _ in range(n)]
     for bucket in range(START_BUCKET, START_BUCKET + 2 * 288):
-        people = rng.poisson(mean * rng.gamma(shape, 1 / shape, (n, SIGNALS))).astype(float)
-        for told in visit_all(rows, 600, people, nulls, bucket):
-            seen[told.row].append(told)
+        people = rng.poisson(mean * rng.gamma(shape, 1 / shape, (n, SIGNALS)))
+        for slot, told in visits(table, 600, people, bucket):
+            seen[slot].append(told)
     for transitions in seen:
         signals = [told.signal for told in transitions]
         assert len(signals) == len(set(signals))
@@ -74,120 +72,125 @@ def test_a_transition_does_not_flap_on_a_stationary_stream(multiple: float, shap
 def test_a_stationary_stream_inside_the_nulls_keeps_the_promised_alarm_rate() -> None:
     """Both nulls at their boundary, where they are hardest to keep: 800 video-days at 0.001."""
     rng = np.random.default_rng(1)
-    n, days = 400, 2
-    rows, nulls = fresh_rows(n), shipped_nulls(n)
+    n, days, table = 400, 2, VideoTable()
+    shape = np.tile(COHORT.shape, (n, 1))
+    # A crowd is there from the beginning, and everyone is watched; how it came is no evidence.
+    visits(table, 3_000, np.full((n, SIGNALS), CROWD), START_BUCKET - 1)
+    for name in ("propensity_evidence", "intensity_evidence", "scarcity_evidence"):
+        table.watches[name] = 0.0
+    table.rows["entered"] = 0
     told = []
-    rows["acted"] += CROWD
     for bucket in range(START_BUCKET, START_BUCKET + days * 288):
-        people = rng.poisson(nulls.per_hour / 12 * rng.gamma(nulls.shape, 1 / nulls.shape)).astype(
-            float
-        )
-        told += visit_all(rows, 300, people, nulls, bucket)
+        people = rng.poisson(PER_HOUR / 12 * rng.gamma(shape, 1 / shape))
+        told += visits(table, 300, people, bucket)
     # 0.8 allowed on average; a Poisson of 0.8 exceeds 5 once in five thousand runs.
-    assert len([t for t in told if t.signal is not None]) <= 5
+    assert len([t for _, t in told if t.signal is not None]) <= 5
 
 
 @given(
-    rates=st.lists(st.tuples(st.floats(1e-3, 1e6), st.floats(1.0, 1e4)), min_size=1, max_size=20),
-    bucket_ms=st.sampled_from([60_000, 300_000, HOUR_MS]),
+    rate=st.floats(1e-3, 1e6),
+    times=st.floats(1.0, 1e4),
+    bucket_ms=st.sampled_from([10_000, 60_000, 300_000, HOUR_MS]),
 )
 @settings(deadline=None)
 def test_the_due_bucket_is_the_first_in_which_activity_has_collapsed(
-    rates: list[tuple[float, float]], bucket_ms: int
+    rate: float, times: float, bucket_ms: int
 ) -> None:
-    rows = fresh_rows(len(rates))
-    rows["activity_per_hour"] = [rate for rate, _ in rates]
-    rows["activity_peak_per_hour"] = [rate * times for rate, times in rates]
-    rows["entered"][:, Signal.DIFFUSION] = True
-    rows["last_bucket"] = START_BUCKET
-    due = due_buckets(rows, bucket_ms)
-    assert (due > START_BUCKET).all()
-    for row in range(len(rates)):
-        rate = rows["activity_per_hour"][row]
-        keep = 0.5 ** (bucket_ms / ACTIVITY_HALF_LIFE_MS)
-        peak = float(rows["activity_peak_per_hour"][row])
-        waited = int(due[row]) - START_BUCKET
-        # Rounding aside: collapsed when due, and not yet in the bucket before (unless at once).
-        assert rate * keep**waited <= COLLAPSE * peak * (1 + 1e-9)
-        assert waited == 1 or rate * keep ** (waited - 1) >= COLLAPSE * peak * (1 - 1e-9)
-        # And the rule itself agrees with the closed form.
-        early, late = rows[row : row + 1].copy(), rows[row : row + 1].copy()
-        assert collapses(late, due[row : row + 1], int(due[row]), bucket_ms)
-        if waited > 2:
-            assert not collapses(early, due[row : row + 1], int(due[row]) - 2, bucket_ms)
+    row = fresh_rows(1)[0]
+    row["activity_per_hour"], row["activity_peak_per_hour"] = rate, rate * times
+    row["entered"][Signal.DIFFUSION] = 1
+    row["last_bucket"] = START_BUCKET
+    due = due_bucket(row, bucket_ms)
+    keep = 0.5 ** (bucket_ms / ACTIVITY_HALF_LIFE_MS)
+    waited = due - START_BUCKET
+    assert waited > 0
+    # Rounding aside: collapsed when due, and not yet in the bucket before (unless at once).
+    assert rate * keep**waited <= COLLAPSE * rate * times * (1 + 1e-9)
+    assert waited == 1 or rate * keep ** (waited - 1) >= COLLAPSE * rate * times * (1 - 1e-9)
+    # And the rule itself agrees with the closed form.
+    assert has_collapsed(row, due, bucket_ms)
+    if waited > 2:
+        assert not has_collapsed(row, due - 2, bucket_ms)
 
 
 def test_only_an_open_episode_with_something_to_say_is_due() -> None:
     rows = fresh_rows(4)
     rows["activity_per_hour"] = rows["activity_peak_per_hour"] = 10.0
     rows["last_bucket"] = START_BUCKET
-    rows["entered"][1, 0] = True
-    rows["ignored"][2] = True
-    rows["entered"][3, 0] = True
+    rows["entered"][1, 0] = 1
+    rows["ignored"][2] = 1
+    rows["entered"][3, 0] = 1
     rows["state"][3] = list(State).index(State.FADED)
-    due = due_buckets(rows, BUCKET_MS)
-    assert (due[[0, 3]] == NOT_DUE).all()
-    assert (due[[1, 2]] == due[1]).all()
-    assert due[1] < NOT_DUE
+    due = [due_bucket(row, BUCKET_MS) for row in rows[:4]]
+    assert due[0] == due[3] == NOT_DUE
+    assert due[1] == due[2] < NOT_DUE
 
 
-def test_a_visit_answers_for_the_silence_before_it() -> None:
-    rows = fresh_rows(3)
-    rows["last_bucket"] = [-1, START_BUCKET - 1, START_BUCKET - 50]
-    assert spans_ms(rows, START_BUCKET, BUCKET_MS).tolist() == [
-        BUCKET_MS,
-        BUCKET_MS,
-        50 * BUCKET_MS,
-    ]
+def watched(evidence: float, signal: Signal, *, of: tuple[str, ...]) -> np.void:
+    watch = np.zeros(1, WATCH)
+    for name in of:
+        watch[name][:, signal] = evidence
+    record: np.void = watch[0]
+    return record
 
 
 def test_few_people_are_no_crowd_however_strong_the_evidence() -> None:
-    rows, nulls = fresh_rows(2), shipped_nulls(2)
-    visits = visits_with(2, views=500, people=[0, 0, 0, 0], last_ms=1)
-    for name in ("propensity_evidence", "intensity_evidence"):
-        rows[name][:, Signal.DIFFUSION] = 3 * LOG_C
-    rows["views"] = 500
-    rows["acted"][:, Signal.DIFFUSION] = [CROWD - 1, CROWD]
-    told = entries(rows, visits, nulls, np.full(2, BUCKET_MS), LOG_C, "epoch:0")
-    assert [t.row for t in told] == [1]
+    row = fresh_rows(1)[0]
+    row["views"] = 500
+    both = ("propensity_evidence", "intensity_evidence")
+    watch = watched(3 * LOG_C, Signal.DIFFUSION, of=both)
+    for people, enters in ((CROWD - 1, False), (CROWD, True)):
+        row["acted"][Signal.DIFFUSION] = people
+        strength = entered_by(row, watch, int(Signal.DIFFUSION), LOG_C)
+        assert (strength == pytest.approx(3 * LOG_C, rel=1e-5)) if enters else strength == 0
 
 
 def test_both_kinds_of_evidence_are_needed_where_there_are_exposures() -> None:
-    rows, nulls = fresh_rows(3), shipped_nulls(3)
-    rows["views"] = [500, 500, 0]
-    rows["acted"][:, Signal.INTERACTION] = 10 * CROWD
-    rows["propensity_evidence"][0, Signal.INTERACTION] = 3 * LOG_C
-    rows["intensity_evidence"][1:, Signal.INTERACTION] = 3 * LOG_C
-    visits = visits_with(3, views=1, people=[0, 0, 0, 0], last_ms=1)
-    told = entries(rows, visits, nulls, np.full(3, BUCKET_MS), LOG_C, "epoch:0")
-    assert [t.row for t in told] == [2]
+    row, signal = fresh_rows(1)[0], Signal.INTERACTION
+    row["acted"][signal] = 10 * CROWD
+    for views, of, enters in (
+        (500, "propensity_evidence", False),
+        (500, "intensity_evidence", False),
+        (0, "intensity_evidence", True),
+    ):
+        row["views"] = views
+        watch = watched(3 * LOG_C, signal, of=(of,))
+        assert bool(entered_by(row, watch, int(signal), LOG_C)) == enters
+
+
+def test_what_was_entered_or_deleted_is_not_entered() -> None:
+    row, signal = fresh_rows(1)[0], Signal.INTERACTION
+    row["acted"][signal] = 10 * CROWD
+    watch = watched(3 * LOG_C, signal, of=("intensity_evidence",))
+    row["deleted"] = 1
+    assert entered_by(row, watch, int(signal), LOG_C) == 0
+    row["deleted"], row["entered"][signal] = 0, 1
+    assert entered_by(row, watch, int(signal), LOG_C) == 0
 
 
 def test_views_counted_by_the_hour_are_no_evidence_of_response() -> None:
     """Likes come every five minutes, their views in one lump an hour: 0.5 % of viewers respond."""
-    n = 20
-    rows, nulls = fresh_rows(n), shipped_nulls(n)
+    n, table = 20, VideoTable()
     people = np.zeros((n, SIGNALS))
-    people[:, Signal.IDENTIFICATION] = 400.0
-    told: list[Transition] = []
+    people[:, Signal.IDENTIFICATION] = 400
+    told = []
     for visit in range(12 * 24):
-        views = 12 * 80_000.0 if visit % 12 == 0 else 0.0
-        told += visit_all(rows, views, people, nulls, START_BUCKET + visit)
-    assert not [t for t in told if t.signal is Signal.IDENTIFICATION]
-    people[:, Signal.IDENTIFICATION] = 40_000.0
+        views = 12 * 80_000 if visit % 12 == 0 else 0
+        told += visits(table, views, people, START_BUCKET + visit)
+    assert not [t for _, t in told if t.signal is Signal.IDENTIFICATION]
+    people[:, Signal.IDENTIFICATION] = 40_000
     for visit in range(12 * 24, 12 * 48):
-        views = 12 * 80_000.0 if visit % 12 == 0 else 0.0
-        told += visit_all(rows, views, people, nulls, START_BUCKET + visit)
-    assert len([t for t in told if t.signal is Signal.IDENTIFICATION]) == n
+        views = 12 * 80_000 if visit % 12 == 0 else 0
+        told += visits(table, views, people, START_BUCKET + visit)
+    assert len([t for _, t in told if t.signal is Signal.IDENTIFICATION]) == n
 
 
 def test_a_lump_of_views_ahead_of_its_likes_is_not_ignored_for_good() -> None:
-    n = 10
-    rows, nulls = fresh_rows(n), shipped_nulls(n)
+    n, table = 10, VideoTable()
     nobody, likes = np.zeros((n, SIGNALS)), np.zeros((n, SIGNALS))
-    likes[:, Signal.IDENTIFICATION] = 8_000.0
+    likes[:, Signal.IDENTIFICATION] = 8_000
     for visit in range(20):
-        visit_all(rows, 12_000.0, nobody, nulls, START_BUCKET + visit)
-    assert rows["ignored"].all()
-    visit_all(rows, 0.0, likes, nulls, START_BUCKET + 20)
-    assert not rows["ignored"].any()
+        visits(table, 12_000, nobody, START_BUCKET + visit)
+    assert table.rows["ignored"][:n].all()
+    visits(table, 0, likes, START_BUCKET + 20)
+    assert not table.rows["ignored"][:n].any()

@@ -1,189 +1,197 @@
+"""Sums of what is undecided against plain loops over the events."""
+
+from collections import defaultdict
+from itertools import pairwise
+from typing import Any
+
 import numpy as np
-import pytest
-from building import events_of
+from building import batch_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.undecided import EVENT, RecentIds, UndecidedEvents
+from models.event_time import SourceClocks
+from models.undecided import Undecided, assigned_bucket
 from models.video_state import VideoTable
+from models.vocabulary import ACTION_CODE, ACTIONS, NO_SIGNAL, SIGNAL_OF_ACTION
 
-
-def sorted_events(events: np.ndarray, table: VideoTable) -> list[tuple[object, ...]]:
-    named = [(table.keys[e["slot"]], *(e[n] for n in EVENT.names[1:])) for e in events]
-    return sorted(named, key=repr)
-
-
-@given(
-    script=st.lists(
-        st.tuples(
-            st.sampled_from(["add", "add", "profile", "take", "cut", "crash"]), st.integers(0, 5)
-        ),
-        max_size=50,
-    )
+BUCKET_MS, LATENESS_MS = 1_000, 100
+VIDEOS = ["p\x1fa", "q\x1fb", "p\x1fc"]
+EVENTS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "video": st.integers(0, 2),
+            "action": st.sampled_from([a.value for a in ACTIONS if a.value != "retract"]),
+            "count": st.integers(-3, 5).filter(bool),
+            "time_ms": st.integers(0, 6_000),
+            "actor": st.integers(0, 4),
+            "role": st.integers(0, 7),
+        }
+    ),
+    min_size=1,
+    max_size=40,
 )
+
+
+def clocks_at(high_ms: int) -> SourceClocks:
+    clocks = SourceClocks(BUCKET_MS, LATENESS_MS)
+    clocks.accept(0, 1, -2, -1)
+    clocks.advance(0, high_ms, idle=False, ended=False)
+    return clocks
+
+
+def add(
+    undecided: Undecided,
+    table: VideoTable,
+    said: list[dict[str, Any]],
+    clocks: SourceClocks,
+    at: int,
+) -> tuple[int, int]:
+    batch = batch_of(*said, videos=VIDEOS)
+    skip = np.zeros(len(batch), np.bool_)
+    return undecided.add(batch, table.slots(VIDEOS), skip, clocks, at)
+
+
+def summed(undecided: Undecided) -> dict[tuple[int, int], dict[str, Any]]:
+    """Return what each entry says, with its people as a set."""
+    found = {}
+    for entry in undecided.entries[: undecided.count]:
+        people, at = set(), int(entry["person"])
+        while at >= 0:
+            person = undecided.people[at]
+            people.add((int(person["signal"]), int(person["actor"])))
+            at = int(person["next"])
+        said = {name: entry[name].tolist() for name in undecided.entries.dtype.names or ()}
+        for name in ("person", "bucket", "slot", "spare", "offset"):
+            del said[name]
+        found[int(entry["bucket"]), int(entry["slot"])] = {**said, "people": people}
+    return found
+
+
+def plainly(said: list[dict[str, Any]], high_ms: int, closed: int) -> dict[tuple[int, int], Any]:
+    """Say the same with loops."""
+    found: dict[tuple[int, int], Any] = {}
+    removals: dict[tuple[int, int], list[tuple[int, int]]] = defaultdict(list)
+    for event in said:
+        at_ms, code = event["time_ms"], ACTION_CODE[event["action"]]
+        high_ms = max(high_ms, at_ms)
+        bucket = at_ms // BUCKET_MS
+        late = bucket <= closed or at_ms < high_ms - LATENESS_MS
+        key = (max(bucket, closed + 1) if late else bucket, event["video"])
+        entry = found.setdefault(
+            key,
+            {
+                "first_ms": 2**63 - 1,
+                "last_ms": -1,
+                "publish_ms": 2**63 - 1,
+                "removed_ms": -1,
+                "removed_by": 0,
+                "events": 0,
+                "roles": 0,
+                "counts": [0] * len(ACTIONS),
+                "late": [0] * len(ACTIONS),
+                "known": [0] * 4,
+                "different": [0] * 4,
+                "is_visit": 0,
+                "people": set(),
+            },
+        )
+        if late:
+            entry["late"][code] += event["count"]
+            continue
+        entry["is_visit"] = 1
+        entry["events"] += abs(event["count"])
+        entry["counts"][code] += event["count"]
+        entry["first_ms"] = min(entry["first_ms"], at_ms)
+        entry["last_ms"] = max(entry["last_ms"], at_ms)
+        signal = int(SIGNAL_OF_ACTION[code])
+        if event["action"] == "publish":
+            entry["publish_ms"] = min(entry["publish_ms"], at_ms)
+        if event["action"] in ("delete", "restore"):
+            removals[key].append((at_ms, code))
+            entry["removed_ms"], entry["removed_by"] = max(removals[key])
+        if signal == NO_SIGNAL:
+            continue
+        entry["roles"] |= 1 << event["role"]
+        if event["actor"] and event["count"] > 0:
+            entry["known"][signal] += event["count"]
+            entry["people"].add((signal, event["actor"]))
+            entry["different"][signal] = sum(s == signal for s, _ in entry["people"])
+    return found
+
+
+@given(said=EVENTS, high_ms=st.integers(0, 4_000), cuts=st.lists(st.integers(0, 40), max_size=3))
 @settings(deadline=None)
-def test_what_waits_survives_crashes_and_what_was_taken_does_not(
-    script: list[tuple[str, int]],
+def test_sums_are_those_of_the_events_however_they_were_chunked(
+    said: list[dict[str, Any]], high_ms: int, cuts: list[int]
 ) -> None:
-    """After a crash, exactly what stood at the last cut waits: nothing twice, nothing decided."""
-    table, store = VideoTable(), UndecidedEvents()
-    changelog: dict[str, bytes] = {}
-    plain: dict[int, int] = {}
-    saved: dict[int, int] = {}
-    for number, (action, bucket) in enumerate(script):
-        match action:
-            case "add":
-                slots = table.slots([f"p\x1fv{number % 3}", f"p\x1fv{bucket}"])
-                events = events_of({"slot": slots[0]}, {"slot": slots[1], "count": number + 1})
-                store.add(np.array([bucket, bucket + 1]), events)
-                plain[bucket] = plain.get(bucket, 0) + 1
-                plain[bucket + 1] = plain.get(bucket + 1, 0) + 1
-            case "profile":
-                slot = int(table.slots([f"p\x1fv{bucket}"])[0])
-                store.add_profile(bucket, slot, number, f'{{"title":"t{number}"}}')
-                plain.setdefault(bucket, 0)
-            case "take":
-                first = store.first()
-                assert first == min(plain, default=None)
-                if first is not None:
-                    events, _ = store.take(first)
-                    assert len(events) == plain.pop(first)
-            case "cut":
-                for name, packed in store.take_dirty(table.keys):
-                    if packed is None:
-                        del changelog[name]
-                    else:
-                        assert name not in changelog, "parts are only appended"
-                        changelog[name] = packed
-                saved = dict(plain)
-            case _:
-                table, store = VideoTable(), UndecidedEvents()
-                for name in sorted(changelog):
-                    store.load(name, changelog[name], table.slots)
-                plain = dict(saved)
-        assert len(store) == sum(plain.values())
+    closed = clocks_at(high_ms).closed_bucket
+    bounds = sorted({0, len(said), *(cut for cut in cuts if cut < len(said))})
+    undecided, table, clocks = Undecided(), VideoTable(), clocks_at(high_ms)
+    for offset, (low, high) in enumerate(pairwise(bounds)):
+        part = said[low:high]
+        add(undecided, table, part, clocks, offset)
+        # The source has come further, but no bucket is closed meanwhile.
+        clocks.clocks[0].high_ms = max(clocks.clocks[0].high_ms, *(e["time_ms"] for e in part))
+    assert summed(undecided) == plainly(said, high_ms, -1 if closed is None else closed)
 
 
-def test_events_and_profiles_come_back_with_their_videos_in_other_slots() -> None:
-    table, store = VideoTable(), UndecidedEvents()
-    slots = table.slots(["p\x1fa", "q\x1f逃", "p\x1fc"])
-    store.add(
-        np.array([7, 8, 7]),
-        events_of(
-            {"slot": slots[1], "time_ms": 5, "actor": 2**63, "action": "like", "role": 3},
-            {"slot": slots[0], "count": -4},
-            {"slot": slots[2], "time_ms": 6},
-        ),
-    )
-    store.add_profile(7, int(slots[1]), 5, '{"title":"大英"}')
-    rows = dict(store.take_dirty(table.keys))
-    again, other = UndecidedEvents(), VideoTable()
-    other.slots(["p\x1fc", "z\x1fz"])
-    for name, packed in rows.items():
-        assert packed is not None
-        again.load(name, packed, other.slots)
-    for bucket in (7, 8):
-        (before, said), (after, said_again) = store.take(bucket), again.take(bucket)
-        assert sorted_events(before, table) == sorted_events(after, other)
-        assert [(table.keys[s], t, x) for s, t, x in said] == [
-            (other.keys[s], t, x) for s, t, x in said_again
-        ]
-
-
-def test_profiles_are_taken_in_order_of_event_time() -> None:
-    store = UndecidedEvents()
-    for time_ms, text in ((9, "c"), (3, "b"), (3, "a")):
-        store.add_profile(1, 0, time_ms, text)
-    assert [text for _, _, text in store.take(1)[1]] == ["a", "b", "c"]
-    assert len(store.take(1)[0]) == 0
-
-
-# -- ids --------------------------------------------------------------------------------------
-
-
-def ids(*numbers: int) -> np.ndarray:
-    return np.array(numbers, np.uint64)
-
-
-def at(bucket: int, count: int = 1) -> np.ndarray:
-    return np.full(count, bucket)
-
-
-def test_an_id_counts_once_and_no_id_is_never_a_repeat() -> None:
-    recent = RecentIds(12)
-    assert recent.repeats(ids(5, 0, 5, 0, 6), at(1, 5), at(1, 5)).tolist() == [0, 0, 1, 0, 0]
-    assert recent.repeats(ids(6, 7, 0), at(2, 3), at(2, 3)).tolist() == [1, 0, 0]
-    assert len(recent) == 3
-
-
-def test_ids_are_forgotten_after_the_window() -> None:
-    recent = RecentIds(12)
-    recent.repeats(ids(5), at(100), at(100))
-    recent.forget(112)
-    assert recent.repeats(ids(5), at(100), at(112)).all()
-    recent.forget(113)
-    assert len(recent) == 0
-    assert not recent.repeats(ids(5), at(114), at(114)).any()
-
-
-def test_the_window_does_not_depend_on_when_ids_are_forgotten() -> None:
-    asked = [(5, 100, 100), (5, 112, 112), (5, 113, 113), (5, 100, 113), (5, 125, 126), (5, 1, 126)]
-    answers = set()
-    for forgetful in (False, True):
-        recent = RecentIds(12)
-        answer = []
-        for number, bucket, reached in asked:
-            answer.append(bool(recent.repeats(ids(number), at(bucket), at(reached))[0]))
-            if forgetful:
-                recent.forget(reached)
-        answers.add(tuple(answer))
-    assert answers == {(False, True, False, True, False, True)}
-
-
-@given(
-    script=st.lists(
-        st.tuples(st.sampled_from(["see", "see", "forget", "cut", "crash"]), st.integers(0, 9)),
-        max_size=50,
-    )
-)
+@given(said=st.lists(EVENTS, min_size=1, max_size=4), through=st.integers(-1, 7))
 @settings(deadline=None)
-def test_ids_survive_crashes(script: list[tuple[str, int]]) -> None:
-    """A crash goes back to the last cut; from there the same is a repeat as without one."""
-    recent, closed = RecentIds(3), 0
-    changelog: dict[str, bytes] = {}
-    known: dict[int, int] = {}
-    saved: tuple[dict[int, int], int] = ({}, 0)
-    for action, number in script:
-        match action:
-            case "see":
-                bucket = closed + 1 + number % 3
-                repeat = bool(recent.repeats(ids(number + 1), at(bucket), at(bucket))[0])
-                assert repeat == (known.get(number + 1, -9) >= bucket - 3)
-                if not repeat:
-                    known[number + 1] = bucket
-            case "forget":
-                closed += number
-                recent.forget(closed)
-                known = {i: b for i, b in known.items() if b >= closed - 3}
-            case "cut":
-                for name, packed in recent.take_dirty():
-                    if packed is None:
-                        del changelog[name]
-                    else:
-                        changelog[name] = packed
-                saved = (dict(known), closed)
-            case _:
-                recent = RecentIds(3)
-                for name in sorted(changelog):
-                    recent.load(name, changelog[name])
-                known, closed = dict(saved[0]), saved[1]
-        assert len(recent) == len(known)
+def test_what_is_decided_goes_and_the_rest_stays_as_it_was(
+    said: list[list[dict[str, Any]]], through: int
+) -> None:
+    undecided, table = Undecided(), VideoTable()
+    for offset, part in enumerate(said):
+        add(undecided, table, part, clocks_at(0), offset)
+    before = summed(undecided)
+    order = undecided.order(through)
+    named = [
+        (int(undecided.entries["bucket"][i]), int(undecided.entries["slot"][i])) for i in order
+    ]
+    assert named == sorted(key for key in before if key[0] <= through)
+    undecided.drop(through)
+    assert summed(undecided) == {k: v for k, v in before.items() if k[0] > through}
+    assert undecided.first() == min((b for b, _ in before if b > through), default=None)
+    # What comes now finds the entries that are there.
+    add(undecided, table, said[0], clocks_at(0), 9)
+    assert len(summed(undecided)) == undecided.count
 
 
-def test_a_damaged_part_does_not_pass() -> None:
-    store, table = UndecidedEvents(), VideoTable()
-    store.add(at(1), events_of({"slot": int(table.slots(["p\x1fa"])[0])}))
-    packed = dict(store.take_dirty(table.keys))["1/0"]
-    assert packed is not None
-    with pytest.raises(ValueError, match="buffer size"):
-        UndecidedEvents().load("1/0", packed[:-3], VideoTable().slots)
+def test_the_first_offset_is_that_of_the_first_message_with_a_part() -> None:
+    undecided, table = Undecided(), VideoTable()
+    assert undecided.first_offset() is None
+    for offset, time_ms in ((5, 2_500), (6, 1_500), (7, 2_600), (8, 1_600)):
+        said = [{"action": "view", "time_ms": time_ms}]
+        add(undecided, table, said, patient_clocks(), offset)
+    assert undecided.first_offset() == 5
+    undecided.drop(1)
+    assert undecided.first_offset() == 5
+    undecided.drop(2)
+    assert undecided.first_offset() is None
+
+
+def patient_clocks() -> SourceClocks:
+    clocks = SourceClocks(BUCKET_MS, 10_000)
+    clocks.accept(0, 1, -2, -1)
+    return clocks
+
+
+def test_what_is_skipped_leaves_no_trace() -> None:
+    undecided, table = Undecided(), VideoTable()
+    batch = batch_of({"action": "view"}, {"action": "like", "video": 1}, videos=VIDEOS)
+    slots, skip = table.slots(VIDEOS), np.array([True, False])
+    assert undecided.add(batch, slots, skip, clocks_at(0), 0) == (1, 0)
+    assert [slot for _, slot in summed(undecided)] == [1]
+    assert undecided.slots().tolist() == [1]
+
+
+@given(said=EVENTS, high_ms=st.integers(0, 4_000))
+@settings(deadline=None)
+def test_the_assigned_bucket_is_the_one_that_an_event_is_summed_in(
+    said: list[dict[str, Any]], high_ms: int
+) -> None:
+    undecided, table, clocks = Undecided(), VideoTable(), clocks_at(high_ms)
+    assigned = assigned_bucket(batch_of(*said, videos=VIDEOS), clocks)
+    add(undecided, table, said, clocks, 0)
+    wanted = {(int(b), e["video"]) for b, e in zip(assigned, said, strict=True)}
+    assert summed(undecided).keys() == wanted

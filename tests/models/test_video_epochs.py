@@ -1,9 +1,13 @@
 import numpy as np
 import pytest
-from building import BUCKET_MS, START_BUCKET, visits_with
+from building import BUCKET_MS, START_BUCKET, batch_of
 
-from models.parameters import HOUR_MS, Parameters
-from models.video_epochs import add_visit, summaries
+from models.bucket_decision import Cohorts, decide_buckets
+from models.cohorts import CohortVersion
+from models.event_time import SourceClocks
+from models.parameters import DAY_MS, HOUR_MS, Parameters
+from models.undecided import Undecided
+from models.video_epochs import summaries
 from models.video_state import VideoTable
 from models.vocabulary import Signal
 
@@ -13,41 +17,43 @@ EPOCH_START_MS = EPOCH * PARAMETERS.epoch_ms
 
 
 def table_with(keys: list[str], visits: int = 8, *, epoch: int = EPOCH) -> VideoTable:
-    """Return videos first seen an hour into the epoch, each with so many half-hour visits."""
+    """Return videos first seen an hour into an epoch, each with so many half-hour visits."""
     table = VideoTable()
-    slots = table.slots(keys)
-    rows = table.rows[slots]
+    clocks = SourceClocks(BUCKET_MS, allowed_lateness_ms=DAY_MS)
+    clocks.accept(0, 1, -1, 0)
     for number in range(visits):
-        visit = visits_with(
-            len(keys), views=100, people=[10 + number % 2, 0, 3, 1], last_ms=EPOCH_START_MS
-        )
-        add_visit(rows, visit, np.full(len(keys), HOUR_MS // 2), epoch)
-        rows["views"] += 100
-        rows["acted"] += visit.acted.astype(np.int64)
-    rows["first_ms"] = EPOCH_START_MS + HOUR_MS
-    rows["last_ms"] = EPOCH_START_MS + 5 * HOUR_MS
-    table.rows[slots] = rows
+        undecided = Undecided()
+        time_ms = epoch * PARAMETERS.epoch_ms + HOUR_MS + number * HOUR_MS // 2
+        counts = {"view": 100, "like": 10 + number % 2, "comment": 3, "share": 1}
+        said = [
+            {"video": video, "action": action, "count": count, "time_ms": time_ms}
+            for video in range(len(keys))
+            for action, count in counts.items()
+        ]
+        batch = batch_of(*said, videos=keys)
+        undecided.add(batch, table.slots(keys), np.zeros(len(said), np.bool_), clocks, 0)
+        cohorts = Cohorts.of(CohortVersion(0), table.platforms)
+        decide_buckets(table, undecided, time_ms // BUCKET_MS, cohorts, PARAMETERS, log_c=99.0)
     return table
 
 
 def test_sums_are_those_of_the_visits_and_restart_with_an_epoch() -> None:
-    table = table_with(["p\x1fa"], 8)
-    row = table.rows[0]
-    assert (row["epoch_visits"], row["epoch_exposed"], row["epoch_span"]) == (8, 800, 4)
-    assert row["epoch_span_squared"] == pytest.approx(8 / 4)
+    row = table_with(["p\x1fa"], 8).rows[0]
+    # The first visit answers for its bucket, each other one for the half-hour since the last.
+    hours = [5 / 60, *[0.5] * 7]
+    assert (row["epoch_visits"], row["epoch_exposed"]) == (8, 800)
+    assert row["epoch_span"] == pytest.approx(sum(hours))
+    assert row["epoch_span_squared"] == pytest.approx(sum(h**2 for h in hours))
     assert row["epoch_acted"].tolist() == [84, 0, 24, 8]
     assert row["epoch_acted_squared"].tolist() == [4 * 100 + 4 * 121, 0, 72, 8]
     assert row["epoch_acted_squared_per_exposed"][Signal.INTERACTION] == pytest.approx(0.72)
-    assert row["epoch_acted_times_span"].tolist() == [42, 0, 12, 4]
-    rows = table.rows[:1].copy()
-    visit = visits_with(1, views=7, people=[1, 0, 0, 0], last_ms=EPOCH_START_MS)
-    add_visit(rows, visit, np.array([HOUR_MS]), EPOCH + 1)
-    assert (rows["epoch_visits"][0], rows["epoch_exposed"][0], rows["epoch"][0]) == (
-        1,
-        7,
-        EPOCH + 1,
-    )
-    assert rows["epoch_acted"][0].tolist() == [1, 0, 0, 0]
+    likes = [10 + number % 2 for number in range(8)]
+    times = sum(k * h for k, h in zip(likes, hours, strict=True))
+    assert row["epoch_acted_times_span"][0] == pytest.approx(times)
+    # Ten half-hours in all: the eleventh lies in the next epoch.
+    row = table_with(["p\x1fa"], 11).rows[0]
+    assert (row["epoch_visits"], row["epoch_exposed"], row["epoch"]) == (1, 100, EPOCH + 1)
+    assert row["epoch_acted"].tolist() == [10, 0, 3, 1]
 
 
 def test_every_platform_that_was_active_is_summarised_alone() -> None:

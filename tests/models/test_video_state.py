@@ -1,4 +1,4 @@
-import json
+import zlib
 
 import numpy as np
 import pytest
@@ -11,17 +11,37 @@ from models.video_state import (
     NOT_DUE,
     ROW,
     ROW_VERSION,
+    UNWATCHED,
+    WATCH,
     RowFormatError,
     VideoTable,
-    born_ms,
 )
 
 
 def contents(table: VideoTable) -> dict[str, tuple[bytes, dict[str, object]]]:
     return {
-        key: (table.rows[slot].tobytes(), table.profiles.get(slot, {}))
+        key: (
+            table.rows[slot].tobytes() + watch_of(table, slot),
+            table.profiles.get(slot, {}),
+        )
         for key, slot in table.slot_of.items()
     }
+
+
+def watch_of(table: VideoTable, slot: int) -> bytes:
+    watch = table.watch_of[slot]
+    return b"" if watch == UNWATCHED else table.watches[watch].tobytes()
+
+
+def begin_watch(table: VideoTable, slot: int, number: int) -> None:
+    """Let a video be watched, as the decision of a bucket does."""
+    if table.watch_of[slot] == UNWATCHED:
+        if not table.free_watch_count:
+            table.more_watches()
+        table.free_watch_count -= 1
+        table.watch_of[slot] = table.free_watches[table.free_watch_count]
+    table.watches["own_per_hour"][table.watch_of[slot]] = number
+    table.touch(np.array([slot]))
 
 
 def restored(rows: dict[str, bytes]) -> VideoTable:
@@ -31,10 +51,15 @@ def restored(rows: dict[str, bytes]) -> VideoTable:
     return table
 
 
+def cut(table: VideoTable, changelog: dict[str, bytes]) -> dict[str, bytes]:
+    changed = changelog | dict(table.take_dirty())
+    return {key: packed for key, packed in changed.items() if packed is not None}
+
+
 @given(
     script=st.lists(
         st.tuples(
-            st.sampled_from(["count", "describe", "remove", "anew", "cut", "see"]),
+            st.sampled_from(["count", "describe", "remove", "anew", "cut", "see", "watch"]),
             st.lists(st.integers(0, 5), min_size=1, max_size=4, unique=True),
         ),
         max_size=40,
@@ -44,13 +69,6 @@ def restored(rows: dict[str, bytes]) -> VideoTable:
 def test_the_changelog_gives_the_table_back(script: list[tuple[str, list[int]]]) -> None:
     """Whatever was done to it, the last record of each key is the table; slots may differ."""
     table, changelog = VideoTable(1), dict[str, bytes]()
-
-    def cut() -> None:
-        for key, packed in table.take_dirty():
-            if packed is None:
-                changelog.pop(key, None)
-            else:
-                changelog[key] = packed
 
     for number, (action, videos) in enumerate(script):
         keys = [f"p\x1fv{video}" for video in videos]
@@ -67,13 +85,16 @@ def test_the_changelog_gives_the_table_back(script: list[tuple[str, list[int]]])
             case "remove":
                 table.remove(known)
             case "anew":
-                table.begin_anew(known)
+                table.begin_anew(known, keep_totals=bool(number % 2))
+            case "watch":
+                for slot in table.slots(keys).tolist():
+                    begin_watch(table, slot, number)
             case "see":
                 # A batch names videos whose events may all be repeats: rows without a change.
                 table.slots(keys)
             case _:
-                cut()
-    cut()
+                changelog = cut(table, changelog)
+    changelog = cut(table, changelog)
     after = contents(restored(changelog))
     unchanged = VideoTable(1)
     unchanged.slots(["p\x1fx"])
@@ -81,6 +102,9 @@ def test_the_changelog_gives_the_table_back(script: list[tuple[str, list[int]]])
     before = {key: what for key, what in contents(table).items() if what != nothing}
     assert {key: what for key, what in after.items() if what != nothing} == before
     assert not list(table.take_dirty())
+    watches = [w for w in table.watch_of[list(table.slot_of.values())].tolist() if w != UNWATCHED]
+    free = table.free_watches[: table.free_watch_count].tolist()
+    assert sorted(watches + free) == list(range(len(table.watches))), "no watch is lost or shared"
 
 
 def test_a_video_that_was_removed_and_seen_again_does_not_come_back_as_it_was() -> None:
@@ -131,7 +155,7 @@ def test_beginning_anew_keeps_the_totals_only() -> None:
     for name in ("totals", "seen_bucket", "views", "episode", "stage", "probability"):
         table.rows[name][slots] = 1
     table.describe(int(slots[0]), {"title": "x"})
-    table.begin_anew(slots)
+    table.begin_anew(slots, keep_totals=True)
     row = table.rows[slots[0]]
     assert row["totals"].all()
     assert row["seen_bucket"] == 1
@@ -152,15 +176,16 @@ def test_profiles_merge_and_topics_are_bounded() -> None:
     assert len(table.profiles[slot]["topics"]) == MOST_TOPICS
 
 
-def test_a_video_is_born_when_published_or_else_when_first_seen() -> None:
-    rows = np.zeros(2, ROW)
-    rows["publish_ms"] = [NEVER, 5]
-    rows["first_ms"] = [7, 9]
-    assert born_ms(rows).tolist() == [7, 5]
-
-
 @pytest.mark.parametrize(
-    "packed", [b"", bytes([ROW_VERSION]), bytes([ROW_VERSION + 1]) + bytes(ROW.itemsize), b"\x01ab"]
+    "packed",
+    [
+        b"",
+        bytes([ROW_VERSION]),
+        bytes([ROW_VERSION + 1, 0]) + bytes(ROW.itemsize),
+        bytes([ROW_VERSION, 2]) + bytes(ROW.itemsize + WATCH.itemsize),
+        bytes([ROW_VERSION, 1]) + bytes(ROW.itemsize),
+        b"\x01ab",
+    ],
 )
 def test_a_row_of_another_version_or_a_damaged_one_is_told(packed: bytes) -> None:
     with pytest.raises(RowFormatError, match="HOTSPOTS_APP_ID"):
@@ -169,8 +194,9 @@ def test_a_row_of_another_version_or_a_damaged_one_is_told(packed: bytes) -> Non
 
 def test_the_layout_of_a_row_belongs_to_its_version() -> None:
     # A changelog outlives a release: who changes the layout must count ROW_VERSION up.
-    shape = json.dumps([(n, str(ROW[n])) for n in ROW.names or ()])
-    assert (ROW_VERSION, ROW.itemsize, len(shape)) == (2, 952, 1317)
+    layout = repr((ROW.descr, WATCH.descr)).encode()
+    assert (ROW_VERSION, ROW.itemsize, WATCH.itemsize) == (2, 592, 568)
+    assert zlib.crc32(layout) == 845_699_776
 
 
 def test_platforms_are_numbered_and_names_of_no_video_are_dropped(
