@@ -29,6 +29,8 @@ from streams.topics import Topic, topic_names
 ACTOR_KEY: Final = "benchmarks-0123456789"
 POLL_S: Final = 0.05
 """How often the broker is asked what is committed; the last commit is known to that precision."""
+POLLS_DONE: Final = 3
+"""So often in a row all must be committed: no step has something under way that follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +76,19 @@ class Monitor:
         )
 
     async def is_done(self, reader: Reader, ends: Mapping[TopicPartition, int]) -> bool:
-        """Tell whether all steps have committed everything up to those ends of the input."""
+        """Tell whether all steps have committed everything up to those ends of the input.
+
+        Without ends the input itself is not looked at: intake commits at its timer only, while
+        the other steps commit at once what is waited for.
+        """
         committed = await reader.committed(self.name)
         if any(committed.get(partition, 0) < end for partition, end in ends.items()):
             return False
         settings = self.settings
         batches = await reader.ends(self.topic(Topic.BATCHES), settings.partitions)
-        if any(committed.get(partition, 0) < end for partition, end in batches.items()):
+        if not all(batches.values()) or any(
+            committed.get(partition, 0) < end for partition, end in batches.items()
+        ):
             return False
         # The last offset of a topic written in transactions is a mark, which nobody reads.
         reports = await reader.ends(self.topic(Topic.VIDEO_STAGES), 1)
@@ -119,6 +127,7 @@ async def run_monitor(
     engine: str = "Hotspots",
     timeout_s: float = 180.0,
     messages: int | None = None,
+    waits_for_intake: bool = True,
 ) -> Measurement:
     """Run workers over the input until everything is committed, and check the totals.
 
@@ -133,12 +142,13 @@ async def run_monitor(
         engine: Under which name the measurement goes.
         timeout_s: How long it may take.
         messages: How many messages the input has, where bad ones are among them.
+        waits_for_intake: Whether the offsets of the input must be committed, too.
 
     Raises:
         EngineError: A worker ended, or they did not finish.
     """
     async with Reader(monitor.bootstrap) as reader:
-        ends = await reader.ends(monitor.input_topic, monitor.sources)
+        ends = await reader.ends(monitor.input_topic, monitor.sources) if waits_for_intake else {}
         with contextlib.ExitStack() as running:
             processes = [
                 running.enter_context(monitor.start(directory, number=number))
@@ -170,10 +180,17 @@ async def _wait_until_done(
     timeout_s: float,
 ) -> float:
     deadline = time.monotonic() + timeout_s
-    while not await monitor.is_done(reader, ends):
+    polls_done = 0
+    done_s = 0.0
+    while polls_done < POLLS_DONE:
+        if await monitor.is_done(reader, ends):
+            done_s = done_s if polls_done else time.time()
+            polls_done += 1
+        else:
+            polls_done = 0
         for process in processes:
             process.require_alive()
         if time.monotonic() > deadline:
             raise EngineError(f"{monitor.name} did not finish within {timeout_s:.0f} s")
         await asyncio.sleep(POLL_S)
-    return time.time()
+    return done_s

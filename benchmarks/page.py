@@ -197,7 +197,7 @@ def state_part(state: StateResult, checkpoints: CheckpointResult) -> Part:
             f"{statistics.median(checkpoints.default_cpu_s):.2f} s",
         ],
         [
-            "CPU of a plain run, only the last checkpoint",
+            "CPU of a plain run, only checkpoints that somebody waits for",
             f"{statistics.median(checkpoints.seldom_cpu_s):.2f} s",
         ],
         ["share of the CPU in checkpoints", f"{100 * checkpoints.share:.1f} %"],
