@@ -169,10 +169,12 @@ class ReportBuilder:
 
         Buckets come in order, and before the call of `add` that decides them.
         """
-        before = (_ALWAYS, _told_of(videos.profiles.get(slot)))
-        told = 0 if videos.rows["profile_told"][slot] else -1
+        described = self._described.get(slot)
+        if described is None:
+            before = (_ALWAYS, _told_of(videos.profiles.get(slot)))
+            described = _Profiles([before], 0 if videos.rows["profile_told"][slot] else -1)
         if videos.describe(slot, profile):
-            described = self._described.setdefault(slot, _Profiles([before], told))
+            self._described[slot] = described
             known = _told_of(videos.profiles.get(slot))
             described.known.append((bucket, known))
             if known.get("topics") or known.get("source"):

@@ -5,8 +5,9 @@ into links: numbers that a compiled loop can follow from a row of a report to th
 """
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, Final
 
 import numpy as np
@@ -133,7 +134,7 @@ class TrackedVideos:
         rows: TRACKED[capacity].
         links: What they count for.
         by_slot: The videos; None where a slot is free.
-        by_key: The videos by key.
+        slot_of: Their slots by key: numbers, since a row of a report needs no more of its video.
         dirty: Which blocks of `rows` have changed.
     """
 
@@ -141,7 +142,7 @@ class TrackedVideos:
         self.rows = np.zeros(_FIRST_CAPACITY, TRACKED)
         self.links = Links(_FIRST_CAPACITY)
         self.by_slot: list[TrackedVideo | None] = []
-        self.by_key: dict[str, TrackedVideo] = {}
+        self.slot_of: dict[str, int] = {}
         self.dirty = DirtyBlocks(_FIRST_CAPACITY)
         self._made_from: dict[str, set[str]] = {}
         self._free: list[int] = []
@@ -149,12 +150,20 @@ class TrackedVideos:
 
     def __len__(self) -> int:
         """Return the number of videos."""
-        return len(self.by_key)
+        return len(self.slot_of)
 
-    def slots(self, keys: Iterable[str]) -> Ints:
+    def __iter__(self) -> Iterator[TrackedVideo]:
+        """Yield the videos."""
+        return (video for video in self.by_slot if video is not None)
+
+    def get(self, key: str) -> TrackedVideo | None:
+        """Return a video, or None when it is not tracked."""
+        slot = self.slot_of.get(key)
+        return None if slot is None else self.by_slot[slot]
+
+    def slots(self, keys: Sequence[str]) -> Ints:
         """Return int64[n]: the slot of each video, -1 where it is not tracked."""
-        found = map(self.by_key.get, keys)
-        return np.array([-1 if video is None else video.slot for video in found], np.int64)
+        return np.fromiter(map(self.slot_of.get, keys, repeat(-1)), np.int64, len(keys))
 
     def add(self, key: str) -> TrackedVideo:
         """Begin to track a video."""
@@ -176,7 +185,7 @@ class TrackedVideos:
 
     def _place(self, video: TrackedVideo) -> TrackedVideo:
         self.by_slot[video.slot] = video
-        self.by_key[video.video] = video
+        self.slot_of[video.video] = video.slot
         self.touch(video)
         return video
 
@@ -206,6 +215,10 @@ class TrackedVideos:
 
     def relink(self, keys: Iterable[str]) -> None:
         """Resolve anew what videos and all that was made from them count for."""
+        keys = list(keys)
+        if len(keys) == 1 and keys[0] not in self._made_from:
+            self._resolve_key(keys[0])
+            return
         reached = set(keys)
         latest = set(reached)
         for _ in range(DEEPEST_DERIVATION):
@@ -214,16 +227,20 @@ class TrackedVideos:
                 break
             reached |= latest
         for key in sorted(reached):
-            video = self.by_key.get(key)
-            if video is not None:
-                self._resolve(video)
+            self._resolve_key(key)
+
+    def _resolve_key(self, key: str) -> None:
+        video = self.get(key)
+        if video is not None:
+            self._resolve(video)
 
     def _resolve(self, video: TrackedVideo) -> None:
         origin = video
         for _ in range(DEEPEST_DERIVATION):
-            if origin.topics or origin.source not in self.by_key:
+            source = None if origin.topics else self.get(origin.source)
+            if source is None:
                 break
-            origin = self.by_key[origin.source]
+            origin = source
         works: tuple[str, ...] = (f"video:{shown(origin.source or origin.video)}",)
         if origin.topics:
             works = tuple(f"topic:{topic}" for topic in origin.topics)
@@ -252,7 +269,7 @@ class TrackedVideos:
         """Forget videos."""
         gone = [video for slot in slots.tolist() if (video := self.by_slot[slot]) is not None]
         for video in gone:
-            del self.by_key[video.video]
+            del self.slot_of[video.video]
             self.by_slot[video.slot] = None
             self._free.append(video.slot)
             self._changed.add(video.video)
@@ -267,7 +284,7 @@ class TrackedVideos:
     def take_words(self) -> Iterator[tuple[str, bytes | None]]:
         """Yield key and words of every video that changed since the last call, None for removed."""
         for key in sorted(self._changed):
-            video = self.by_key.get(key)
+            video = self.get(key)
             stored = None
             if video is not None:
                 words = [video.slot, video.title, video.creator_id, video.topics, video.source]
@@ -298,7 +315,7 @@ class TrackedVideos:
     def recovered(self) -> None:
         """Finish loading: resolve what every video counts for; nothing is dirty."""
         self._free = [slot for slot, video in enumerate(self.by_slot) if video is None][::-1]
-        for video in self.by_key.values():
+        for video in self:
             self._resolve(video)
         self.dirty.clear()
         self._changed.clear()

@@ -212,7 +212,7 @@ def known(step: HotspotsStep) -> dict[str, Any]:
             roll_up.tracked.rows[video.slot].tolist(),
             [work.work_id for work in roll_up.works_of(video)],
         )
-        for video in roll_up.tracked.by_key.values()
+        for video in roll_up.tracked
     }
     return {**works, **videos}
 

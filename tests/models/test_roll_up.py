@@ -39,7 +39,7 @@ def add(
     numbers = {"views": views, "progress": views, "total_views": views, "total_progress": 3 * views}
     one = {"video": f"p\x1f{video}", "profile": profile, "stage": int(worth), **numbers}
     list(roll_up.add(*told(one)))
-    return roll_up.tracked.by_key.get(f"p\x1f{video}")
+    return roll_up.tracked.get(f"p\x1f{video}")
 
 
 def works_of(roll_up: RollUp, tracked: TrackedVideo | None) -> list[str]:
@@ -161,7 +161,7 @@ def test_silent_works_and_videos_expire_and_make_room() -> None:
     gone = {key for key, value in roll_up.take_dirty() if value is None}
     assert gone == {b"w/topic:x", b"t/p\x1fa"}
     add(roll_up, "b", topics=["y"])
-    assert roll_up.tracked.by_key["p\x1fb"].slot == 0
+    assert roll_up.tracked.slot_of["p\x1fb"] == 0
 
 
 def test_a_lead_that_is_forgotten_is_still_named() -> None:
@@ -172,7 +172,7 @@ def test_a_lead_that_is_forgotten_is_still_named() -> None:
     list(roll_up.add(*told({"video": "p\x1fb", "profile": {"topics": ["x"]}}, bucket=later)))
     roll_up.grow(later)
     roll_up.expire(START_BUCKET * BUCKET_MS // parameters.epoch_ms + 4)
-    assert list(roll_up.tracked.by_key) == ["p\x1fb"]
+    assert list(roll_up.tracked.slot_of) == ["p\x1fb"]
     add(roll_up, "takes its slot", topics=["y"])
     assert roll_up.lead_of(roll_up.works.by_id["topic:x"]) == "p\x1flead"
     add(roll_up, "b", views=90)
@@ -334,7 +334,7 @@ def reloaded(roll_up: RollUp, parameters: Parameters) -> RollUp:
     """Return what comes back of everything that was ever written."""
     for work in roll_up.works.by_id.values():
         roll_up.works.touch(work)
-    for video in roll_up.tracked.by_key.values():
+    for video in roll_up.tracked:
         roll_up.tracked.touch(video)
     again = RollUp(parameters)
     for key, value in roll_up.take_dirty():
@@ -346,9 +346,10 @@ def reloaded(roll_up: RollUp, parameters: Parameters) -> RollUp:
 
 
 def compare(roll_up: RollUp, plain: PlainRollUp) -> None:
-    assert roll_up.tracked.by_key.keys() == plain.tracked.keys()
+    assert roll_up.tracked.slot_of.keys() == plain.tracked.keys()
     for key, expected in plain.tracked.items():
-        video = roll_up.tracked.by_key[key]
+        video = roll_up.tracked.get(key)
+        assert video is not None
         row = roll_up.tracked.rows[video.slot]
         assert list(video.works) == plain.work_ids(expected)
         assert set(video.counted) == set(expected.counted)

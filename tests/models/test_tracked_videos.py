@@ -49,13 +49,15 @@ def test_videos_made_from_a_video_follow_it_when_it_moves_and_when_it_goes() -> 
         video = tracked.add(key)
         tracked.describe(video, {"source": keys[number - 1]} if number else {})
         tracked.relink([key])
-    last = tracked.by_key[keys[3]]
+    first, last = tracked.get(keys[0]), tracked.get(keys[3])
+    assert first is not None
+    assert last is not None
     assert last.works == ("video:p/v0",)
-    assert tracked.describe(tracked.by_key[keys[0]], {"topics": ["t"]})
+    assert tracked.describe(first, {"topics": ["t"]})
     tracked.relink([keys[0]])
     assert last.works == ("topic:t",)
-    assert not tracked.describe(tracked.by_key[keys[0]], {"topics": ["t"], "title": "new"})
-    tracked.remove(np.array([tracked.by_key[keys[1]].slot]))
+    assert not tracked.describe(first, {"topics": ["t"], "title": "new"})
+    tracked.remove(np.array([tracked.slot_of[keys[1]]]))
     assert last.works == ("video:p/v1",)
     assert tracked.slots(keys).tolist() == [0, -1, 2, 3]
 
