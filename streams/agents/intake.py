@@ -177,7 +177,7 @@ class IntakePartitions:
             max_request_size=MESSAGE_BYTES_MAX,
         )
         await self._producer.start()
-        self._sender = OrderedSender(self._producer)
+        self._sender = OrderedSender(self._producer, self._clock)
         await asyncio.to_thread(warm_up_packing)
         await asyncio.to_thread(self._step.warm_up)
 
