@@ -1,0 +1,209 @@
+"""What a history left behind, held against two runs in which nothing goes wrong.
+
+These are the steps over the log `engagement-batches` that the history left, which decides by
+itself what comes out, and, where no partition was ever called idle, the steps over the events
+themselves.
+"""
+
+import json
+from dataclasses import dataclass, field
+
+from simulated_broker import Broker
+from simulated_platform import Platform
+from simulated_worker import TOPICS, SimulatedStore
+
+from models.batches import BatchKind, decode_batch
+from models.hotspots import LEARNED
+from models.intake import Intake
+from models.parameters import DAY_MS
+from models.stages import StagesStep
+from models.steps import Chunk, Output, PartitionStep
+from streams.offline.pipeline import Pipeline
+from streams.topics import Topic
+from streams.transport.ledger import Partition
+
+ACTOR_KEY = bytes(range(16))
+RECEIVED_MS = 1_900_000_000_000
+"""After all events of all platforms, so that none is rejected for coming too early."""
+
+
+@dataclass
+class Outcome:
+    """What a history came to."""
+
+    seed: int
+    problems: list[str]
+    trace: list[str]
+    events: int = 0
+    alerts: int = 0
+    faults: dict[str, int] = field(default_factory=dict)
+    steps: int = 0
+    requests: int = 0
+    compared_with_undisturbed: bool = False
+
+    def report(self) -> str:
+        """Say what went wrong, and how it came to it."""
+        head = f"history {self.seed}: {'; '.join(self.problems)}"
+        again = f"HOTSPOTS_SIMULATION_SEED={self.seed} HOTSPOTS_SIMULATION_HISTORIES=1"
+        return "\n".join([head, f"again: {again}", "the last steps:", *self.trace])
+
+
+class Comparison:
+    """Holds what a history left behind against runs in which nothing goes wrong."""
+
+    def __init__(
+        self, platform: Platform, broker: Broker, store: SimulatedStore, outcome: Outcome
+    ) -> None:
+        self.platform = platform
+        self.broker = broker
+        self.store = store
+        self.outcome = outcome
+        self.parameters = platform.parameters
+
+    def compare(self) -> None:
+        """Note every difference."""
+        partitions = self.parameters.partitions
+        batches = [
+            [entry.value or b"" for _, entry in log.visible(0, log.stable_end)]
+            for log in (
+                self.broker.logs[Partition(TOPICS[Topic.BATCHES], p)] for p in range(partitions)
+            )
+        ]
+        replayed = Reference(self.platform)
+        replayed.feed(batches)
+        self._hold_against("a replay of its log", replayed)
+        self._compare_state(replayed)
+        undisturbed = Reference(self.platform)
+        rejects = undisturbed.take_in(self.platform.sources)
+        self._compare_rejects(rejects)
+        if self.platform.is_order_free and not any(
+            decode_batch(value).header.kind is BatchKind.HEARTBEAT
+            for values in batches
+            for value in values
+        ):
+            self.outcome.compared_with_undisturbed = True
+            self._hold_against("the undisturbed run", undisturbed)
+        if self.platform.is_order_free and self.parameters.expire_after_ms >= DAY_MS:
+            self._same("totals", undisturbed.totals(), replayed.totals())
+
+    def _same(self, what: str, expected: object, found: object) -> None:
+        if expected != found:
+            self.outcome.problems.append(f"{what} differ: {_difference(expected, found)}")
+
+    def _hold_against(self, name: str, reference: "Reference") -> None:
+        alerts = [entry.value for entry in self.broker.committed(TOPICS[Topic.ALERTS])]
+        self.outcome.alerts = len(alerts)
+        self._same(f"alerts and those of {name}", reference.outcome.alerts, alerts)
+        self._compare_versions(name, reference.learned)
+        told = {json.loads(alert or b"")["id"] for alert in alerts}
+        self._same("alerts in the store", told, set(self.store.alerts))
+        boards = self.broker.committed(TOPICS[Topic.BOARD])
+        board = boards[-1].value if boards else None
+        self._same(f"the board and that of {name}", reference.outcome.board, board)
+        kept = json.loads(board) if board is not None else None
+        self._same("the board in the store", kept, self.store.board)
+
+    def _compare_versions(self, name: str, expected: list[tuple[bytes | None, bytes]]) -> None:
+        """Compare the sequence of versions, each told once.
+
+        Only before the first epoch with events may there be more: how many empty ones depends on
+        how far time had come when a partition first decided anything.
+        """
+        found = [
+            (entry.key, entry.value)
+            for entry in self.broker.committed(TOPICS[Topic.LEARNED])
+            if entry.value is not None
+        ]
+        first = expected[0][0] if expected else None
+        begin = next((at for at, (key, _) in enumerate(found) if key == first), 0)
+        self._same(f"versions and those of {name}", expected, found[begin:])
+        empty = [value for _, value in found[:begin] if json.loads(value)["platforms"]]
+        self._same("versions before the first event", [], empty)
+
+    def _compare_state(self, replayed: "Reference") -> None:
+        totals: dict[str, list[int]] = {}
+        for partition in range(self.parameters.partitions):
+            step = StagesStep(partition, self.parameters)
+            self._load(step, Partition(TOPICS[Topic.VIDEOS_CHANGELOG], partition))
+            totals |= step.totals()
+        if self.parameters.expire_after_ms >= DAY_MS:
+            # Of a video that was forgotten and came back, totals say how much came in between.
+            self._same("saved totals and those of a replay", replayed.totals(), totals)
+
+    def _load(self, step: PartitionStep, partition: Partition) -> None:
+        log = self.broker.logs[partition]
+        for _, entry in log.visible(0, log.stable_end):
+            assert entry.key is not None
+            if not entry.key.startswith(b"\x00"):
+                step.load(entry.key, entry.value)
+        step.recovered()
+
+    def _compare_rejects(self, expected: dict[bytes, tuple[bytes | None, str]]) -> None:
+        found = {}
+        for entry in self.broker.committed(TOPICS[Topic.REJECTED]):
+            assert entry.key is not None
+            found[entry.key] = (entry.value, dict(entry.headers)["reason"].decode())
+        self._same("rejects", expected, found)
+
+
+class Reference(Pipeline):
+    """The steps with nothing between them that could fail."""
+
+    def __init__(self, platform: Platform) -> None:
+        super().__init__(platform.parameters)
+        self.learned: list[tuple[bytes | None, bytes]] = []
+
+    def _take(self, output: Output) -> None:
+        if output.topic == LEARNED and output.value is not None:
+            self.learned.append((output.key, output.value))
+        super()._take(output)
+
+    def take_in(
+        self, sources: list[list[tuple[bytes | None, bytes | None]]]
+    ) -> dict[bytes, tuple[bytes | None, str]]:
+        """Take in the events themselves; return what was rejected."""
+        intake = Intake(self.parameters.partitions, ACTOR_KEY)
+        rejected = {}
+        batches: list[list[bytes]] = [[] for _ in range(self.parameters.partitions)]
+        for number, records in enumerate(sources):
+            count = len(records)
+            chunk = Chunk(
+                low_offset=0,
+                next_offset=count,
+                offsets=list(range(count)),
+                keys=[key for key, _ in records],
+                values=[value for _, value in records],
+                append_ms=[-1] * count,
+            )
+            taken = intake.process(
+                chunk, source=number, sources=len(sources), received_ms=RECEIVED_MS
+            )
+            for reject in taken.rejects:
+                key = f"{number}:{reject.offset}".encode()
+                rejected[key] = (reject.value, str(reject.reason))
+            for partition, messages in enumerate(taken.batches):
+                batches[partition] += messages
+        self.feed(batches)
+        return rejected
+
+    def totals(self) -> dict[str, list[int]]:
+        """Return every video's counts."""
+        return {video: counts for step in self.stages for video, counts in step.totals().items()}
+
+
+def _difference(expected: object, found: object) -> str:
+    """Say where two things differ first."""
+    if isinstance(expected, dict) and isinstance(found, dict):
+        keys = [k for k in expected.keys() | found.keys() if expected.get(k) != found.get(k)]
+        first = min(keys, key=str)
+        return f"at {first!r}: {expected.get(first)!r} expected, {found.get(first)!r} found"
+    if isinstance(expected, list) and isinstance(found, list):
+        same = next(
+            (i for i, (a, b) in enumerate(zip(expected, found, strict=False)) if a != b),
+            min(len(expected), len(found)),
+        )
+        return (
+            f"{len(expected)} expected, {len(found)} found; at {same}: "
+            f"{expected[same : same + 1]!r} expected, {found[same : same + 1]!r} found"
+        )
+    return f"{expected!r} expected, {found!r} found"

@@ -1,0 +1,116 @@
+"""A small platform drawn from a seed: a few videos, all kinds of events, and some that are bad."""
+
+import json
+import random
+from dataclasses import dataclass
+
+from models.events import END_MARK_KEY
+from models.parameters import DAY_MS, HOUR_MS, Level, Parameters
+
+START_MS = 1_693_353_600_000
+"""A midnight (2023-08-30 00:00 UTC): epochs begin with it."""
+
+BAD_LINES = (b"{", b"[]", b'{"time": 1}', b"\xff\xfe", b'{"time": "x", "platform": "p"}')
+ACTIONS = ("view", "view", "view", "like", "like", "comment", "share", "skip", "bookmark")
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What the platform sends, and the parameters it is watched with."""
+
+    parameters: Parameters
+    sources: list[list[tuple[bytes | None, bytes | None]]]
+    """Keys and values of each source partition; the last is its end mark."""
+    events: int
+    is_order_free: bool
+    """Whether nothing in it depends on the order in which source partitions are read: no profile
+    comes late (it holds from the next bucket on that is not closed yet, and which one that is, the
+    log says), and no id is repeated on another partition (the first in the log counts)."""
+
+
+def draw_platform(choices: random.Random) -> Platform:
+    """Draw one."""
+    bucket_ms = 10_000
+    parameters = Parameters(
+        partitions=choices.choice((1, 2, 2, 3)),
+        bucket_ms=bucket_ms,
+        epoch_ms=bucket_ms * choices.choice((3, 6)),
+        allowed_lateness_ms=choices.choice((0, 2_000, 15_000)),
+        alarm_rate_per_video_day=0.5,
+        level=Level("view", choices.choice((20, 200))),
+        emerging_probability=choices.choice((0.2, 0.6)),
+        expire_after_ms=choices.choice((30 * DAY_MS, 4 * bucket_ms)),
+        repeat_window_ms=choices.choice((HOUR_MS, 3 * bucket_ms)),
+    )
+    videos = [f"v{number}" for number in range(choices.randint(2, 6))]
+    count = choices.randint(50, 400)
+    span_ms = bucket_ms * choices.randint(3, 10)
+    sources: list[list[bytes]] = [[] for _ in range(choices.choice((1, 2, 3)))]
+    hot = choices.choice(videos)
+    is_order_free = choices.random() < 0.6
+    for number in range(count):
+        at_ms = span_ms * number // count
+        source = choices.choice(sources)
+        source.append(
+            _line(choices, videos, hot, number, at_ms, bucket_ms, late_profiles=not is_order_free)
+        )
+        if choices.random() < 0.05:
+            # What has an id counts once.
+            again = source if is_order_free else choices.choice(sources)
+            again.append(choices.choice(source[-10:]))
+        if choices.random() < 0.02:
+            source.append(choices.choice(BAD_LINES))
+    return Platform(
+        parameters,
+        [[*((None, line) for line in source), (END_MARK_KEY, None)] for source in sources],
+        count,
+        is_order_free,
+    )
+
+
+def _line(
+    choices: random.Random,
+    videos: list[str],
+    hot: str,
+    number: int,
+    at_ms: int,
+    bucket_ms: int,
+    *,
+    late_profiles: bool,
+) -> bytes:
+    """Draw one event."""
+    jitter_ms = choices.randrange(2_000)
+    if choices.random() < 0.04:
+        jitter_ms += choices.randrange(5 * bucket_ms)  # late
+    event: dict[str, object] = {
+        "time": max(START_MS, START_MS + at_ms - jitter_ms),
+        "platform": "p",
+        "video_id": hot if choices.random() < 0.4 else choices.choice(videos),
+        "action": choices.choice(ACTIONS),
+        "actor_id": f"a{choices.randrange(60)}",
+    }
+    if choices.random() < 0.3:
+        event["event_id"] = f"e{number}"
+    if choices.random() < 0.2:
+        event["count"] = choices.choice((2, 30, 400))
+    kind = choices.random()
+    if kind < 0.05:
+        event |= {"action": "retract", "retracts": choices.choice(("like", "share"))}
+        event.pop("count", None)
+    elif kind < 0.09:
+        event |= {
+            "action": "derive",
+            "source_video_id": event["video_id"],
+            "video_id": f"d{choices.randrange(3)}",
+            "topics": ["work"],
+        }
+        event.pop("count", None)
+    elif kind < 0.13:
+        event |= {"action": "publish", "title": f"t{number}", "topics": ["work"]}
+        event.pop("count", None)
+    if "topics" in event and not late_profiles:
+        event["time"] = START_MS + at_ms
+    elif 0.13 < kind < 0.14:
+        event |= {"action": choices.choice(("delete", "restore"))}
+        event.pop("count", None)
+    return json.dumps(event).encode()
