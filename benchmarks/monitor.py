@@ -29,6 +29,9 @@ from streams.topics import Topic, topic_names
 ACTOR_KEY: Final = "benchmarks-0123456789"
 POLL_S: Final = 0.05
 """How often the broker is asked what is committed; the last commit is known to that precision."""
+REST_S: Final = 2.0
+REST_SHARE: Final = 0.15
+"""A worker at rest takes some 5 % of a core (heartbeats, timers); at work more than half of one."""
 POLLS_DONE: Final = 3
 """So often in a row all must be committed: no step has something under way that follows."""
 
@@ -76,11 +79,7 @@ class Monitor:
         )
 
     async def is_done(self, reader: Reader, ends: Mapping[TopicPartition, int]) -> bool:
-        """Tell whether all steps have committed everything up to those ends of the input.
-
-        Without ends the input itself is not looked at: intake commits at its timer only, while
-        the other steps commit at once what is waited for.
-        """
+        """Tell whether all steps have committed everything up to those ends of the input."""
         committed = await reader.committed(self.name)
         if any(committed.get(partition, 0) < end for partition, end in ends.items()):
             return False
@@ -127,7 +126,7 @@ async def run_monitor(
     engine: str = "Hotspots",
     timeout_s: float = 180.0,
     messages: int | None = None,
-    waits_for_intake: bool = True,
+    until_idle: bool = False,
 ) -> Measurement:
     """Run workers over the input until everything is committed, and check the totals.
 
@@ -142,19 +141,23 @@ async def run_monitor(
         engine: Under which name the measurement goes.
         timeout_s: How long it may take.
         messages: How many messages the input has, where bad ones are among them.
-        waits_for_intake: Whether the offsets of the input must be committed, too.
+        until_idle: Whether the end is seen by the CPU at rest and not by what is committed: the
+            only way where checkpoints are seldom. The seconds then mean nothing.
 
     Raises:
         EngineError: A worker ended, or they did not finish.
     """
     async with Reader(monitor.bootstrap) as reader:
-        ends = await reader.ends(monitor.input_topic, monitor.sources) if waits_for_intake else {}
+        ends = await reader.ends(monitor.input_topic, monitor.sources)
         with contextlib.ExitStack() as running:
             processes = [
                 running.enter_context(monitor.start(directory, number=number))
                 for number in range(workers)
             ]
-            last_s = await _wait_until_done(monitor, reader, ends, processes, timeout_s)
+            if until_idle:
+                last_s = await _wait_until_idle(monitor, reader, processes, timeout_s)
+            else:
+                last_s = await _wait_until_done(monitor, reader, ends, processes, timeout_s)
             costs = [cost_of(process.pid) for process in processes]
             started_s = processes[0].started_s
         first_s = await reader.first_append_s(
@@ -194,3 +197,21 @@ async def _wait_until_done(
             raise EngineError(f"{monitor.name} did not finish within {timeout_s:.0f} s")
         await asyncio.sleep(POLL_S)
     return done_s
+
+
+async def _wait_until_idle(
+    monitor: Monitor, reader: Reader, processes: list[MeasuredProcess], timeout_s: float
+) -> float:
+    deadline = time.monotonic() + timeout_s
+    batches, partitions = monitor.topic(Topic.BATCHES), monitor.settings.partitions
+    spent_s = 0.0
+    while True:
+        await asyncio.sleep(REST_S)
+        for process in processes:
+            process.require_alive()
+        before_s, spent_s = spent_s, sum(cost_of(process.pid).cpu_s for process in processes)
+        has_begun = await reader.first_append_s(batches, partitions) is not None
+        if has_begun and spent_s - before_s < REST_SHARE * REST_S:
+            return time.time()
+        if time.monotonic() > deadline:
+            raise EngineError(f"{monitor.name} did not come to rest within {timeout_s:.0f} s")

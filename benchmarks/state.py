@@ -168,9 +168,7 @@ def measure_checkpoints(
             values = {"checkpoint_interval_ms": SELDOM_MS} if name == "seldom" else {}
             group = f"checkpoints-{name}-{pair}"
             monitor = Monitor(bootstrap, group, topic, workload.partitions, values)
-            run = topics.run(
-                run_monitor(monitor, true, directory=directory, waits_for_intake=False)
-            )
+            run = topics.run(run_monitor(monitor, true, directory=directory, until_idle=True))
             if not run.is_exact:
                 raise EngineError(f"counts {run.difference}: not all was done when it was read")
             spent.append(run.cost.cpu_s)

@@ -195,7 +195,10 @@ class Reader:
     async def first_append_s(self, topic: str, partitions: int) -> float | None:
         """Return when the first record of a topic was appended, or None while there is none."""
         wanted = [TopicPartition(topic, number) for number in range(partitions)]
-        found = await self._consumer.offsets_for_times(dict.fromkeys(wanted, 0))
+        try:
+            found = await self._consumer.offsets_for_times(dict.fromkeys(wanted, 0))
+        except KafkaError:  # the topic is not there yet
+            return None
         times = [at.timestamp / 1000 for at in found.values() if at is not None]
         return min(times) if times else None
 
