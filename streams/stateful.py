@@ -160,28 +160,39 @@ class StatefulPartitions:
         for partition in previous:
             self._metrics.revoke(self.agent, self.topic, partition)
         await asyncio.gather(*(_stop(owned.transactions) for owned in previous.values()))
-        owned = await asyncio.gather(*(self._take_over(partition) for partition in partitions))
-        self._owned = {item.changelog.partition: item for item in owned}
+        transactions = {
+            partition: self._transactions_factory(partition, self._changelog_of(partition))
+            for partition in sorted(partitions)
+        }
+        await asyncio.gather(*(each.start() for each in transactions.values()))
+        # After the fence: nobody can write to the changelogs any more, their ends are final.
+        await self._take_over(transactions)
         self._assigned = True
-        for partition in list(self._owned):
-            self._finish_recovery(partition)
+        for number in list(self._owned):
+            self._finish_recovery(number)
 
-    async def _take_over(self, consumed: Partition) -> _Owned:
-        changelog = Partition(self.changelog, consumed.partition)
-        transactions = self._transactions_factory(consumed, changelog)
-        await transactions.start()
-        # After the fence: nobody can write to the changelog any more, its end is final.
+    def _changelog_of(self, consumed: Partition) -> Partition:
+        return Partition(self.changelog, consumed.partition)
+
+    async def _take_over(self, transactions: Mapping[Partition, PartitionTransactions]) -> None:
+        """Begin with empty steps that are to be loaded from here on."""
+        changelogs = [self._changelog_of(partition) for partition in transactions]
+        if not changelogs:
+            return
         consumer = self._deliveries()
-        first = (await consumer.earliest_offsets(changelog))[changelog]
-        end = (await consumer.highwaters(changelog))[changelog]
-        return _Owned(
-            step=self._step_factory(consumed.partition),
-            transactions=transactions,
-            changelog=changelog,
-            changelog_next=first,
-            changelog_end=end,
-            changelog_seen=first,
-        )
+        first = await consumer.earliest_offsets(*changelogs)
+        end = await consumer.highwaters(*changelogs)
+        self._owned = {
+            changelog.partition: _Owned(
+                step=self._step_factory(changelog.partition),
+                transactions=started,
+                changelog=changelog,
+                changelog_next=first[changelog],
+                changelog_end=end[changelog],
+                changelog_seen=first[changelog],
+            )
+            for changelog, started in zip(changelogs, transactions.values(), strict=True)
+        }
 
     def closed(self) -> None:
         """Process nothing more; the states stay until the next assignment, to no use."""
