@@ -239,7 +239,7 @@ def draw(summaries: Sequence[Summary], path: Path) -> None:
 
     ran = [summary for summary in reversed(summaries) if summary.runs]
     names = [summary.engine for summary in ran]
-    colours = ["#b8322a" if name == HOTSPOTS else "#8fa3b0" for name in names]
+    colours = ["#b8322a" if name.startswith(HOTSPOTS) else "#8fa3b0" for name in names]
     with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "hotspots", "font.size": 9}):
         figure = Figure(figsize=(8.4, 0.3 * len(ran) + 0.9), layout="constrained")
         left, right = figure.subplots(1, 2, sharey=True)
@@ -252,6 +252,7 @@ def draw(summaries: Sequence[Summary], path: Path) -> None:
             axes.set_title(title, fontsize=9, loc="left")
             axes.set_xlim(0, 1.25 * max(figures))
             axes.xaxis.set_visible(False)
+            axes.tick_params(left=False)
             axes.spines[["top", "right", "bottom"]].set_visible(False)
         figure.savefig(path, metadata={"Date": None})
 
