@@ -26,7 +26,7 @@ from streams.agents.intake import IntakePartitions, IntakeStep
 from streams.ending import EXIT_UNUSABLE, end_when_late, end_worker, ending_worker, reason_of
 from streams.errors import UserError
 from streams.gauges import LAG_INTERVAL_S, LagGauges
-from streams.input_identity import InputIdentity
+from streams.input_identity import InputIdentity, input_identity_of
 from streams.learned import LearnedReader
 from streams.liveness import Liveness
 from streams.metrics import Agent, Metrics, MetricsServer, serve
@@ -203,9 +203,7 @@ def build_app(
         learners=lambda: [host.learn for host in app.stateful],
         clock=time.monotonic,
     )
-    app.input_identity = InputIdentity(
-        input_topic=settings.input_topic, kept_in=topics[Topic.INPUT_IDENTITY], options=options
-    )
+    app.input_identity = input_identity_of(settings)
     app.intake = IntakePartitions(
         topics=topics,
         step=steps.intake,

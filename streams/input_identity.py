@@ -20,7 +20,9 @@ from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from streams.ending import EXIT_UNUSABLE, end_worker, ending_worker, reason_of
-from streams.errors import UserError
+from streams.errors import Problem, UserError
+from streams.security import client_options
+from streams.topics import Topic, TopicSettings, topic_names
 
 log = logging.getLogger(__name__)
 
@@ -32,8 +34,9 @@ ANSWER_TIMEOUT_MS: Final = 10_000
 """For one look; a Kafka that does not answer is noticed elsewhere (streams/learned.py)."""
 MISSING_LOOKS: Final = 2
 """A topic that was made a moment ago may be unknown to a broker; one that is gone stays so."""
+NO_ERROR: Final = 0
 UNKNOWN_TOPIC: Final = 3
-"""Error code of the Kafka protocol ("Error Codes" in its guide)."""
+"""Error codes of the Kafka protocol ("Error Codes" in its guide)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +117,27 @@ class InputIdentity:
                 await self._keep(found)
         require_same(self._known, found)
 
+    async def problems(self) -> list[Problem]:
+        """Compare with what is kept, and keep nothing; for `hotspots check`."""
+        try:
+            found = await self._look()
+            if found is None or not await asyncio.to_thread(self._has_been_kept):
+                return []
+            require_same(await self._kept() or found, found)
+        except InputReplacedError as error:
+            return list(error.problems)
+        except KafkaError as error:
+            return [
+                Problem(
+                    f"Kafka did not tell about {self._input_topic}, {reason_of(error)}",
+                    "HOTSPOTS_KAFKA",
+                    "try again; a broker may be starting or overloaded",
+                )
+            ]
+        finally:
+            await self.stop()
+        return []
+
     async def watch(self) -> None:
         """End the worker when the input is replaced or deleted; until cancelled."""
         missing = 0
@@ -154,6 +178,17 @@ class InputIdentity:
         return await asyncio.to_thread(self._look_now)
 
     def _look_now(self) -> InputTopic | None:
+        about = self._describe(self._input_topic)
+        topic_id = about.get("topic_id")
+        if about["error_code"] == UNKNOWN_TOPIC or not topic_id:
+            return None
+        return InputTopic(self._input_topic, str(topic_id))
+
+    def _has_been_kept(self) -> bool:
+        return bool(self._describe(self._kept_in)["error_code"] == NO_ERROR)
+
+    def _describe(self, topic: str) -> Mapping[str, Any]:
+        """Ask for one topic, in such a way that no broker creates it."""
         try:
             if self._admin is None:
                 self._admin = KafkaAdminClient(
@@ -161,14 +196,12 @@ class InputIdentity:
                     bootstrap_timeout_ms=ANSWER_TIMEOUT_MS,
                     request_timeout_ms=ANSWER_TIMEOUT_MS,
                 )
-            (about,) = self._admin.describe_topics([self._input_topic])
+            (about,) = self._admin.describe_topics([topic])
         except BaseException:
             self._close()
             raise
-        topic_id = about.get("topic_id")
-        if about["error_code"] == UNKNOWN_TOPIC or not topic_id:
-            return None
-        return InputTopic(self._input_topic, str(topic_id))
+        described: Mapping[str, Any] = about
+        return described
 
     def _close(self) -> None:
         admin, self._admin = self._admin, None
@@ -200,4 +233,23 @@ class InputIdentity:
             await out.send_and_wait(self._kept_in, found.to_json(), key=IDENTITY_KEY, partition=0)
 
 
-__all__: tuple[str, ...] = ("InputIdentity", "InputReplacedError", "InputTopic", "require_same")
+def input_identity_of(settings: TopicSettings) -> InputIdentity:
+    """Return the identity of the input of a deployment; nothing is asked yet.
+
+    Raises:
+        UserError: A certificate or key file cannot be read.
+    """
+    return InputIdentity(
+        input_topic=settings.input_topic,
+        kept_in=topic_names(settings)[Topic.INPUT_IDENTITY],
+        options=client_options(settings),
+    )
+
+
+__all__: tuple[str, ...] = (
+    "InputIdentity",
+    "InputReplacedError",
+    "InputTopic",
+    "input_identity_of",
+    "require_same",
+)

@@ -50,6 +50,7 @@ def _check(settings: "Settings", timeout_s: float) -> "Findings":
         check_redis,
         quiet,
     )
+    from streams.input_identity import input_identity_of
     from streams.rights import check_rights
     from streams.topics import topic_problems
 
@@ -64,6 +65,8 @@ def _check(settings: "Settings", timeout_s: float) -> "Findings":
             try:
                 with quiet("aiokafka"):
                     findings.problems += asyncio.run(topic_problems(settings))
+                with quiet("kafka"):
+                    findings.problems += asyncio.run(input_identity_of(settings).problems())
             except UserError as error:
                 findings.problems += error.problems
     findings.add(asyncio.run(check_redis(settings)))

@@ -77,6 +77,8 @@ async def test_an_input_made_anew_while_nobody_runs(
     await tell(product, longer)
     line = await ends(product, product.start_worker())
     assert_made_anew(product, line)
+    checked = await asyncio.to_thread(product.run, "check")
+    assert (checked.returncode, checked.stderr) == (2, f"hotspots: {line}\n")
     assert await product.alerts() == truth.alerts, "nothing was decided with what is not known"
     # Nor is another topic counted with the first.
     first = product.topics[Topic.ENGAGEMENT]
