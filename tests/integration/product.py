@@ -378,13 +378,15 @@ class Product(Pipeline):
         async with BoardStore(self.redis_url, self.name) as store:
             return await store.read_board()
 
-    async def wait_for(self, truth: Truth, *, restart: bool = False) -> None:
+    async def wait_for(
+        self, truth: Truth, *, restart: bool = False, seconds: float = OUTCOME_TIMEOUT_S
+    ) -> None:
         """Wait until so many alerts are there, everything is committed and nothing more comes.
 
         What is held back moves on by what is learned, so an empty log does not mean the end by
         itself; whether the alerts are the right ones is for `assert_same_story`.
         """
-        deadline = time.monotonic() + OUTCOME_TIMEOUT_S
+        deadline = time.monotonic() + seconds
         settled = 0
         while settled < SETTLED_POLLS and time.monotonic() < deadline:
             await asyncio.sleep(0.4)
@@ -395,7 +397,7 @@ class Product(Pipeline):
             done = await self.lag() == 0 and len(await self.alerts()) >= len(truth.alerts)
             settled = settled + 1 if done else 0
         if settled < SETTLED_POLLS:
-            print(f"not done after {OUTCOME_TIMEOUT_S} s, lag {await self.lag()}")  # noqa: T201 - read with the failure
+            print(f"not done after {seconds} s, lag {await self.lag()}")  # noqa: T201 - read with the failure
 
     async def assert_same_story(self, truth: Truth) -> None:
         """Hold alerts, totals and the board against the truth; say what differs."""

@@ -23,7 +23,8 @@ STEPS = ("kill", "kill", "kill", "kill all", "freeze", "freeze", "join", "join",
 WORKERS_MAX = 3
 HASTE = 0.3
 """How often the next step comes while everybody may still be starting."""
-BEGUN_S = 60.0
+BEGUN_S = 120.0
+OUTCOME_S = 60.0 + EVENTS / 5_000
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +138,7 @@ async def test_a_storm_of_kills_zombies_joins_and_leaves(
         await product.until_it_begins(0)
         await storm.run()
         told.append(len(await product.alerts_so_far()))
-    await product.wait_for(truth, restart=True)
+    await product.wait_for(truth, restart=True, seconds=OUTCOME_S)
     await product.assert_same_story(truth)
     print(f"{storm.done}; workers ended themselves: {reasons(product)}")  # noqa: T201 - shown with -s
     assert 0 < told[0] <= len(truth.alerts)
