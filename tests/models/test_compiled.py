@@ -36,7 +36,7 @@ def run(directory: Path, *, factor: int, added: int) -> str:
     ended = subprocess.run(
         [sys.executable, "-B", "root.py"],
         cwd=directory,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "NUMBA_DISABLE_JIT": "0"},
         capture_output=True,
         text=True,
         check=True,

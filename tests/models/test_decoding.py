@@ -3,12 +3,13 @@
 import itertools
 import json
 
+import numba
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from models import decoding
-from models.decoding import decode, decode_slowly
+from models import decoding, event_scanning, siphash, span_numbering
+from models.decoding import decode, decode_slowly, warm_up
 from models.events import (
     COUNT_MAX,
     EARLIEST_MS,
@@ -414,3 +415,18 @@ def test_profiles_go_with_the_first_event_per_video_and_list_of_topics() -> None
 def test_an_empty_chunk_is_no_events() -> None:
     columns, rejects = fast(chunk_of([]))
     assert (len(columns), rejects, columns.videos, columns.profiles) == (0, [], [], [])
+
+
+@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="nothing is compiled")
+def test_each_loop_is_compiled_for_one_kind_of_arguments() -> None:
+    # Another kind (a read-only or strided array) would stop the stream for seconds to compile.
+    warm_up()
+    loops = [event_scanning._scan, siphash._absorb, siphash.hash_spans, span_numbering._number]  # noqa: SLF001 - what is compiled is private
+    before = [loop.signatures for loop in loops]  # type: ignore[attr-defined] # numba's own
+    assert [len(signatures) for signatures in before] == [1] * len(loops)
+    values = [*PADDINGS[1], *traffic(9), *GARBAGE]
+    for chunk in (chunk_of(values), chunk_of([]), chunk_of([None]), chunk_of(values[:1])):
+        fast(chunk)
+        slow(chunk)
+        fast(chunk.after(3))
+    assert [loop.signatures for loop in loops] == before  # type: ignore[attr-defined] # numba's own
