@@ -39,8 +39,8 @@ IDLE_CHECK_INTERVAL_S: Final = 0.2
 """How often partitions are looked at for idleness; a fiftieth of the default `idle_after_ms`."""
 STEP_BYTES_MAX: Final = CHUNK_BYTES
 """Bytes that one step takes; only a chunk of a single, larger record batch is split. The batches of
-one step must stay below MESSAGE_BYTES_MAX, also when every event carries a profile, which may be
-twice as long as the event itself (JSON escapes what is not ASCII)."""
+one step must stay below MESSAGE_BYTES_MAX, also when every event carries a profile, which is hardly
+longer than the event itself."""
 REJECT_HEADERS_BYTES: Final = 4 * 1024
 """Room for the headers and key of a rejected message."""
 
@@ -183,6 +183,8 @@ class IntakePartitions:
 
     async def stop(self) -> None:
         """Close the producer."""
+        if self._sender is not None:
+            await self._sender.stop()
         if self._producer is not None:
             await self._producer.stop()
 
@@ -219,8 +221,8 @@ class IntakePartitions:
                 self._note_activity()
                 if await self._process(partition, rest):
                     consumer.end(partition, rest)
+                    self._metrics.observe_packed_chunk(Agent.INTAKE, len(rest), rest.value_bytes)
                 await self._align()
-        self._metrics.observe_packed_chunk(Agent.INTAKE, len(rest), rest.value_bytes)
 
     async def _process(self, partition: Partition, chunk: PackedChunk) -> bool:
         """Process a chunk; return False when its partition was assigned anew meanwhile.

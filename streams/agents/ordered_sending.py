@@ -142,6 +142,13 @@ class OrderedSender:
             )
         self._raise_failure()
 
+    async def stop(self) -> None:
+        """Send nothing more; what was taken and not flushed is read again by the next worker."""
+        sending = [queue.sending for queue in self._queues.values() if queue.sending is not None]
+        for task in sending:
+            task.cancel()
+        await asyncio.gather(*sending, return_exceptions=True)
+
     def _raise_failure(self) -> None:
         if self._failure is not None:
             raise self._failure

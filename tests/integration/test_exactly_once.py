@@ -111,6 +111,22 @@ async def test_a_second_worker_joins_and_leaves(pipeline: Pipeline) -> None:
 
 
 @pytest.mark.crash
+async def test_partitions_go_away_while_the_thread_of_intake_works(pipeline: Pipeline) -> None:
+    """A chunk that is at work at a rebalance is dropped, and read again by who has it then."""
+    await pipeline.produce(30_000, seed=5)
+    first = pipeline.start_worker(TEST_INTAKE_SLOW_S="0.5")
+    await pipeline.wait_until_begun()
+    second = pipeline.start_worker(TEST_INTAKE_SLOW_S="0.5")
+    await pipeline.produce(30_000, seed=6)
+    await pipeline.wait_until_done()
+    await pipeline.stop(second)
+    await pipeline.produce(3_000, seed=7)
+    await pipeline.wait_until_done()
+    await pipeline.stop(first)
+    await pipeline.assert_exact()
+    assert "went away at work" in pipeline.logs()
+
+
 async def test_a_stopped_worker_is_fenced_when_it_comes_back(pipeline: Pipeline) -> None:
     """SIGSTOP until the partitions have moved, then SIGCONT."""
     await pipeline.produce(40_000, seed=1)

@@ -126,3 +126,13 @@ async def test_a_failed_send_fails_everything_after_it(kafka: EmbeddedKafka) -> 
             sender.send(Partition(topic, 1), [Message(None, b"y")])
         with pytest.raises(KafkaError):
             await sender.room()
+
+
+async def test_what_is_stopped_sends_nothing_more(kafka: EmbeddedKafka) -> None:
+    async with sending(kafka) as (sender, topic):
+        sender.send(Partition(topic, 0), [Message(None, b"flushed")])
+        await sender.flush()
+        sender.send(Partition(topic, 0), [Message(None, b"not yet on its way")])
+        await sender.stop()
+        await asyncio.sleep(0.2)
+        assert [message.value for message in (await read(kafka, topic))[0]] == [b"flushed"]

@@ -1,8 +1,8 @@
 """A worker with the counting steps, to be killed: `python worker_under_test.py` with settings.
 
 TEST_KILL_AT: the process kills itself (SIGKILL) when it has passed so many places within
-transactions. TEST_SLOW_S: a wait in each chunk, so that kills hit work. TEST_WAITS: the steps wait
-for what comes through `learned`.
+transactions. TEST_SLOW_S: a wait in each chunk, so that kills hit work. TEST_INTAKE_SLOW_S: the
+same in each chunk of intake. TEST_WAITS: the steps wait for what comes through `learned`.
 """
 
 import os
@@ -17,10 +17,12 @@ from counting import (
     CountingHotspots,
     CountingStages,
     LineIntake,
+    Routed,
     TeachingHotspots,
     WaitingStages,
 )
 
+from models.packed_chunk import PackedChunk
 from models.steps import Chunk, Output
 from streams.assembly import Steps, build_app
 from streams.delivery.board_store import BoardStore
@@ -30,6 +32,7 @@ from streams.transactions import PartitionTransactions
 
 KILL_AT = int(os.environ.get("TEST_KILL_AT", "0"))
 SLOW_S = float(os.environ.get("TEST_SLOW_S", "0"))
+INTAKE_SLOW_S = float(os.environ.get("TEST_INTAKE_SLOW_S", "0"))
 passed: list[str] = []
 
 
@@ -55,6 +58,12 @@ class DyingTransactions(PartitionTransactions):
         maybe_die("before the commit")
 
 
+class SlowIntake(LineIntake):
+    def process(self, chunk: PackedChunk, *, source: int, sources: int, received_ms: int) -> Routed:
+        time.sleep(INTAKE_SLOW_S)
+        return super().process(chunk, source=source, sources=sources, received_ms=received_ms)
+
+
 class SlowStages(CountingStages):
     def process(self, chunk: Chunk) -> None:
         time.sleep(SLOW_S)
@@ -65,7 +74,7 @@ def main() -> None:
     settings = load_settings()
     waits = "TEST_WAITS" in os.environ
     steps = Steps(
-        intake=LineIntake(settings.partitions),
+        intake=SlowIntake(settings.partitions),
         stages=WaitingStages if waits else SlowStages,
         hotspots=TeachingHotspots if waits else CountingHotspots,
     )
