@@ -47,7 +47,7 @@ SOURCES: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "aiokafka.consumer.fetcher:Fetcher._proc_fetch_request": (
         "59bf948fff47eed5",
-        "looks PartitionRecords up in its module",
+        "looks PartitionRecords and MemoryRecords up in its module",
     ),
     "aiokafka.consumer.fetcher:Fetcher.seek_to": (
         "f0ba6aba6c22ef83",
@@ -252,6 +252,14 @@ SOURCES: Final[Mapping[str, tuple[str, str]]] = {
     "aiokafka.producer.producer:AIOKafkaProducer.send_offsets_to_transaction": (
         "4b58002b44962a5c",
         "sends no group generation",
+    ),
+    "aiokafka.record.memory_records:_MemoryRecordsPy._cache_next": (
+        "7bb73a2eabca4ee3",
+        "chunks.py counts its bytes on in the same steps",
+    ),
+    "aiokafka.producer.message_accumulator:MessageAccumulator.add_batch": (
+        "5ed1c5b1367ad854",
+        "keeps record batches of a partition in order",
     ),
     "aiokafka.producer.message_accumulator:BatchBuilder.append": (
         "657d76f55157d9ca",
