@@ -382,7 +382,7 @@ def test_the_changelog_gives_back_what_is_due_in_the_order_in_which_it_is(
     for video, topic, later in steps:
         bucket += later
         profile: dict[str, Any] = {"topics": [f"t{topic}"]} if topic else {}
-        add(roll_up, f"v{video}", worth=video > 2, views=video * 50, **profile)
+        add(roll_up, f"v{video}", worth=video > 2, views=video * 50 + later, **profile)
         slots = roll_up.grow(bucket)
         roll_up.works.rows["emerging"][slots] = topic == 1
         roll_up.watch(slots, bucket)
@@ -392,6 +392,9 @@ def test_the_changelog_gives_back_what_is_due_in_the_order_in_which_it_is(
         if value is not None:
             again.load(key, value)
     again.recovered()
+    for one, other in ((roll_up.tracked, again.tracked), (roll_up.works, again.works)):
+        count = len(one.by_slot)
+        assert other.rows[:count].tobytes() == one.rows[:count].tobytes()
     opened = [w for w in roll_up.works.by_id.values() if w.number("emerging")]
     ends = {w.work_id: collapse(w) for w in opened}
     far = bucket + 5_000
