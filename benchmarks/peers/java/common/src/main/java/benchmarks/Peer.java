@@ -39,14 +39,15 @@ public final class Peer {
         System.in.read();
     }
 
-    /** Reads the three fields that are counted by; the parser skips the others. */
+    /** Reads the three fields that are counted by, and nothing after them. */
     public static Event parse(byte[] line) throws IOException {
         long timeMs = -1;
         String video = null;
         String action = null;
         try (JsonParser parser = JSON.createParser(line)) {
             parser.nextToken();
-            while (parser.nextToken() == JsonToken.FIELD_NAME) {
+            while ((timeMs < 0 || video == null || action == null)
+                    && parser.nextToken() == JsonToken.FIELD_NAME) {
                 String name = parser.currentName();
                 parser.nextToken();
                 switch (name) {
