@@ -154,21 +154,26 @@ class PartitionCheckpoints:
 
     async def caught_up(self) -> None:
         """Wait until nothing is in flight and nothing waits for its turn."""
-        self._hurry.set()
-        if self._task is not None:
+        while self._task is not None:
+            self._hurry.set()
+            # Leaves the transaction alone when whoever waits here is cancelled.
             await asyncio.wait([self._task])
 
     async def settle(self) -> None:
         """Make the last commit before the partition goes: everything; `soon` does nothing more.
 
+        May be called again, also meanwhile: a stop comes along more than one way.
+
         Raises:
-            KafkaError: The transaction failed.
+            ReservedKeyError: A step wrote under a key that is ours.
         """
         self._is_settling = True
         await self.caught_up()
-        work = self._cut(with_position_only=True)
-        if work is not None:
-            await self._commit(*work)
+        if self._task is None:
+            work = self._cut(with_position_only=True)
+            if work is not None:
+                self._task = asyncio.create_task(self._commit_cut(*work))
+        await self.caught_up()
 
     async def _commit_wanted(self) -> None:
         try:
@@ -203,6 +208,8 @@ class PartitionCheckpoints:
     def _cut(self, *, with_position_only: bool) -> tuple[Cut, int] | None:
         """Take a cut and the offset that belongs to it; None when there is nothing to write."""
         cut = self._step.cut()
+        if any(key[:1] == POSITION_KEY[:1] for key, _ in cut.rows):
+            raise ReservedKeyError("a step wrote a row under a reserved key")
         self.unsaved_bytes = 0
         position = position_of(cut, self.position, self.committed_position)
         if cut or (with_position_only and position != self.committed_position):
@@ -211,8 +218,6 @@ class PartitionCheckpoints:
 
     async def _commit(self, cut: Cut, position: int) -> None:
         began = self._clock()
-        if any(key[:1] == POSITION_KEY[:1] for key, _ in cut.rows):
-            raise ReservedKeyError("a step wrote a row under a reserved key")
         rows = [*cut.rows, (POSITION_KEY, str(position).encode())]
         self._began_s = self.in_flight_since_s = began
         await self._transactions.commit(rows, cut.outputs, position)

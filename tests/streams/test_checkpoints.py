@@ -192,6 +192,26 @@ async def test_settling_takes_everything_along_and_nothing_comes_after_it() -> N
 
 
 @pytest.mark.asyncio
+async def test_a_stop_that_comes_along_two_ways_commits_once() -> None:
+    """The timer's way is cancelled in the midst of it, as Faust does."""
+    step, log = Counting(), Log(waits=True)
+    made = checkpoints(step, log, Clock())
+    number(step, made, 0)
+    first = asyncio.create_task(made.settle())
+    await until(lambda: log.going)
+    number(step, made, 1)
+    second, third = asyncio.create_task(made.settle()), asyncio.create_task(made.settle())
+    await asyncio.sleep(0)
+    first.cancel()
+    log.going[0].set_result(None)
+    await until(lambda: log.done and log.going)
+    log.going[0].set_result(None)
+    await asyncio.gather(second, third)
+    assert first.cancelled()
+    assert log.done == [([0], 1), ([1], 2)]
+
+
+@pytest.mark.asyncio
 async def test_the_step_says_from_where_it_is_read_again() -> None:
     step, log = Counting(reread_from=3), Log()
     made = checkpoints(step, log, Clock(), saved=2)
