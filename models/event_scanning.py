@@ -50,16 +50,13 @@ from models.json_syntax import (
 from models.json_times import NO_NUMBER, rfc_3339_time, whole_number
 from models.names import UNKNOWN, Names, code_of, is_key, names_of
 from models.packed_chunk import PackedChunk
+from models.platform_spellings import SPELLINGS_MAX, spelling_of
 from models.vocabulary import ACTION_CODE, ACTIONS, ROLES, Action
-from models.words import Bytes, same_bytes
+from models.words import Bytes
 
 Integers = npt.NDArray[np.int64]
 Lengths = npt.NDArray[np.int32]
 Codes = npt.NDArray[np.uint8]
-
-SPELLINGS_MAX: Final = 128
-"""How many spellings of platforms are read in a chunk: they are looked up one after the other, and
-their number fits into a byte; the platforms of one operator are a handful."""
 
 PLACES: Final = 32
 """Of how many fields the order is remembered: more than the contract has."""
@@ -421,91 +418,6 @@ def _scan_object(  # noqa: C901, PLR0911, PLR0912, PLR0915 - the grammar, withou
             return 0
 
 
-@inlined
-def _normal_platform(data: Bytes, begin: int, length: int, name: Bytes) -> int:
-    """Write the normal name of a platform and return its bytes, 0 where it is not certain.
-
-    Spaces around it go and A to Z become small. Of the characters beyond ASCII only those from
-    U+3040 to U+9FFF (kana, hanzi) and U+B000 to U+CFFF (hangul) are certain: none of them is white
-    space or has another case (Unicode Character Database; a test asks Python of each).
-    """
-    end = begin + length
-    while begin < end and data[begin] == ord(" "):
-        begin += 1
-    while begin < end and data[end - 1] == ord(" "):
-        end -= 1
-    at = begin
-    while at < end:
-        byte = data[at]
-        if byte < 0x80:
-            name[at - begin] = byte + 32 if ord("A") <= byte <= ord("Z") else byte
-            at += 1
-            continue
-        # The string is known to be UTF-8; these begin characters of three bytes.
-        if not (
-            (0xE4 <= byte <= 0xE9)
-            or (0xEB <= byte <= 0xEC)
-            or (byte == 0xE3 and data[at + 1] >= 0x81)
-        ):
-            return 0
-        for position in range(at, at + 3):
-            name[position - begin] = data[position]
-        at += 3
-    return end - begin
-
-
-@inlined
-def _spelling_of(
-    data: Bytes,
-    begin: int,
-    length: int,
-    last: int,
-    spellings: int,
-    spelling_begin: Integers,
-    spelling_length: Integers,
-    canonical: Codes,
-    names: Codes,
-    name_length: Integers,
-) -> tuple[int, int]:
-    """Return which spelling of a platform this is, or UNKNOWN, and how many there are.
-
-    Args:
-        data: Where it lies.
-        begin: Where it begins.
-        length: Its bytes.
-        last: The spelling in the message before, most often the same.
-        spellings: How many are known.
-        spelling_begin: int64[SPELLINGS_MAX], where each was first seen.
-        spelling_length: int64[SPELLINGS_MAX], its bytes.
-        canonical: uint8[SPELLINGS_MAX], the first spelling with the same normal name.
-        names: uint8[SPELLINGS_MAX, NAME_CHARACTERS_MAX], the normal names.
-        name_length: int64[SPELLINGS_MAX], their bytes.
-    """
-    for at in range(-1, spellings):
-        known = last if at < 0 else at
-        if (
-            0 <= known < spellings
-            and spelling_length[known] == length
-            and same_bytes(data, spelling_begin[known], data, begin, length)
-        ):
-            return known, spellings
-    if spellings == SPELLINGS_MAX:
-        return UNKNOWN, spellings
-    normal = _normal_platform(data, begin, length, names[spellings])
-    if normal == 0:
-        return UNKNOWN, spellings
-    name_length[spellings] = normal
-    spelling_begin[spellings] = begin
-    spelling_length[spellings] = length
-    same = 0
-    while not (
-        name_length[same] == normal and same_bytes(names[same], 0, names[spellings], 0, normal)
-    ):
-        same += 1
-    canonical[spellings] = same
-    return spellings, spellings + 1
-
-
 @compiled
 def _scan(  # noqa: C901, PLR0912, PLR0915 - the rules of an event, each a way to be undecided
     data: Bytes,
@@ -604,7 +516,7 @@ def _scan(  # noqa: C901, PLR0912, PLR0915 - the rules of an event, each a way t
             if who == UNKNOWN:
                 continue
 
-        spelling, spellings = _spelling_of(
+        spelling, spellings = spelling_of(
             data,
             first[_AT_PLATFORM],
             second[_AT_PLATFORM],

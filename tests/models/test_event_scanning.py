@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.event_scanning import ABSENT, SPELLINGS_MAX, Scan, scan
+from models.event_scanning import ABSENT, Scan, scan
 from models.events import COUNT_MAX, DecodingLimits
 from models.json_syntax import LEVELS_MAX
 from models.packed_chunk import NULL_LENGTH, PackedChunk, packed
+from models.platform_spellings import SPELLINGS_MAX
 from models.steps import CREATE_TIME_MS, Chunk
 from models.validation import normal_platform
 from models.vocabulary import ACTION_CODE, ROLE_CODE
