@@ -271,7 +271,8 @@ class LedgerConsumer(driver.Consumer):  # type: ignore[misc] # Faust is read as 
     def hold(self, partition: Partition) -> None:
         """Deliver nothing more of a partition until `release`."""
         self.ledger.hold(partition)
-        self.pause_partitions({TP(*partition)})
+        if self.ledger.is_held(partition):  # else it is closed, and nobody would release it
+            self.pause_partitions({TP(*partition)})
 
     async def release(self, partition: Partition) -> None:
         """Deliver a held partition again, from where its agent stands."""
@@ -349,6 +350,9 @@ class LedgerConsumer(driver.Consumer):  # type: ignore[misc] # Faust is read as 
             if positions is None:
                 return
             self.ledger.open(positions)
+            # Closing the ledger has forgotten what was held; Faust remembers what was paused, also
+            # over an assignment that leaves the partition here.
+            self.resume_partitions({TP(*tp) for tp in positions})
             for host in self.hosts:
                 host.opened({tp: at for tp, at in positions.items() if tp.topic in host.topics})
             for partition, offset in positions.items():
