@@ -18,8 +18,8 @@ from models.events import END_MARK_KEY
 from models.parameters import HOUR_MS
 from streams.topics import Topic, create_input_topic
 
-EVENTS = int(os.environ.get("FIRE_EVENTS", "250000"))
-"""Events of the storm; 1,000,000 and more take minutes, which CI has not."""
+EVENTS = int(os.environ.get("FIRE_EVENTS", "1000000"))
+"""Events of the storm."""
 SOURCES = 4
 TICK_S = 0.05
 PATIENCE_MS = 240_000

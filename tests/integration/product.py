@@ -47,7 +47,8 @@ SETTINGS: dict[str, Any] = {
 CLI = (sys.executable, "-m", "streams.cli")
 ROW_KEY = b"v/"
 """Begins the rows of videos in the changelog (models/stages.py)."""
-COMMAND_TIMEOUT_S = 60.0
+COMMAND_TIMEOUT_S = 120.0
+"""The first command after a change compiles (models/compiled.py)."""
 OUTCOME_TIMEOUT_S = 60.0
 SETTLED_POLLS = 3
 

@@ -7,6 +7,7 @@ short, as on a full disk, and the broker gives up its only directory.
 
 import asyncio
 import resource
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from redis.asyncio import Redis
 
 from streams.delivery.board_store import BoardStore
 from streams.local.kafka import EmbeddedKafka
+from streams.local.processes import free_ports
 from streams.local.valkey import EmbeddedValkey
 
 pytestmark = [pytest.mark.kafka, pytest.mark.crash, pytest.mark.asyncio]
@@ -26,6 +28,8 @@ FLOW_S = 12.0
 BEFORE_S = 3.0
 ROOM_BYTES = 64 * 1024
 FULL_S = 20.0
+STALL_MS = 2_000
+DELIVERY_STANDS = 'hotspots_stalled{agent="delivery"} 1.0'
 
 
 @pytest.fixture(scope="module")
@@ -109,26 +113,40 @@ async def mended(redis: Redis) -> None:
     await redis.replicaof("NO", "ONE")
 
 
+def answer_of(port: int, path: str) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=5) as answer:
+        return str(answer.read().decode())
+
+
 async def test_redis_refuses_writes(on_own_redis: Product, truth: Truth) -> None:
-    """The monitor goes on, what was not delivered waits in its topics, and comes once."""
+    """The monitor goes on, what was not delivered waits in its topics, and comes once.
+
+    That delivery stands is told; but the worker is alive, and starting it anew would not help.
+    """
     product = on_own_redis
-    redis = Redis.from_url(product.redis_url)
-    await redis.config_set("maxmemory", "1")
-    async with flowing(product, truth.lines, 0):
-        worker = product.start_worker()
-        await product.until_it_says(0, "has no memory left for writes")
-        await redis.replicaof("127.0.0.1", 1)
-        await redis.config_set("maxmemory", str(128 << 20))
-        await product.until_it_says(0, "is a read-only replica")
-        async with asyncio.timeout(60):
-            while len(await product.alerts_so_far()) < len(truth.alerts):  # noqa: ASYNC110 - Kafka has no event for it
-                await asyncio.sleep(0.3)
-    async with BoardStore(product.redis_url, product.name) as store:
-        assert await store.read_alerts() == []
-    await redis.replicaof("NO", "ONE")
-    await redis.aclose()
+    (port,) = free_ports(1)
+    product.values = {"metrics_port": port, "stall_ms": STALL_MS}
+    async with Redis.from_url(product.redis_url) as redis:
+        await redis.config_set("maxmemory", "1")
+        async with flowing(product, truth.lines, 0):
+            worker = product.start_worker()
+            await product.until_it_says(0, "or remove what else is in it; next attempt in")
+            await redis.replicaof("127.0.0.1", 1)
+            await redis.config_set("maxmemory", str(128 << 20))
+            await product.until_it_says(0, "name the primary; next attempt in")
+            async with asyncio.timeout(60):
+                while len(await product.alerts_so_far()) < len(truth.alerts):  # noqa: ASYNC110 - Kafka has no event for it
+                    await asyncio.sleep(0.3)
+            await product.until_it_says(0, "delivery does not move")
+        assert DELIVERY_STANDS in answer_of(port, "/metrics")
+        assert answer_of(port, "/healthz").strip() == "alive"
+        async with BoardStore(product.redis_url, product.name) as store:
+            assert await store.read_alerts() == []
+        await redis.replicaof("NO", "ONE")
     await product.wait_for(truth)
     assert worker.poll() is None
+    await product.until_it_says(0, "delivery moves again")
+    assert DELIVERY_STANDS not in answer_of(port, "/metrics")
     await product.assert_same_story(truth)
     async with BoardStore(product.redis_url, product.name) as store:
         shown = [alert["id"] for alert in await store.read_alerts()]
