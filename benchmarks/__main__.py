@@ -18,6 +18,7 @@ import click
 import polars as pl
 
 from benchmarks import page, topics
+from benchmarks.cases import RUNS as CASE_RUNS
 from benchmarks.cases import run_cases
 from benchmarks.engines import PEERS_IN_ORDER, Peer, run_peer
 from benchmarks.environments import UnavailableError, cache_directory
@@ -142,7 +143,14 @@ class Bench:
         self._free()
         events = self.workload.events
         if "cases" in chosen:
-            cases = run_cases(self.bootstrap, events, directory=self.directory, told=say, only=case)
+            cases = run_cases(
+                self.bootstrap,
+                events,
+                directory=self.directory,
+                told=say,
+                only=case,
+                runs=min(runs, CASE_RUNS),
+            )
             results.parts.append(page.cases_part(cases, events))
         if "state" in chosen:
             state = measure_state(self.bootstrap, events, directory=self.directory, told=say)
