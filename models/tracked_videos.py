@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
+from sys import intern
 from typing import Any, Final
 
 import numpy as np
@@ -200,8 +201,9 @@ class TrackedVideos:
         """Take in what a profile says, and tell whether the video may belong elsewhere now."""
         before = (video.topics, video.source)
         video.title = profile.get("title", video.title)
-        video.creator_id = profile.get("creator_id", video.creator_id)
-        video.topics = tuple(profile.get("topics", video.topics))
+        # Many videos share these: each text is kept once.
+        video.creator_id = intern(profile.get("creator_id", video.creator_id))
+        video.topics = tuple(map(intern, profile.get("topics", video.topics)))
         self._set_source(video, profile.get("source", video.source))
         self.touch(video)
         return before != (video.topics, video.source)
@@ -243,11 +245,13 @@ class TrackedVideos:
             origin = source
         works: tuple[str, ...] = (f"video:{shown(origin.source or origin.video)}",)
         if origin.topics:
-            works = tuple(f"topic:{topic}" for topic in origin.topics)
+            works = tuple(intern(f"topic:{topic}") for topic in origin.topics)
         if works != video.works or not self.links.count[video.slot]:
             video.works = works
             numbers = [self.links.number(work_id) for work_id in works]
             self.links.set(video.slot, numbers, [work_id in video.counted for work_id in works])
+            if video.counted == works:
+                video.counted = works
 
     def note_seen(self, video: TrackedVideo, position: int) -> None:
         """Note that the work of one of its links knows of a video and has counted it."""
@@ -297,7 +301,8 @@ class TrackedVideos:
         slot, title, creator_id, topics, source, counted = json.loads(stored)
         self.by_slot += [None] * (slot + 1 - len(self.by_slot))
         self._reserve(slot)
-        video = TrackedVideo(slot, key, title, creator_id, tuple(topics), counted=tuple(counted))
+        topics, counted = tuple(map(intern, topics)), tuple(map(intern, counted))
+        video = TrackedVideo(slot, key, title, intern(creator_id), topics, counted=counted)
         self._place(video)
         self._set_source(video, source)
 
