@@ -40,83 +40,95 @@ GREATEST_PROPENSITY: Final = 0.95
 """Alternatives of a propensity are capped here: a beta needs room on both sides."""
 
 
-@compiled
-def _log_beta(a: float, b: float) -> float:
-    return math.lgamma(a) + math.lgamma(b) - math.lgamma(a + b)
+Ratios = npt.NDArray[np.float64]
+"""float[len(ALTERNATIVES)], filled in place."""
 
 
 @compiled
 def _beta_binomial_log_likelihood(
     acted: float, exposed: float, mean: float, concentration: float
 ) -> float:
-    """Return it without the term that every mean shares."""
+    """Return it without the terms that every mean shares.
+
+    Of the logarithms of Beta(acted + a, exposed - acted + b) / Beta(a, b), those of a + b cancel in
+    a ratio: a + b is the concentration under every mean.
+    """
     a, b = mean * concentration, (1 - mean) * concentration
-    return _log_beta(acted + a, exposed - acted + b) - _log_beta(a, b)
+    return (
+        math.lgamma(acted + a) + math.lgamma(exposed - acted + b) - math.lgamma(a) - math.lgamma(b)
+    )
 
 
 @compiled
-def propensity_log_ratio(
-    acted: float, exposed: float, null: float, concentration: float, factor: float
-) -> float:
-    """Return the log likelihood ratio of the beta-binomial at null * factor to the null.
+def propensity_log_ratios(
+    acted: float, exposed: float, null: float, concentration: float, ratios: Ratios
+) -> None:
+    """Fill in the log likelihood ratios of the beta-binomial at each alternative to the null.
 
     Args:
         acted: Events of the signal, at least 0.
         exposed: Exposures; raised to `acted` where fewer (people act on earlier views).
         null: p0 in (0, 1): the greatest mean of the null.
         concentration: a + b of the beta: small means over-dispersed.
-        factor: One of ALTERNATIVES.
+        ratios: Out; 0 where there is no exposure or p0 leaves no room above it.
 
-    Returns:
-        0 where there is no exposure or p0 leaves no room above it.
-
-    >>> [round(propensity_log_ratio(30.0, 100.0, 0.1, 1e6, f), 1) for f in ALTERNATIVES]
-    [8.2, 15.4, -134.7]
+    >>> ratios = np.zeros(3)
+    >>> propensity_log_ratios(30.0, 100.0, 0.1, 1e6, ratios)
+    >>> ratios.round(1)
+    array([   8.2,   15.4, -134.7])
     """
+    ratios[:] = 0.0
     exposed = max(exposed, acted)
     if exposed <= 0 or null <= 0 or null >= GREATEST_PROPENSITY:
-        return 0.0
-    alternative = min(null * factor, GREATEST_PROPENSITY)
-    return _beta_binomial_log_likelihood(
-        acted, exposed, alternative, concentration
-    ) - _beta_binomial_log_likelihood(acted, exposed, null, concentration)
+        return
+    at_null = _beta_binomial_log_likelihood(acted, exposed, null, concentration)
+    for k in range(len(ALTERNATIVES)):
+        mean = min(null * ALTERNATIVES[k], GREATEST_PROPENSITY)
+        ratios[k] = _beta_binomial_log_likelihood(acted, exposed, mean, concentration) - at_null
 
 
 @compiled
-def scarcity_log_ratio(
-    acted: float, exposed: float, null: float, concentration: float, factor: float
-) -> float:
-    """Return the log likelihood ratio for *fewer* than the null: the mean is at least p0.
+def scarcity_log_ratios(
+    acted: float, exposed: float, null: float, concentration: float, ratios: Ratios
+) -> None:
+    """Fill in the log likelihood ratios for *fewer* than the null: the mean is at least p0.
 
-    The mirror image of `propensity_log_ratio`, with the alternative null / factor.
+    The mirror image of `propensity_log_ratios`, with alternatives null / ALTERNATIVES.
     """
+    ratios[:] = 0.0
     exposed = max(exposed, acted)
     if exposed <= 0 or null <= 0 or null >= 1:
-        return 0.0
-    return _beta_binomial_log_likelihood(
-        acted, exposed, null / factor, concentration
-    ) - _beta_binomial_log_likelihood(acted, exposed, null, concentration)
+        return
+    at_null = _beta_binomial_log_likelihood(acted, exposed, null, concentration)
+    for k in range(len(ALTERNATIVES)):
+        mean = null / ALTERNATIVES[k]
+        ratios[k] = _beta_binomial_log_likelihood(acted, exposed, mean, concentration) - at_null
 
 
 @compiled
-def intensity_log_ratio(count: float, expected: float, shape: float, factor: float) -> float:
-    """Return the log likelihood ratio of the gamma-Poisson at null * factor to the null.
+def intensity_log_ratios(count: float, expected: float, shape: float, ratios: Ratios) -> None:
+    """Fill in the log likelihood ratios of the gamma-Poisson at each alternative to the null.
 
     Args:
         count: Events in the span.
         expected: The null's mean for the span (rate times length); 0 gives no evidence.
         shape: Shape r of the gamma: variance = mean + mean^2 / r.
-        factor: One of ALTERNATIVES.
+        ratios: Out.
 
-    >>> [round(intensity_log_ratio(0.0, 2.0, 1e9, f), 2) for f in ALTERNATIVES]
-    [-1.0, -4.0, -18.0]
+    >>> ratios = np.zeros(3)
+    >>> intensity_log_ratios(0.0, 2.0, 1e9, ratios)
+    >>> ratios.round(2)
+    array([ -1.,  -4., -18.])
     """
+    ratios[:] = 0.0
     if expected <= 0:
-        return 0.0
-    # The terms in gamma(count + r) cancel: both hypotheses share count and shape.
-    return count * math.log(factor) - (count + shape) * (
-        math.log1p(expected * factor / shape) - math.log1p(expected / shape)
-    )
+        return
+    at_null = math.log1p(expected / shape)
+    for k in range(len(ALTERNATIVES)):
+        # The terms in gamma(count + r) cancel: both hypotheses share count and shape.
+        ratios[k] = count * math.log(ALTERNATIVES[k]) - (count + shape) * (
+            math.log1p(expected * ALTERNATIVES[k] / shape) - at_null
+        )
 
 
 @compiled

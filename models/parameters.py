@@ -47,9 +47,9 @@ class Parameters:
     """What the pure steps need to know; every field is a setting (docs/settings.md)."""
 
     partitions: int = 4
-    bucket_ms: int = 5 * MINUTE_MS
+    bucket_ms: int = 5 * SECOND_MS
     epoch_ms: int = 6 * HOUR_MS
-    allowed_lateness_ms: int = MINUTE_MS
+    allowed_lateness_ms: int = 5 * SECOND_MS
     alarm_rate_per_video_day: float = 0.001
     level: Level = Level("view", 10_000)
     horizon_ms: int = 7 * DAY_MS

@@ -26,10 +26,10 @@ from models.cohorts import DRIFT, SIGNALS
 from models.compiled import compiled
 from models.evidence import (
     ALTERNATIVES,
-    intensity_log_ratio,
+    intensity_log_ratios,
     mixed,
-    propensity_log_ratio,
-    scarcity_log_ratio,
+    propensity_log_ratios,
+    scarcity_log_ratios,
 )
 from models.parameters import HOUR_MS, MINUTE_MS
 from models.video_state import NOT_DUE
@@ -104,11 +104,13 @@ NULL: Final = np.dtype(
         ("scarcity", np.float64),
         ("per_hour", np.float64, (SIGNALS,)),
         ("shape", np.float64, (SIGNALS,)),
+        ("ratios", np.float64, (len(ALTERNATIVES),)),
     ]
 )
 """What one video is held against in one bucket: its cohort's null and its own past.
 
-`per_hour` is in events per hour; `concentration` and `shape` are those of cohorts.PlatformCohort.
+`per_hour` is in events per hour; `concentration` and `shape` are those of cohorts.PlatformCohort;
+`ratios` is room to work in.
 """
 
 TOLD: Final = np.dtype(
@@ -233,32 +235,27 @@ def gather_evidence(row: Row, watch: Watch, null: Null) -> None:
     people came, people acted on earlier views (a platform may pre-count views by the hour): the
     video's own response so far says on how many.
     """
-    views = row.visit_views
+    views, ratios = row.visit_views, null.ratios
     for signal in range(SIGNALS):
         people = row.visit_people[signal]
         exposed = views
         if people > views:
             exposed = max(people * row.views / max(row.acted[signal], 1), views)
-        expected = null.per_hour[signal] * row.visit_hours
+        propensity, concentration = null.propensity[signal] * DRIFT, null.concentration[signal]
+        propensity_log_ratios(people, exposed, propensity, concentration, ratios)
         for k in range(len(ALTERNATIVES)):
-            factor = ALTERNATIVES[k]
-            ratio = propensity_log_ratio(
-                people, exposed, null.propensity[signal] * DRIFT, null.concentration[signal], factor
-            )
             before = max(watch.propensity_before_visit[signal, k], 0.0)
-            watch.propensity_evidence[signal, k] = before + ratio
-            ratio = intensity_log_ratio(people, expected, null.shape[signal], factor)
+            watch.propensity_evidence[signal, k] = before + ratios[k]
+        expected = null.per_hour[signal] * row.visit_hours
+        intensity_log_ratios(people, expected, null.shape[signal], ratios)
+        for k in range(len(ALTERNATIVES)):
             before = max(watch.intensity_before_visit[signal, k], 0.0)
-            watch.intensity_evidence[signal, k] = before + ratio
+            watch.intensity_evidence[signal, k] = before + ratios[k]
+    concentration = null.concentration[_BY_LIKE]
+    scarcity_log_ratios(row.visit_identified, views, null.scarcity / DRIFT, concentration, ratios)
     for k in range(len(ALTERNATIVES)):
-        ratio = scarcity_log_ratio(
-            row.visit_identified,
-            views,
-            null.scarcity / DRIFT,
-            null.concentration[_BY_LIKE],
-            ALTERNATIVES[k],
-        )
-        watch.scarcity_evidence[k] = max(watch.scarcity_before_visit[k], 0.0) + ratio
+        before = max(watch.scarcity_before_visit[k], 0.0)
+        watch.scarcity_evidence[k] = before + ratios[k]
 
 
 @compiled

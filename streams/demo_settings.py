@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Final
 
+from models.parameters import MINUTE_MS
 from streams.local.processes import LOOPBACK, free_ports, port_is_free
 from streams.local.servers import LocalServers
 from streams.scenarios import figures
@@ -12,6 +13,9 @@ from streams.settings import ENV_PREFIX, Settings, variable
 DEFAULTS: Final = {
     # Ten million views of the case, in people of the scenario.
     "LEVEL": str(figures.LEVEL),
+    # A second of the demo is over an hour of event time, and a board shows no less than minutes.
+    "BUCKET_MS": str(5 * MINUTE_MS),
+    "ALLOWED_LATENESS_MS": str(MINUTE_MS),
     # Six hours of event time pass in 3.3 s: what is learned in one epoch must be told in the next.
     "CHECKPOINT_INTERVAL_MS": "200",
     "LOG_LEVEL": "WARNING",
