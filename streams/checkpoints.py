@@ -8,7 +8,7 @@ a later one is written.
 
 How often: a commit costs CPU time, so after each the partition pauses for as long as keeps all
 partitions of the worker together below CPU_SHARE_MAX (`Pace`). After a quiet time the first commit
-begins at once: with buckets of ten seconds and 64 partitions a report never waits.
+begins at once: with the default buckets and 64 partitions a report never waits.
 """
 
 import asyncio
@@ -31,8 +31,9 @@ ROW_CPU_S: Final = 2.5e-6
 CPU_SHARE_MAX: Final = 0.05
 """Share of a core that the checkpoints of one agent may take. Two agents keep state, and all
 checkpoints together are to stay below a tenth."""
-PAUSE_S_MAX: Final = 5.0
-"""However dear a commit was, a report waits no longer than this: half of the default bucket."""
+PAUSE_S_MAX: Final = 4.0
+"""However dear a commit was: less than the default bucket, so that reports which come at the pace
+of the clock never wait for it. A replay may spend more on rows than the share above."""
 POSITION_INTERVALS: Final = 10
 """Commits that only move the position come so many times less often than others. All they save is
 reading again: five seconds of the log by default, which take a fraction of that to read."""
@@ -57,7 +58,7 @@ class Pace:
 
     >>> pace = Pace(interval_s=0.5, partitions=64)
     >>> round(pace.pause_s(rows=1), 2), pace.pause_s(rows=100_000)
-    (2.56, 5.0)
+    (2.56, 4.0)
     >>> round(Pace(interval_s=0.5, partitions=4).pause_s(rows=1), 2)
     0.16
     """
