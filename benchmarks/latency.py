@@ -28,7 +28,7 @@ from models.stage_reports import decode_report
 from streams.topics import Topic
 
 SECONDS: Final = 75
-"""At least a minute after the start: six buckets of the default length are decided on the way."""
+"""A minute of steady work and the start."""
 TICK_S: Final = 0.05
 POOL_EVENTS: Final = 1_000_000
 """Lines made beforehand; they are sent again and again with the time of the moment."""

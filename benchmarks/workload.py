@@ -31,7 +31,7 @@ LINE_BYTES: Final = 145
 """Length of an event, as in the table of issue 4."""
 
 WINDOW_MS: Final = 10_000
-"""The peers count in tumbling windows of event time of this length; it is our bucket, too."""
+"""The peers count in tumbling windows of event time of this length."""
 
 ZIPF: Final = 1.3
 """Exponent of the popularity of videos."""
