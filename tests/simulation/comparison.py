@@ -15,6 +15,7 @@ from simulated_worker import TOPICS, SimulatedStore
 from models.batches import BatchKind, decode_batch
 from models.hotspots import LEARNED
 from models.intake import Intake
+from models.parameters import DAY_MS
 from models.stages import StagesStep
 from models.steps import Chunk, Cut, Output, PartitionStep
 from streams.checkpoints import POSITION_KEY
@@ -83,7 +84,9 @@ class Comparison:
         ):
             self.outcome.compared_with_undisturbed = True
             self._hold_against("the undisturbed run", undisturbed)
-        if self.platform.is_order_free:
+        if self.platform.is_order_free and self.parameters.expire_after_ms >= DAY_MS:
+            # A late event keeps its video from the bucket on that is decided next, which the log
+            # says: when a video is forgotten may differ.
             self._same("totals", undisturbed.totals(), replayed.totals())
 
     def _same(self, what: str, expected: object, found: object) -> None:

@@ -162,12 +162,14 @@ class SimulatedProducer:
             except ProducerFenced as error:
                 self._is_fenced = True
                 for _, acknowledged in [*taken, *waiting]:
-                    acknowledged.set_exception(error)
-                    acknowledged.exception()  # a crash may come before anybody awaits it
+                    if not acknowledged.done():
+                        acknowledged.set_exception(error)
+                        acknowledged.exception()  # a crash may come before anybody awaits it
                 waiting.clear()
                 return
             for _, acknowledged in taken:
-                acknowledged.set_result(None)
+                if not acknowledged.done():  # whoever waited for it may have given up
+                    acknowledged.set_result(None)
 
     # ---- transactions -----------------------------------------------------------------------
 
