@@ -16,7 +16,11 @@ Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
 
 _FROZEN: Final = (bool, int, float, str, tuple, np.generic)
-"""Globals of these types become part of the machine code; a compiled function reads no others."""
+"""Globals of these types, and arrays, become part of the machine code; a compiled function reads no
+others."""
+
+COMPILED: Final[list[Any]] = []
+"""Every function made by `compiled`: numba's dispatchers, or plain functions without it."""
 
 
 def compiled(function: Callable[Parameters, Result]) -> Callable[Parameters, Result]:
@@ -30,6 +34,7 @@ def compiled(function: Callable[Parameters, Result]) -> Callable[Parameters, Res
         _keep_only_while_unchanged(made)
     except RuntimeError:  # no directory in which the code could be kept: compile at every start
         made = numba.njit(nogil=True)(function)
+    COMPILED.append(made)
     return cast("Callable[Parameters, Result]", made)
 
 
@@ -71,7 +76,9 @@ def digest_of(function: Callable[..., object]) -> str:
         digest.update(code.co_code)
         for name in code.co_names:
             found: Any = known.__globals__.get(name)
-            if isinstance(found, _FROZEN):
+            if isinstance(found, np.ndarray):
+                digest.update(repr((name, found.dtype, found.shape)).encode() + found.tobytes())
+            elif isinstance(found, _FROZEN):
                 digest.update(repr((name, found)).encode())
             elif hasattr(found, "py_func") and f"{found.__module__}.{name}" not in seen:
                 seen.add(f"{found.__module__}.{name}")

@@ -187,6 +187,11 @@ class RecentIds:
         self._table = np.full(2 * size, _EMPTY, np.int32)
         _remember_all(self._table, self._ring, self._ring_bucket, 0, ids, bucket)
 
+    def warm_up(self) -> None:
+        """Compile, or load, every loop: to be called on one that is thrown away."""
+        ids = np.arange(1, len(self._ring) + 2, dtype=np.uint64)
+        self.repeats(ids, np.zeros(len(ids), np.int64), np.zeros(len(ids), np.int64), 0)
+
     # -- the changelog ------------------------------------------------------------------------
 
     def take_dirty(self, position: int) -> Iterator[tuple[str, bytes | None]]:

@@ -72,6 +72,8 @@ class Steps:
     hotspots: StepFactory
     observe_stages: Observer = lambda _partition, _step: None
     observe_hotspots: Observer = lambda _partition, _step: None
+    warm_up: Callable[[], None] = lambda: None
+    """Compiles or loads what the stateful steps need, before anything is read."""
 
 
 TransactionsClass = Callable[..., PartitionTransactions]
@@ -93,6 +95,7 @@ class WorkerApp(faust.App):  # type: ignore[misc] # Faust is read as untyped
     delivery: DeliveryPartitions
     learned: LearnedReader
     input_identity: InputIdentity
+    warm_up_steps: Callable[[], None]
     worker_metrics: Metrics
     store: Any
     liveness: Liveness
@@ -131,7 +134,9 @@ class WorkerApp(faust.App):  # type: ignore[misc] # Faust is read as untyped
         except UserError as error:
             end_worker("; ".join(error.lines), EXIT_UNUSABLE)
         with ending_worker("connecting to Kafka"):
-            await asyncio.gather(self.intake.start(), self.learned.start())
+            await asyncio.gather(
+                self.intake.start(), self.learned.start(), asyncio.to_thread(self.warm_up_steps)
+            )
         self.intake.consumer = self.consumer
         self.delivery.consumer = self.consumer
         for host in self.stateful:
@@ -194,6 +199,7 @@ def build_app(
     metrics = metrics or Metrics(CollectorRegistry())
     app = _faust_app(settings)
     app.settings_of_worker = settings
+    app.warm_up_steps = steps.warm_up
     app.worker_metrics = metrics
     app.store = store
     options = client_options(settings)

@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry
 
 from models.events import DecodingLimits
 from models.intake import Intake
+from models.warming_up import warm_up
 from streams.agents.hotspots import hotspots_factory, hotspots_observer
 from streams.agents.stages import stages_factory, stages_observer
 from streams.assembly import Steps, WorkerApp, build_app
@@ -34,6 +35,7 @@ def product_app(settings: Settings) -> WorkerApp:
         hotspots=hotspots_factory(parameters),
         observe_stages=stages_observer(metrics, lambda: time.time_ns() // 1_000_000),
         observe_hotspots=hotspots_observer(metrics),
+        warm_up=warm_up,
     )
     store = (
         BoardStore(settings.redis, settings.board_key, settings.board_expire_s)

@@ -1,0 +1,45 @@
+"""What is compiled before the stream begins is all that the stream needs."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+PROGRAM = """
+import json
+from models.compiled import COMPILED
+from models.intake import Intake
+from models.parameters import Parameters
+from models.warming_up import warm_up
+from streams.offline.pipeline import Pipeline, chunk_of
+from streams.scenarios.british_museum import british_museum
+
+warm_up()
+Intake(2, bytes(16)).warm_up()
+before = {f"{f.__module__}.{f.__name__}": f.signatures[:] for f in COMPILED}
+pipeline, intake, low = Pipeline(Parameters(partitions=2)), Intake(2, bytes(16)), 0
+lines = [line for _, line in british_museum(ordinary_videos=20).timed_events()][:60_000]
+for first in range(0, len(lines), 5_000):
+    part = lines[first : first + 5_000]
+    taken = intake.process(chunk_of(part, first), source=0, sources=1, received_ms=1 << 60)
+    pipeline.feed(taken.batches)
+after = {f"{f.__module__}.{f.__name__}": f.signatures[:] for f in COMPILED}
+for name, signatures in sorted(after.items()):
+    if signatures != before[name]:
+        print(name, "was called with", signatures[len(before[name]) :])
+print("called", sum(map(bool, after.values())), "warmed", sum(map(bool, before.values())))
+"""
+REPOSITORY = Path(__file__).parents[2]
+
+
+def test_nothing_is_compiled_in_the_middle_of_a_stream() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", PROGRAM],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=400,
+    )
+    *surprises, summary = ended.stdout.splitlines()
+    assert not surprises
+    assert summary.split()[0] == "called"
