@@ -68,9 +68,9 @@ def test_ports_are_open_on_this_machine_only() -> None:
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 
-def test_everybody_means_the_same_port_of_metrics() -> None:
+def test_everybody_means_the_same_port() -> None:
     assert re.findall(r"^EXPOSE (\d+)$", DOCKERFILE, re.MULTILINE) == [METRICS_PORT]
-    assert re.findall(r"http://127\.0\.0\.1:(\d+)/metrics", COMPOSE) == [METRICS_PORT]
+    assert re.findall(r"http://127\.0\.0\.1:(\d+)/healthz", COMPOSE) == [METRICS_PORT]
     assert re.findall(r"^ +port: (\d+)$", PROMETHEUS, re.MULTILINE) == [METRICS_PORT]
 
 
