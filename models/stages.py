@@ -13,6 +13,7 @@ that offset, and what belongs to buckets decided before is passed over.
 import json
 import zlib
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -114,6 +115,17 @@ class StagesStep:
             self._loaded.pop(key, None)
         else:
             self._loaded[key] = value
+
+    def load_all(self, keys: Sequence[bytes], values: Sequence[bytes | None]) -> None:
+        """Take consecutive changelog records."""
+        latest = dict(zip(keys, values, strict=True))
+        rows: dict[str, bytes | None] = {}
+        for key, value in latest.items():
+            if key.startswith(_ROW):
+                rows[key[len(_ROW) :].decode()] = value
+            else:
+                self.load(key, value)
+        self.videos.load_all(rows)
 
     def recovered(self) -> None:
         """Finish recovery."""

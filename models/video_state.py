@@ -388,6 +388,33 @@ class VideoTable:
         if len(packed) > end:
             self.profiles[slot] = json.loads(packed[end:])
 
+    def load_all(self, packed: Mapping[str, bytes | None]) -> None:
+        """Take many packed rows back, the same as `load` for each.
+
+        Raises:
+            RowFormatError: A row is of another version or damaged.
+        """
+        plain: list[str] = []
+        for key, value in packed.items():
+            if (
+                value is not None
+                and len(value) == _PLAIN_BYTES
+                and value[:_HEAD_BYTES] == _HEADS[0]
+            ):
+                plain.append(key)
+            else:
+                self.load(key, value)
+        if not plain:
+            return
+        slots = self.slots(plain)
+        joined = b"".join([packed[key] or b"" for key in plain])
+        self.rows[slots] = np.frombuffer(joined, _PLAIN)["row"]
+        for slot in slots[self.watch_of[slots] != UNWATCHED].tolist():
+            self._end_watch(slot)
+        if self.profiles:
+            for slot in slots.tolist():
+                self.profiles.pop(slot, None)
+
     def recovered(self) -> None:
         """Finish recovery: learn which rows are due."""
         self.due.rebuild(self.used["due_bucket"])
@@ -397,6 +424,11 @@ _HEADS: Final = (bytes([ROW_VERSION, 0]), bytes([ROW_VERSION, 1]))
 """Version, and whether the row is followed by its watch."""
 
 _HEAD_BYTES: Final = 2
+
+_PLAIN: Final = np.dtype([("head", np.uint8, (_HEAD_BYTES,)), ("row", ROW)])
+"""The record of a video that is not watched and of which nothing was said."""
+
+_PLAIN_BYTES: Final = _PLAIN.itemsize
 
 _PACKED_AT_ONCE: Final = 4_096
 """Rows whose bytes are copied together: 2.5 MB."""
