@@ -69,7 +69,7 @@ class LatencyResult:
 
 
 @dataclass(slots=True)
-class _Sent:
+class Sent:
     """What the broker acknowledged: partition, greatest event time, append time."""
 
     appended: list[tuple[int, int, int]] = field(default_factory=list)
@@ -105,7 +105,7 @@ async def _measure(
     await topics.create(bootstrap, topic, PARTITIONS)
     monitor = Monitor(bootstrap, "latency", topic, PARTITIONS, {})
     pool = await asyncio.to_thread(_make_pool)
-    sent = _Sent()
+    sent = Sent()
     with monitor.start(directory) as process:
         async with Reader(bootstrap) as reader:
             await _wait_until_ready(monitor, reader, process)
@@ -180,7 +180,7 @@ async def _send(
     pool: _Pool,
     rate_per_s: float,
     seconds: int,
-    sent: _Sent,
+    sent: Sent,
 ) -> None:
     producer = AIOKafkaProducer(
         bootstrap_servers=bootstrap,
@@ -228,7 +228,7 @@ def _threshold_ms(monitor: Monitor, bucket: int) -> int:
     return (bucket + 1) * settings.bucket_ms + settings.allowed_lateness_ms
 
 
-async def _reports(monitor: Monitor, reader: Reader, sent: _Sent) -> list[float]:
+async def _reports(monitor: Monitor, reader: Reader, sent: Sent) -> list[float]:
     """Return the latency of each report that says that a bucket is decided."""
     told_ms: dict[tuple[int, int], int] = {}
     async for records in reader.records(monitor.topic(Topic.VIDEO_STAGES), 1):
@@ -243,7 +243,7 @@ async def _reports(monitor: Monitor, reader: Reader, sent: _Sent) -> list[float]
     return latencies
 
 
-async def _alerts(monitor: Monitor, reader: Reader, sent: _Sent) -> tuple[list[float], list[float]]:
+async def _alerts(monitor: Monitor, reader: Reader, sent: Sent) -> tuple[list[float], list[float]]:
     """Return the latency of each alert since its bucket was decided, and since its event."""
     since_decision, since_event = [], []
     async for records in reader.records(monitor.topic(Topic.ALERTS), 1):

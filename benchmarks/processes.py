@@ -114,6 +114,11 @@ class MeasuredProcess:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+        self._reader.join(1.0)
+        for pipe in (self._child.stdin, self._child.stdout):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
 
     @property
     def pid(self) -> int:
@@ -167,11 +172,20 @@ class MeasuredProcess:
             EngineError: It failed at that.
         """
         try:
-            self._child.communicate(b"\n", timeout=COUNTS_TIMEOUT_S)
+            self._release()
+            self._child.wait(COUNTS_TIMEOUT_S)
         except subprocess.TimeoutExpired:
             raise EngineError(f"{self.name} wrote no counts: {self.tail()}") from None
         if self._child.returncode:
             raise EngineError(f"{self.name} ended with {self._child.returncode}: {self.tail()}")
+
+    def _release(self) -> None:
+        """End its standard input, which is an end of a line, too."""
+        if self._child.stdin is None:
+            raise ValueError("the child was started with a pipe")
+        with contextlib.suppress(BrokenPipeError):  # it ended before, which its exit code tells
+            self._child.stdin.write(b"\n")
+            self._child.stdin.close()
 
     def stop(self) -> int:
         """End it with SIGTERM, or SIGKILL when that is of no use; return its exit code."""
@@ -183,8 +197,3 @@ class MeasuredProcess:
                 self._child.kill()
                 self._child.wait()
         return self._child.returncode
-
-    def kill(self) -> None:
-        """End it with SIGKILL."""
-        self._child.kill()
-        self._child.wait()

@@ -38,7 +38,7 @@ class StateResult:
     videos: int
     memory_after_recovery_bytes: int
     recovery_s: float
-    """What the slowest partition took to read its changelog."""
+    """What a partition took to read its changelog, on average."""
     ready_s: float
     """From the start of the process until all partitions are recovered."""
     recovery_cpu_s: float
@@ -99,7 +99,7 @@ def measure_state(bootstrap: str, events: int, *, directory: Path, told: Told) -
 
 
 def _wait_for_recovery(process: MeasuredProcess, port: int, partitions: int) -> tuple[float, float]:
-    """Return the seconds of the slowest partition, and those since the start of the process."""
+    """Return the mean seconds of a partition, and those since the start of the process."""
     deadline = time.monotonic() + RECOVERY_TIMEOUT_S
     while time.monotonic() < deadline:
         process.require_alive()

@@ -1,4 +1,5 @@
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,8 +8,9 @@ import pytest
 
 from benchmarks import page
 from benchmarks.__main__ import DOCS, PAGE, PARTS
+from benchmarks.latency import PARTITIONS, Sent
 from benchmarks.measurement import Measurement, Summary
-from benchmarks.processes import Cost
+from benchmarks.processes import Cost, EngineError, MeasuredProcess
 from benchmarks.truth import Difference, compare, counts_by_action, read_counts, totals
 from benchmarks.workload import (
     ACTIONS,
@@ -177,3 +179,58 @@ def test_the_page_has_a_place_for_every_part() -> None:
 def test_a_page_without_the_marks_is_refused() -> None:
     with pytest.raises(page.MissingMarksError, match="cases: begin"):
         page.replaced("# Performance", page.Part("cases", "a table"))
+
+
+PROGRAM = """
+import subprocess, sys, time
+print("something else")
+print("first", 10.5, flush=True)
+subprocess.run([sys.executable, "-c", "sum(range(4_000_000))"], check=True)
+print("done", 12.0, flush=True)
+sys.stdin.readline()
+open("counts", "w").write("written after the measurement")
+sys.exit(int(sys.argv[1]))
+"""
+
+
+def test_what_a_program_says_and_costs_is_measured(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", PROGRAM, "0"]
+    with MeasuredProcess(command, environment={}, directory=tmp_path, name="peer") as process:
+        cost = process.wait_until_done(20)
+        assert process.told == {"first": 10.5, "done": 12.0}
+        assert not (tmp_path / "counts").exists()
+        assert cost.cpu_s > 0.03, "its child's CPU is its own"
+        assert cost.memory_bytes > 1 << 20
+        process.ask_for_counts()
+    assert (tmp_path / "counts").exists()
+    assert "something else" in process.log_path.read_text()
+
+
+def test_a_program_that_fails_is_an_error(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "import sys; sys.exit('no such broker')"]
+    with (
+        MeasuredProcess(command, environment={}, directory=tmp_path, name="peer") as process,
+        pytest.raises(EngineError, match="no such broker"),
+    ):
+        process.wait_until_done(20)
+
+
+def test_a_program_that_writes_no_counts_is_an_error(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", PROGRAM, "3"]
+    with MeasuredProcess(command, environment={}, directory=tmp_path, name="peer") as process:
+        process.wait_until_done(20)
+        with pytest.raises(EngineError, match="ended with 3"):
+            process.ask_for_counts()
+
+
+def test_a_bucket_is_decided_by_the_last_partition_to_show_its_end() -> None:
+    sent = Sent()
+    for partition in range(PARTITIONS):
+        sent.appended.append((partition, 900, 1_000 + partition))
+    assert sent.decided_ms(1_000) is None
+    for partition, append_ms in enumerate((2_000, 2_500, 2_100, 2_050)):
+        sent.appended.append((partition, 1_000, append_ms))
+        sent.appended.append((partition, 1_100, append_ms + 700))
+    assert sent.decided_ms(1_000) == 2_500
+    assert sent.decided_ms(1_001) == 3_200
+    assert sent.decided_ms(900) == 1_003
