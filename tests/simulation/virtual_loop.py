@@ -39,11 +39,6 @@ class Process:
     def __repr__(self) -> str:
         return self.name
 
-    @property
-    def can_run(self) -> bool:
-        """Whether it has something to do and may."""
-        return bool(self.ready) and not self.is_paused and not self.is_dead
-
 
 class VirtualLoop(asyncio.AbstractEventLoop):
     """Runs callbacks of processes in an order drawn from `choices`."""
@@ -203,7 +198,8 @@ class VirtualLoop(asyncio.AbstractEventLoop):
             asyncio._set_running_loop(before)  # noqa: SLF001 - see above
 
     def _step(self) -> None:
-        able = [process for process in self._processes if process.can_run]
+        # The dead are not among them.
+        able = [each for each in self._processes if each.ready and not each.is_paused]
         if not able:
             self._pass_time()
             return
