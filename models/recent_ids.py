@@ -3,6 +3,9 @@
 How long an id is remembered is a function of the log: until its source partition has come further
 than the window past the bucket of the first, or until so many other ids have come after it. What
 happens still to be in memory plays no part.
+
+Ids are remembered in generations of IDS_PER_GENERATION, the present one and the one before. A
+lookup is one place in the table of each; nothing is ever taken out.
 """
 
 from collections import deque
@@ -14,63 +17,44 @@ import numpy.typing as npt
 
 from models.compiled import compiled
 
-IDS_MAX: Final = 1 << 20
-"""Ids remembered per partition of `engagement-batches`: a named limit, since the window is one of
-event time. A million is what one of four partitions gets in five seconds at full load, and a
-producer that sends again does so at once. They take 24 MB."""
+IDS_PER_GENERATION: Final = 1 << 19
+"""At least so many ids, at most twice as many, are remembered per partition of
+`engagement-batches`: a named limit, since the window is one of event time. That is what one of four
+partitions gets in three to five seconds at full load, and a producer that sends again does so at
+once. They take 32 MB, less where fewer come."""
 
 _IDS_AT_FIRST: Final = 1 << 12
 _SEGMENT_IDS: Final = 1 << 15
 """Ids in one record of the changelog: 512 KB with their buckets."""
 
-_EMPTY: Final = -1
+SEEN: Final = np.dtype([("id", np.uint64), ("bucket", np.int64)])
+"""An id and the bucket of its event; id 0 stands for an empty place."""
 
 Ids = npt.NDArray[np.uint64]
 Ints = npt.NDArray[np.int64]
-Table = npt.NDArray[np.int32]
+Table = npt.NDArray[np.void]
 
 
 @compiled
-def _find(table: Table, ring: Ids, number: np.uint64) -> np.int64:
-    """Return the place in the table of an id, or of the empty place where it would stand."""
+def _find(table: Table, number: np.uint64) -> np.int64:
+    """Return the place of an id, or the empty one where it would stand (linear probing)."""
     mask = len(table) - 1
     at = np.int64(number) & mask
-    while table[at] != _EMPTY and ring[table[at]] != number:
+    while table[at].id != 0 and table[at].id != number:
         at = (at + 1) & mask
     return at
 
 
 @compiled
-def _take_out(table: Table, ring: Ids, number: np.uint64) -> None:
-    """Take an id out of the table, and move up what it had pushed on (linear probing)."""
-    mask = len(table) - 1
-    hole = _find(table, ring, number)
-    if table[hole] == _EMPTY:
-        return
-    at = (hole + 1) & mask
-    while table[at] != _EMPTY:
-        home = np.int64(ring[table[at]]) & mask
-        if ((at - home) & mask) >= ((at - hole) & mask):
-            table[hole] = table[at]
-            hole = at
-        at = (at + 1) & mask
-    table[hole] = _EMPTY
-
-
-@compiled
-def _remember(
-    table: Table, ring: Ids, ring_bucket: Ints, sequence: int, number: np.uint64, bucket: int
-) -> None:
-    """Put an id into the ring in place of the one that came a whole ring before it."""
-    _take_out(table, ring, number)
-    target = sequence & (len(ring) - 1)
-    if ring[target] != 0:
-        holder = table[_find(table, ring, ring[target])]
-        if holder == target:
-            _take_out(table, ring, ring[target])
-    ring[target] = number
-    ring_bucket[target] = bucket
-    table[_find(table, ring, number)] = target
+def _insert_all(table: Table, ids: Ids, bucket: Ints) -> int:
+    """Put ids into a table with room for them; return how many were not in it."""
+    added = 0
+    for number in range(len(ids)):
+        at = _find(table, ids[number])
+        added += table[at].id == 0
+        table[at].id = ids[number]
+        table[at].bucket = bucket[number]
+    return added
 
 
 @compiled
@@ -78,57 +62,57 @@ def _mark_repeats(
     ids: Ids,
     bucket: Ints,
     reached_bucket: Ints,
+    row: int,
     window_buckets: int,
-    table: Table,
-    ring: Ids,
-    ring_bucket: Ints,
-    sequence: int,
+    present: Table,
+    before: Table,
+    left: int,
     repeat: npt.NDArray[np.bool_],
     new_ids: Ids,
     new_bucket: Ints,
-) -> int:
-    """Mark the repeats, remember the others, and return how many those are."""
+) -> tuple[int, int]:
+    """Mark the repeats from a row on and remember the others, at most `left` of them.
+
+    Returns:
+        The row it came to, and how many ids are new.
+    """
     count = 0
-    for row in range(len(ids)):
+    while row < len(ids) and count < left:
         number = ids[row]
-        if number == 0:
-            continue
-        place = table[_find(table, ring, number)]
-        latest = bucket[row]
-        if place != _EMPTY:
-            if ring_bucket[place] >= reached_bucket[row] - window_buckets:
-                repeat[row] = True
-                continue
-            latest = max(latest, ring_bucket[place])
-        _remember(table, ring, ring_bucket, sequence + count, number, latest)
-        new_ids[count], new_bucket[count] = number, latest
-        count += 1
-    return count
-
-
-@compiled
-def _remember_all(
-    table: Table, ring: Ids, ring_bucket: Ints, sequence: int, ids: Ids, bucket: Ints
-) -> None:
-    for number in range(len(ids)):
-        _remember(table, ring, ring_bucket, sequence + number, ids[number], bucket[number])
+        if number != 0:
+            latest = bucket[row]
+            at = _find(present, number)
+            known = present[at]
+            if known.id == 0:
+                known = before[_find(before, number)]
+            if known.id != 0:
+                if known.bucket >= reached_bucket[row] - window_buckets:
+                    repeat[row] = True
+                    row += 1
+                    continue
+                latest = max(latest, known.bucket)
+            present[at].id, present[at].bucket = number, latest
+            new_ids[count], new_bucket[count] = number, latest
+            count += 1
+        row += 1
+    return row, count
 
 
 class RecentIds:
     """The ids of one partition.
 
     Attributes:
-        sequence: How many ids have ever been remembered.
+        sequence: How many ids have ever been remembered; each belongs to the generation
+            `sequence // IDS_PER_GENERATION` that it found.
     """
 
-    def __init__(self, window_buckets: int, ids_max: int = IDS_MAX) -> None:
-        """Remember nothing yet; `ids_max` is a power of two."""
+    def __init__(self, window_buckets: int, per_generation: int = IDS_PER_GENERATION) -> None:
+        """Remember nothing yet."""
         self._window_buckets = window_buckets
-        self._ids_max = ids_max
+        self._per_generation = per_generation
         self.sequence = 0
-        self._ring = np.zeros(min(_IDS_AT_FIRST, ids_max), np.uint64)
-        self._ring_bucket = np.zeros(len(self._ring), np.int64)
-        self._table = np.full(2 * len(self._ring), _EMPTY, np.int32)
+        self._generation = 0
+        self._present = self._before = _empty_table(_IDS_AT_FIRST)
         self._unsaved: deque[tuple[int, Ids, Ints]] = deque()
         self._saved = 0
         self._segments: deque[tuple[int, int]] = deque()
@@ -136,7 +120,8 @@ class RecentIds:
 
     def __len__(self) -> int:
         """Return how many ids are remembered."""
-        return int(np.count_nonzero(self._table != _EMPTY))
+        both = np.concatenate([self._present["id"], self._before["id"]])
+        return len(np.unique(both[both != 0]))
 
     def repeats(
         self, ids: Ids, bucket: Ints, reached_bucket: Ints, offset: int
@@ -155,42 +140,46 @@ class RecentIds:
         repeat = np.zeros(len(ids), np.bool_)
         if not ids.any():
             return repeat
-        self._reserve(self.sequence + len(ids))
-        new_ids, new_bucket = np.empty(len(ids), np.uint64), np.empty(len(ids), np.int64)
-        count = _mark_repeats(
-            ids,
-            bucket,
-            reached_bucket,
-            self._window_buckets,
-            self._table,
-            self._ring,
-            self._ring_bucket,
-            self.sequence,
-            repeat,
-            new_ids,
-            new_bucket,
-        )
-        self.sequence += count
-        self._unsaved.append((offset, new_ids[:count].copy(), new_bucket[:count].copy()))
+        row = 0
+        while row < len(ids):
+            left = self._reserve(len(ids) - row)
+            new_ids, new_bucket = np.empty(left, np.uint64), np.empty(left, np.int64)
+            row, count = _mark_repeats(
+                ids,
+                bucket,
+                reached_bucket,
+                row,
+                self._window_buckets,
+                self._present,
+                self._before,
+                left,
+                repeat,
+                new_ids,
+                new_bucket,
+            )
+            self.sequence += count
+            self._unsaved.append((offset, new_ids[:count].copy(), new_bucket[:count].copy()))
         return repeat
 
-    def _reserve(self, sequence: int) -> None:
-        """Let the ring grow while it has never come round."""
-        size = len(self._ring)
-        while size < min(sequence, self._ids_max):
-            size *= 2
-        if size == len(self._ring):
-            return
-        ids, bucket = self._ring[: self.sequence], self._ring_bucket[: self.sequence]
-        self._ring = np.zeros(size, np.uint64)
-        self._ring_bucket = np.zeros(size, np.int64)
-        self._table = np.full(2 * size, _EMPTY, np.int32)
-        _remember_all(self._table, self._ring, self._ring_bucket, 0, ids, bucket)
+    def _reserve(self, rows: int) -> int:
+        """Begin a generation when it is time; return how many ids there is room for now."""
+        generation, used = divmod(self.sequence, self._per_generation)
+        if generation > self._generation:
+            self._before, self._present = self._present, _empty_table(_IDS_AT_FIRST)
+            self._generation = generation
+        left = min(rows, self._per_generation - used)
+        if 2 * (used + left) > len(self._present):
+            known = self._present[self._present["id"] != 0]
+            # Room for twice as many: it is filled anew a few times in a generation.
+            self._present = _empty_table(min(2 * (used + left), self._per_generation))
+            _insert_all(self._present, known["id"].copy(), known["bucket"].copy())
+        return left
 
     def warm_up(self) -> None:
         """Compile, or load, every loop: to be called on one that is thrown away."""
-        ids = np.arange(1, len(self._ring) + 2, dtype=np.uint64)
-        self.repeats(ids, np.zeros(len(ids), np.int64), np.zeros(len(ids), np.int64), 0)
+        ids = np.arange(1, 2 * _IDS_AT_FIRST, dtype=np.uint64)
+        for _ in range(2):
+            self.repeats(ids, np.zeros(len(ids), np.int64), np.zeros(len(ids), np.int64), 0)
 
     # -- the changelog ------------------------------------------------------------------------
 
@@ -212,7 +201,8 @@ class RecentIds:
                 yield str(self._saved), packed
                 self._segments.append((self._saved, len(all_ids[part])))
                 self._saved += len(all_ids[part])
-        while self._segments and sum(self._segments[0]) <= self._saved - self._ids_max:
+        oldest = (self._saved // self._per_generation - 1) * self._per_generation
+        while self._segments and sum(self._segments[0]) <= oldest:
             yield str(self._segments.popleft()[0]), None
 
     def load(self, name: str, packed: bytes) -> None:
@@ -229,10 +219,25 @@ class RecentIds:
 
     def recovered(self) -> None:
         """Finish recovery: put the parts in order."""
-        for first, ids, bucket in sorted(self._loaded, key=lambda part: part[0]):
-            self._reserve(first + len(ids))
-            self.sequence = first
-            _remember_all(self._table, self._ring, self._ring_bucket, first, ids, bucket)
-            self.sequence = self._saved = first + len(ids)
+        parts = sorted(self._loaded, key=lambda part: part[0])
+        if parts:
+            self._generation = parts[0][0] // self._per_generation
+        for first, ids, bucket in parts:
+            self.sequence = self._saved = first
+            done = 0
+            while done < len(ids):
+                part = slice(done, done + self._reserve(len(ids) - done))
+                _insert_all(self._present, ids[part], bucket[part])
+                done += len(ids[part])
+                self.sequence += len(ids[part])
+            self._saved = self.sequence
             self._segments.append((first, len(ids)))
         self._loaded.clear()
+
+
+def _empty_table(ids: int) -> Table:
+    """Return a table that so many ids fill by half."""
+    size = 2
+    while size < 2 * ids:
+        size *= 2
+    return np.zeros(size, SEEN)

@@ -34,8 +34,7 @@ def warm_up() -> None:
         hotspots.cut()
         reported += len(reports)
     # What grows only with a large stream, and what only a restart needs.
-    ids = RecentIds(1, ids_max=1 << 13)
-    ids.warm_up()
+    RecentIds(1).warm_up()
 
 
 def _messages() -> list[bytes]:

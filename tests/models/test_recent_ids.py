@@ -13,21 +13,22 @@ WINDOW = 3
 
 
 class Plain:
-    """The rule, said plainly: id -> (how many came before it, bucket)."""
+    """The rule, said plainly: id -> (its generation, its bucket)."""
 
-    def __init__(self, ids_max: int) -> None:
-        self.ids_max = ids_max
+    def __init__(self, per_generation: int) -> None:
+        self.per_generation = per_generation
         self.known: dict[int, tuple[int, int]] = {}
         self.sequence = 0
 
     def repeats(self, number: int, bucket: int, reached: int) -> bool:
         if number == 0:
             return False
-        sequence, latest = self.known.get(number, (-(10**9), -1))
-        is_there = self.sequence - sequence <= self.ids_max
+        generation = self.sequence // self.per_generation
+        first_seen, latest = self.known.get(number, (-9, -1))
+        is_there = first_seen >= generation - 1
         if is_there and latest >= reached - WINDOW:
             return True
-        self.known[number] = (self.sequence, max(bucket, latest) if is_there else bucket)
+        self.known[number] = (generation, max(bucket, latest) if is_there else bucket)
         self.sequence += 1
         return False
 
@@ -69,13 +70,13 @@ MESSAGES = st.lists(
 )
 
 
-@given(messages=MESSAGES, ids_max=st.sampled_from([4, 16, 64]))
+@given(messages=MESSAGES, per_generation=st.sampled_from([1, 4, 16, 64]))
 @settings(deadline=None)
 def test_it_keeps_the_rule_and_a_crash_goes_back_to_what_was_saved(
-    messages: list[tuple[list[tuple[int, int, int]], str, int]], ids_max: int
+    messages: list[tuple[list[tuple[int, int, int]], str, int]], per_generation: int
 ) -> None:
     """A cut saves what messages before an offset brought; from there the log is read again."""
-    recent, plain = RecentIds(WINDOW, ids_max), Plain(ids_max)
+    recent, plain = RecentIds(WINDOW, per_generation), Plain(per_generation)
     changelog: dict[str, bytes] = {}
     answers: list[list[bool]] = []
     position = offset = 0
@@ -100,7 +101,7 @@ def test_it_keeps_the_rule_and_a_crash_goes_back_to_what_was_saved(
                     changelog[name] = packed
         elif action == "crash" and back:
             messages[offset - 1] = (said, "go on", back)  # once
-            recent = RecentIds(WINDOW, ids_max)
+            recent = RecentIds(WINDOW, per_generation)
             for name in sorted(changelog, reverse=True):
                 recent.load(name, changelog[name])
             recent.recovered()
@@ -119,8 +120,9 @@ def test_parts_that_are_too_old_are_dropped() -> None:
                 del changelog[name]
             else:
                 changelog[name] = packed
-    assert 64 <= sum(len(packed) for packed in changelog.values()) / 16 < 64 + 10
-    assert len(recent) == 64
+    # 400 ids: the seventh generation of 64 has begun, and the sixth is remembered whole.
+    assert len(recent) == 400 - 5 * 64
+    assert len(recent) <= sum(len(packed) for packed in changelog.values()) / 16 < len(recent) + 10
 
 
 def test_a_damaged_part_does_not_pass() -> None:
