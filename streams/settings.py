@@ -333,7 +333,10 @@ class Settings(BaseSettings):
     repeat_window_ms: int = Field(
         default=_DEFAULTS.repeat_window_ms,
         ge=0,
-        description="The same `event_id` within this span of event time counts once.",
+        description=(
+            "The same `event_id` within this span of event time counts once, and within the last "
+            "half a million ids of a partition at least."
+        ),
     )
     board_size: int = Field(
         default=_DEFAULTS.board_size,
