@@ -7,11 +7,13 @@ it means the same at 10,000 views as at a million. What a platform's own past te
 of it later.
 """
 
+import math
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from models.compiled import compiled
 from models.parameters import DAY_MS, HOUR_MS
 
 Floats = npt.NDArray[np.float64]
@@ -85,3 +87,24 @@ def probability(
     logit = (columns * COEFFICIENTS).sum(axis=1) + INTERCEPT
     likely = 1 / (1 + np.exp(-np.clip(logit, -30, 30)))
     return np.where(progress >= level, 1.0, np.minimum(likely, GREATEST_PROBABILITY))
+
+
+@compiled
+def probability_of_one(
+    progress: int, fast_per_hour: float, slow_per_hour: float, age_ms: int, level: int
+) -> float:
+    """Return `probability` of one video or work, up to rounding: numpy's logarithms are its own."""
+    if progress >= level:
+        return 1.0
+    age_hours = age_ms / HOUR_MS + 1
+    day = DAY_MS / HOUR_MS / level
+    logit = (
+        INTERCEPT
+        + COEFFICIENTS[0] * math.log(max(level - progress, 1) / level)
+        + COEFFICIENTS[1] * math.log(max(fast_per_hour * day, _FLOOR))
+        + COEFFICIENTS[2] * math.log(max(slow_per_hour * day, _FLOOR))
+        + COEFFICIENTS[3] * math.log(max(progress / age_hours * day, _FLOOR))
+        + COEFFICIENTS[4] * math.log(age_hours)
+    )
+    likely = 1 / (1 + math.exp(-min(max(logit, -30.0), 30.0)))
+    return min(likely, GREATEST_PROBABILITY)

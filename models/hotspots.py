@@ -10,24 +10,20 @@ since the outcome is a function of the reports; what was told is not told again.
 """
 
 import json
-from bisect import bisect_left
-from collections.abc import Sequence
-from operator import itemgetter
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
 
 from models import forecast
 from models.alerts import ALERTS, Alert, AlertType
 from models.cohort_learning import CohortMemory, EpochSummary
+from models.decided_rows import DecidedRows, in_order
 from models.hotspot_alerts import AlertWriter
 from models.parameters import Parameters
 from models.ranking import BOARD, board_of
-from models.report_log import Part, ReportLog
-from models.roll_up import RollUp
+from models.report_log import ReportLog
+from models.roll_up import RollUp, WorkEnded, WorkNews
 from models.stage_reports import StageReport, decode_report
 from models.steps import BrokenChainError, Chunk, Cut, Output
 from models.tracked_videos import TrackedVideo
@@ -182,9 +178,10 @@ class HotspotsStep:
             self._meta_dirty = self._board_dirty = True
 
     def _decide_through(self, closed: int) -> None:
-        for bucket, parts in self._reports.take(closed):
-            self._pass_time(bucket - 1)
-            self._decide(bucket, parts)
+        decided = in_order(self._reports.take(closed))
+        for first, end in decided.runs(self._buckets_per_epoch):
+            self._pass_time(int(decided.rows["bucket"][first]) - 1)
+            self._decide(decided, first, end)
         self._pass_time(closed)
         self._closed = closed
 
@@ -202,18 +199,21 @@ class HotspotsStep:
         self._passed_epoch = max(passed, whole)
         self._end_silent(bucket)
 
-    # -- one bucket ---------------------------------------------------------------------------
+    # -- what was decided ---------------------------------------------------------------------
 
-    def _decide(self, bucket: int, parts: Sequence[Part]) -> None:
-        keys, rows, profiles, transitions = _in_order_of_keys(parts)
-        for row, tracked in self.roll_up.add(keys, rows, profiles, transitions.keys()):
-            for transition in transitions.get(row, ()):
-                self._take_transition(tracked, transition)
-            self._take_forecast(tracked, rows[row])
-        grown = self.roll_up.grow(bucket)
-        if len(grown):
-            self._judge_works(grown)
-            self.roll_up.watch(grown, bucket)
+    def _decide(self, decided: DecidedRows, first: int, end: int) -> None:
+        """Take in rows of one epoch, and tell what comes of them."""
+        for news in self.roll_up.take_in(decided, first, end):
+            if isinstance(news, WorkEnded):
+                self._end(news.work, news.bucket)
+            elif isinstance(news, WorkNews):
+                self._judge_works(news.slots)
+            else:
+                for transition in decided.transitions.get(news.row, ()):
+                    self._take_transition(news.tracked, transition)
+                self._take_forecast(news.tracked, decided.rows[news.row])
+        # What a work was forecast on the way is not kept, unless there was news of it.
+        self._forecast_works(self.roll_up.works.take_unforecast())
 
     def _take_transition(self, tracked: TrackedVideo, transition: dict[str, Any]) -> None:
         if transition["state"] in (State.FADED, State.INTERRUPTED):
@@ -234,19 +234,11 @@ class HotspotsStep:
     # -- works --------------------------------------------------------------------------------
 
     def _judge_works(self, slots: npt.NDArray[np.int64]) -> None:
-        """Forecast the works that have grown, and tell what there is to tell of them by id."""
+        """Tell what there is to tell of some works that have grown, by id."""
+        likely = self._forecast_works(slots)
         level = self.parameters.level.count
         works = self.roll_up.works.rows[slots]
         progress = works["progress"] - works["progress_before_episode"]
-        likely = forecast.probability(
-            progress.astype(np.float64),
-            works["pace_fast_per_hour"],
-            works["pace_slow_per_hour"],
-            np.maximum(works["last_ms"] - works["episode_ms"], 0).astype(np.float64),
-            level,
-        )
-        likely = np.where(works["resting"], 0.0, likely)
-        self.roll_up.works.rows["probability"][slots] = likely
         emerging = (likely >= self.parameters.emerging_probability) & ~works["emerging"]
         confirmed = (progress >= level) & deep(works) & ~works["confirmed"]
         found = np.flatnonzero(emerging | confirmed).tolist()
@@ -260,6 +252,21 @@ class HotspotsStep:
                 work.row["confirmed"] = True
                 self._alerts.work_confirmed(work, int(progress[at]))
 
+    def _forecast_works(self, slots: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """Work out the probabilities of some works anew: float64[n]."""
+        works = self.roll_up.works.rows[slots]
+        progress = works["progress"] - works["progress_before_episode"]
+        likely = forecast.probability(
+            progress.astype(np.float64),
+            works["pace_fast_per_hour"],
+            works["pace_slow_per_hour"],
+            np.maximum(works["last_ms"] - works["episode_ms"], 0).astype(np.float64),
+            self.parameters.level.count,
+        )
+        likely = np.where(works["resting"], 0.0, likely)
+        self.roll_up.works.rows["probability"][slots] = likely
+        return likely
+
     def _work_at(self, slot: int) -> Work:
         work = self.roll_up.works.by_slot[slot]
         if work is None:
@@ -269,10 +276,13 @@ class HotspotsStep:
     def _end_silent(self, bucket: int) -> None:
         """Fade the works whose activity has collapsed, at the bucket where it did."""
         for work, due in self.roll_up.due(bucket):
-            row = work.row
-            if work.kind == TOPIC and (row["emerging"] or row["confirmed"]):
-                self._alerts.work_faded(work, due)
-            work.fade()
+            self._end(work, due)
+
+    def _end(self, work: Work, bucket: int) -> None:
+        row = work.row
+        if work.kind == TOPIC and (row["emerging"] or row["confirmed"]):
+            self._alerts.work_faded(work, bucket)
+        work.fade()
 
     def _tell(self, alert: Alert) -> None:
         if self._deciding_again:
@@ -321,39 +331,3 @@ class HotspotsStep:
         self._published = stored["published"]
         closed: int | None = stored["closed"]
         return closed
-
-
-def _in_order_of_keys(
-    parts: Sequence[Part],
-) -> tuple[
-    list[str], npt.NDArray[np.void], dict[int, dict[str, Any]], dict[int, list[dict[str, Any]]]
-]:
-    """Return the rows of one bucket by video key: keys, REPORT[n], and by row what is rare."""
-    reports = [part.report for part in parts]
-    texts = [
-        pa.array(report.videos, pa.utf8()).take(pa.array(report.video[part.first : part.end]))
-        for part, report in zip(parts, reports, strict=True)
-    ]
-    keys = pa.chunked_array(texts, pa.utf8()).combine_chunks()
-    order = pc.sort_indices(keys)
-    index = order.to_numpy()
-    rows = np.concatenate([part.report.rows[part.first : part.end] for part in parts])
-    place = np.empty(len(index), np.int64)
-    place[index] = np.arange(len(index))
-    profiles: dict[int, dict[str, Any]] = {}
-    transitions: dict[int, list[dict[str, Any]]] = {}
-    before = 0
-    for part in parts:
-        shift = before - part.first
-        for row, profile in _within(part.report.profiles, part):
-            profiles[int(place[row + shift])] = profile
-        for row, transition in _within(part.report.transitions, part):
-            transitions.setdefault(int(place[row + shift]), []).append(transition)
-        before += part.end - part.first
-    return keys.take(order).to_pylist(), rows[index], profiles, transitions
-
-
-def _within(said: list[tuple[int, dict[str, Any]]], part: Part) -> list[tuple[int, dict[str, Any]]]:
-    """Return what is said of the rows of one part; buckets lie one after another."""
-    first = bisect_left(said, part.first, key=itemgetter(0))
-    return said[first : bisect_left(said, part.end, lo=first, key=itemgetter(0))]

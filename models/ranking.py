@@ -11,7 +11,7 @@ import numpy as np
 
 from models.parameters import Parameters
 from models.work_table import WorkTable
-from models.works import heat_at
+from models.works import Work, heat_at
 
 BOARD: Final = "hotspot-board"
 """Logical name of the topic that carries it."""
@@ -19,15 +19,7 @@ BOARD: Final = "hotspot-board"
 
 def board_of(works: WorkTable, bucket: int, parameters: Parameters) -> dict[str, Any]:
     """Return the board as of a bucket: at most `board_size` hotspots, JSON-ready."""
-    rows = works.rows[: len(works.by_slot)]
-    slots = np.flatnonzero(rows["confirmed"] | rows["emerging"] | (rows["stages"] > 0))
-    heats = heat_at(rows[slots], bucket, parameters.bucket_ms)
-    shown = []
-    for slot, heat in zip(slots.tolist(), heats.tolist(), strict=True):
-        work = works.by_slot[slot]
-        if work is not None:
-            shown.append((work.number("confirmed"), work.number("emerging"), heat, work))
-    shown.sort(key=lambda s: (-s[0], -s[1], -s[2], s[3].work_id))
+    shown = _best(works, bucket, parameters)
     hotspots = [
         {
             "hotspot_id": work.work_id,
@@ -40,14 +32,36 @@ def board_of(works: WorkTable, bucket: int, parameters: Parameters) -> dict[str,
             "state": work.state,
             "reason": work.reason or "forecast_above_alert_level",
             "probability": round(float(work.row["probability"]), 4),
-            "emerging": bool(emerging),
-            "confirmed": bool(confirmed),
+            "emerging": emerging,
+            "confirmed": confirmed,
             "videos": work.number("videos"),
             "views": work.number("views"),
             "platforms": sorted(work.platforms),
         }
-        for rank, (confirmed, emerging, heat, work) in enumerate(
-            shown[: parameters.board_size], start=1
-        )
+        for rank, (confirmed, emerging, heat, work) in enumerate(shown, start=1)
     ]
     return {"time_ms": (bucket + 1) * parameters.bucket_ms, "hotspots": hotspots}
+
+
+def _best(
+    works: WorkTable, bucket: int, parameters: Parameters
+) -> list[tuple[bool, bool, float, Work]]:
+    """Return confirmed, emerging, heat and work of those to show, in order."""
+    rows = works.rows[: len(works.by_slot)]
+    slots = np.flatnonzero(rows["confirmed"] | rows["emerging"] | (rows["stages"] > 0))
+    found = rows[slots]
+    confirmed, emerging = found["confirmed"], found["emerging"]
+    heats = heat_at(found, bucket, parameters.bucket_ms)
+    order = np.lexsort((-heats, ~emerging, ~confirmed))[: parameters.board_size]
+    if len(order):
+        # Among equals their ids decide: whoever is as good as the last is a candidate.
+        last = order[-1]
+        equal = (confirmed == confirmed[last]) & (emerging == emerging[last])
+        order = np.union1d(order, np.flatnonzero(equal & (heats == heats[last])))
+    shown = [
+        (bool(confirmed[at]), bool(emerging[at]), float(heats[at]), work)
+        for at in order.tolist()
+        if (work := works.by_slot[slots[at]]) is not None
+    ]
+    shown.sort(key=lambda s: (-s[0], -s[1], -s[2], s[3].work_id))
+    return shown[: parameters.board_size]

@@ -4,12 +4,12 @@ A report is kept, as it came, until the works that came of it have been saved, a
 summarises learned.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-import numpy as np
-
+from models.decided_rows import Part
 from models.stage_reports import StageReport
 
 SAVE_AFTER_BYTES: Final = 32 * 1024 * 1024
@@ -19,15 +19,6 @@ written once."""
 
 SAVE_AFTER_REPORTS: Final = 4_096
 """The same for small reports, of which a restart reads some 5,000 a second."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """The rows of one bucket in one report: `first` to `end`."""
-
-    report: StageReport
-    first: int
-    end: int
 
 
 @dataclass(slots=True)
@@ -47,7 +38,7 @@ class ReportLog:
     """
 
     prefix: bytes
-    _parts: dict[int, list[Part]] = field(default_factory=dict)
+    _waiting: list[Part] = field(default_factory=list)
     _kept: dict[bytes, _Kept] = field(default_factory=dict)
     _new: dict[bytes, bytes | None] = field(default_factory=dict)
     _size: int = 0
@@ -58,13 +49,9 @@ class ReportLog:
 
     def add(self, report: StageReport, value: bytes, *, durable: bool = False) -> None:
         """Take in a report and the message it came as, which the changelog may have already."""
-        buckets = report.rows["bucket"]
-        if len(buckets):
-            firsts = np.flatnonzero(np.diff(buckets, prepend=buckets[0] - 1))
-            ends = [*firsts[1:].tolist(), len(buckets)]
-            for first, end in zip(firsts.tolist(), ends, strict=True):
-                self._parts.setdefault(int(buckets[first]), []).append(Part(report, first, end))
-        if not (len(buckets) or report.summaries):
+        if len(report.rows):
+            self._waiting.append(Part(report, 0, len(report.rows)))
+        if not (len(report.rows) or report.summaries):
             return
         key = self.prefix + f"{report.partition}/{report.sequence}".encode()
         last_epoch = max((epoch for epoch, _, _ in report.summaries), default=-1)
@@ -73,10 +60,19 @@ class ReportLog:
         if not durable:
             self._new[key] = value
 
-    def take(self, through_bucket: int) -> Iterator[tuple[int, list[Part]]]:
-        """Yield the buckets up to one in order, each with its rows, and forget these."""
-        for bucket in sorted(b for b in self._parts if b <= through_bucket):
-            yield bucket, self._parts.pop(bucket)
+    def take(self, through_bucket: int) -> list[Part]:
+        """Return the rows of buckets up to one, in the order they were told, and forget these."""
+        taken: list[Part] = []
+        waiting: list[Part] = []
+        for part in self._waiting:
+            buckets = part.report.rows["bucket"]
+            end = bisect_right(buckets, through_bucket, part.first, part.end)
+            if end > part.first:
+                taken.append(Part(part.report, part.first, end))
+            if end < part.end:
+                waiting.append(Part(part.report, end, part.end))
+        self._waiting = waiting
+        return taken
 
     def worth_saving(self, through_bucket: int) -> bool:
         """Tell whether so many reports up to a bucket are kept that works should be saved."""

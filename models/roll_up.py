@@ -1,27 +1,26 @@
 """From videos to works: what each decided bucket brings to the works that its videos count for.
 
-Videos are taken in the order of their keys. A compiled loop takes row after row for as long as
-nothing but numbers changes, and hands back where there is something to know or to tell: a video
-that is new or belongs elsewhere now, a work that does not exist yet, a transition, a forecast.
+A compiled loop (models/bucket_passing.py) takes bucket after bucket, videos in the order of their
+keys, and hands back where there is something to know or to tell: a video that is new or belongs
+elsewhere now, a work that does not exist yet, a transition, a forecast, a silence.
 """
 
 import heapq
-from bisect import bisect_right
-from collections.abc import Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
-from typing import Any, Final
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from models.blocks import BLOCK_SHIFT
-from models.compiled import compiled
+from models.bucket_passing import CURSOR, DONE, NEWS, SILENCE, count_row, pass_buckets
+from models.decided_rows import DecidedRows
 from models.identity import split_video_key
 from models.parameters import Parameters
 from models.tracked_videos import NO_WORK, TrackedVideo, TrackedVideos
 from models.vocabulary import Stage
 from models.work_table import WorkTable
-from models.works import GROWTH, LAYOUT_VERSION, NOT_DUE, VIDEO, Work, grow, set_due
+from models.works import LAYOUT_VERSION, NOT_DUE, VIDEO, Work, set_due
 
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -36,104 +35,28 @@ _WORK_BLOCK: Final = b"wb/"
 _VIDEO_WORDS: Final = b"t/"
 _VIDEO_BLOCK: Final = b"tb/"
 
-_VIEWS, _PROGRESS, _FIRST_SIGNAL = range(3)
+
+@dataclass(frozen=True, slots=True)
+class WorkEnded:
+    """The activity of a work had collapsed in silence at the end of `bucket`."""
+
+    work: Work
+    bucket: int
 
 
-@compiled
-def _count_row(
-    told: Any,  # noqa: ANN401 - one record of REPORT, which numpy cannot name
-    slot: int,
-    tracked: Rows,
-    first: Ints,
-    count: Ints,
-    name: Ints,
-    work_of: Ints,
-    works: Rows,
-    growth: Ints,
-    growing: Flags,
-    dirty_tracked: Flags,
-    dirty_works: Flags,
-) -> None:
-    """Let one video's row of a report count for the video and for its works."""
-    tracked[slot]["views"] = told["total_views"]
-    tracked[slot]["last_bucket"] = told["bucket"]
-    dirty_tracked[slot >> BLOCK_SHIFT] = True
-    for link in range(first[slot], first[slot] + count[slot]):
-        work_slot = work_of[name[link]]
-        if work_slot < 0:
-            continue
-        work = works[work_slot]
-        dirty_works[work_slot >> BLOCK_SHIFT] = True
-        growing[work_slot] = True
-        work["last_ms"] = max(work["last_ms"], told["last_ms"])
-        work["roles"] |= told["roles"]
-        if told["total_views"] >= work["lead_views"]:
-            work["lead"] = slot
-            work["lead_views"] = told["total_views"]
-        growth[work_slot, _VIEWS] += told["views"]
-        growth[work_slot, _PROGRESS] += told["progress"]
-        for signal in range(GROWTH - _FIRST_SIGNAL):
-            growth[work_slot, _FIRST_SIGNAL + signal] += told["acted"][signal]
+@dataclass(frozen=True, slots=True)
+class VideoNews:
+    """A row, already counted, with a transition or a probability that suffices for an alert."""
+
+    row: int
+    tracked: TrackedVideo
 
 
-@compiled
-def _count_rows(
-    begin: int,
-    report: Rows,
-    slots: Ints,
-    special: Flags,
-    threshold: float,
-    has_room: bool,
-    seen: Flags,
-    tracked: Rows,
-    first: Ints,
-    count: Ints,
-    name: Ints,
-    work_of: Ints,
-    works: Rows,
-    growth: Ints,
-    growing: Flags,
-    dirty_tracked: Flags,
-    dirty_works: Flags,
-) -> int:
-    """Count rows from `begin` on; return where more than counting is due, or the end.
+@dataclass(frozen=True, slots=True)
+class WorkNews:
+    """Works (int64[n], slots) that have grown, of which there may be something to tell."""
 
-    Args:
-        begin: The first row.
-        report: REPORT[n], the rows of one bucket.
-        slots: int64[n], the tracked video of each row, -1 where there is none.
-        special: bool[n], rows to hand back.
-        threshold: The probability from which on a video is handed back, once in an episode.
-        has_room: Whether works that do not exist can be made.
-        seen: tracked_videos.Links.seen.
-        tracked: tracked_videos.TRACKED[all].
-        first: tracked_videos.Links.first.
-        count: tracked_videos.Links.count.
-        name: tracked_videos.Links.name.
-        work_of: tracked_videos.Links.work.
-        works: work_table.WorkTable.rows.
-        growth: work_table.WorkTable.growth.
-        growing: work_table.WorkTable.growing.
-        dirty_tracked: bool[blocks], set where a video changes.
-        dirty_works: bool[blocks], set where a work changes.
-    """
-    for row in range(begin, len(report)):
-        slot = slots[row]
-        if special[row]:
-            return row
-        if slot < 0:
-            continue
-        if report[row]["probability"] >= threshold and not tracked[slot]["emerging"]:
-            return row
-        for link in range(first[slot], first[slot] + count[slot]):
-            missing = work_of[name[link]] < 0
-            if (missing and has_room) or (not missing and not seen[link]):
-                return row
-        _count_row(
-            report[row], slot, tracked, first, count, name, work_of, works, growth, growing,
-            dirty_tracked, dirty_works,
-        )  # fmt: skip
-    return len(report)
+    slots: Ints
 
 
 class RollUp:
@@ -151,70 +74,92 @@ class RollUp:
         self.tracked = TrackedVideos()
         self._next_due = NOT_DUE
 
-    # -- one bucket ---------------------------------------------------------------------------
+    # -- what was decided ---------------------------------------------------------------------
 
-    def add(
-        self,
-        keys: Sequence[str],
-        rows: Rows,
-        profiles: Mapping[int, Mapping[str, Any]],
-        happened: AbstractSet[int],
-    ) -> Iterator[tuple[int, TrackedVideo]]:
-        """Take in the videos of the bucket being decided, and yield those to look at on the way.
+    def take_in(
+        self, decided: DecidedRows, first: int, end: int
+    ) -> Iterator[WorkEnded | VideoNews | WorkNews]:
+        """Take in rows of one epoch, bucket by bucket, and yield what to look at on the way.
+
+        What comes before in the order of buckets and keys has been counted by then, and nothing of
+        what comes after.
 
         Args:
-            keys: Their keys, in order.
-            rows: REPORT[n], their numbers.
-            profiles: By row, what is newly known of a video.
-            happened: Rows with a transition.
-
-        Yields:
-            Row and video where a transition happened, or where the probability suffices for an
-            alert and none was told in this episode; what came before has been counted.
+            decided: What was decided.
+            first: The first row to take in.
+            end: The row before which to stop.
         """
-        slots = self.tracked.slots(keys)
+        rows = decided.rows
+        slots = self.tracked.slots(decided.keys)
         # Compared as the row holds it, in single precision: the same rule as in report_building.
         likely = rows["probability"] >= self._parameters.emerging_probability
         worth = (rows["stage"] > Stage.PRESENTATION) | likely
-        special = (slots < 0) & worth
-        special[[*profiles, *happened]] = True
-        row = 0
-        while (row := self._count(row, rows, slots, special)) < len(rows):
-            tracked = self.tracked.by_slot[slots[row]] if slots[row] >= 0 else None
-            profile = profiles.get(row, {})
-            if tracked is None:
-                belongs = profile.get("topics") or profile.get("source")
-                if not (belongs or worth[row] or row in happened):
-                    row += 1
-                    continue
-                tracked = self.tracked.add(keys[row])
-                # A video that fell silent in the bucket of its last visit has two rows of it.
-                slots[row : bisect_right(keys, keys[row], row)] = tracked.slot
-                self.tracked.describe(tracked, profile)
-                self.tracked.relink([tracked.video])
-            elif profile and self.tracked.describe(tracked, profile):
-                self.tracked.relink([tracked.video])
-            self._open_works(tracked, rows[row])
-            self._count_one(row, rows, tracked.slot)
-            if row in happened or likely[row]:
-                yield row, tracked
-            row += 1
+        special = np.zeros(len(rows), np.bool_)
+        special[[*decided.profiles, *decided.transitions]] = True
+        cursor = np.zeros(1, CURSOR)
+        cursor["row"], cursor["end"] = first, end
+        while (reason := self._pass(cursor, decided, slots, special, worth)) != DONE:
+            row, bucket = int(cursor["row"][0]), int(cursor["bucket"][0])
+            if reason == SILENCE:
+                for work, due in self.due(int(rows["bucket"][row]) - 1):
+                    yield WorkEnded(work, due)
+            elif reason == NEWS:
+                yield WorkNews(self.works.found[: cursor["found"][0]].copy())
+                self._watch(self.works.grown[: cursor["grown"][0]], bucket)
+            else:
+                tracked = self._look(cursor, decided, slots, worth=bool(worth[row]))
+                if tracked is not None and (row in decided.transitions or likely[row]):
+                    yield VideoNews(row, tracked)
+                cursor["row"] += 1
 
-    def _count(self, begin: int, rows: Rows, slots: Ints, special: Flags) -> int:
-        links, works, tracked = self.tracked.links, self.works, self.tracked
-        return _count_rows(
-            begin, rows, slots, special, self._parameters.emerging_probability,
+    def _pass(
+        self, cursor: Rows, decided: DecidedRows, slots: Ints, special: Flags, worth: Flags
+    ) -> int:
+        links, works, tracked, parameters = (
+            self.tracked.links, self.works, self.tracked, self._parameters,
+        )  # fmt: skip
+        cursor["next_due"] = self._next_due
+        reason = pass_buckets(
+            cursor, decided.rows, decided.video, slots, special, worth,
+            parameters.emerging_probability, parameters.level.count, self._bucket_ms,
             len(works) < MOST_WORKS, links.seen, tracked.rows, links.first, links.count,
-            links.name, links.work, works.rows, works.growth, works.growing,
-            tracked.dirty.flags, works.dirty.flags,
+            links.name, links.work, works.rows, works.growth, works.growing, works.grown,
+            works.found, works.unforecast, tracked.dirty.flags, works.dirty.flags,
         )  # fmt: skip
+        self._next_due = int(cursor["next_due"][0])
+        return reason
 
-    def _count_one(self, row: int, rows: Rows, slot: int) -> None:
-        links, works, tracked = self.tracked.links, self.works, self.tracked
-        _count_row(
-            rows[row], slot, tracked.rows, links.first, links.count, links.name, links.work,
-            works.rows, works.growth, works.growing, tracked.dirty.flags, works.dirty.flags,
+    def _look(
+        self, cursor: Rows, decided: DecidedRows, slots: Ints, *, worth: bool
+    ) -> TrackedVideo | None:
+        """Take in the row at the cursor; return its video, None where it is not worth keeping."""
+        row = int(cursor["row"][0])
+        number = int(decided.video[row])
+        profile = decided.profiles.get(row, {})
+        tracked = self.tracked.by_slot[slots[number]] if slots[number] >= 0 else None
+        if tracked is None:
+            belongs = profile.get("topics") or profile.get("source")
+            if not (belongs or worth or row in decided.transitions):
+                return None
+            tracked = self.tracked.add(decided.keys[number])
+            slots[number] = tracked.slot
+            self.tracked.describe(tracked, profile)
+            self.tracked.relink([tracked.video])
+        elif profile and self.tracked.describe(tracked, profile):
+            self.tracked.relink([tracked.video])
+        self._open_works(tracked, decided.rows[row])
+        links, works, videos = self.tracked.links, self.works, self.tracked
+        count_row(
+            cursor, decided.rows[row], tracked.slot, videos.rows, links.first, links.count,
+            links.name, links.work, works.rows, works.growth, works.growing, works.grown,
+            videos.dirty.flags, works.dirty.flags,
         )  # fmt: skip
+        return tracked
+
+    def _watch(self, slots: Ints, bucket: int) -> None:
+        """Note of works that changed when their activity will have collapsed in silence."""
+        earliest = set_due(self.works.rows, slots, bucket, self._bucket_ms)
+        self._next_due = min(self._next_due, earliest)
 
     def _open_works(self, tracked: TrackedVideo, told: np.void) -> None:
         """Make the works of a video where there is room, and let each know of the video."""
@@ -259,21 +204,7 @@ class RollUp:
         self.tracked.rows["emerging"][tracked.slot] = emerging
         self.tracked.touch(tracked)
 
-    def grow(self, bucket: int) -> Ints:
-        """Let the works grow by what the bucket brought, and return the slots of those that did."""
-        works = self.works
-        slots = np.flatnonzero(works.growing)
-        works.growing[slots] = False
-        grow(works.rows, slots, works.growth, bucket, self._bucket_ms)
-        return slots
-
     # -- time that passes ---------------------------------------------------------------------
-
-    def watch(self, slots: Ints, bucket: int) -> None:
-        """Note of works that changed when their activity will have collapsed in silence."""
-        earliest = set_due(self.works.rows, slots, bucket, self._bucket_ms)
-        self._next_due = min(self._next_due, earliest)
-        self.works.dirty.flags[slots >> BLOCK_SHIFT] = True
 
     def due(self, bucket: int) -> Iterator[tuple[Work, int]]:
         """Yield the works whose activity has collapsed by a bucket, in the order it did."""

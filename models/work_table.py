@@ -22,6 +22,9 @@ class WorkTable:
         rows: WORK[capacity].
         growth: int64[capacity, GROWTH], what the bucket being decided has brought so far.
         growing: bool[capacity], whether that is anything.
+        grown: int64[capacity], room for the slots of those.
+        found: int64[capacity], room for the slots of those with news.
+        unforecast: bool[capacity], whether a work has grown since its probability was worked out.
         by_slot: The works; None where a slot is free.
         by_id: The works by `work_id`.
         dirty: Which blocks of `rows` have changed.
@@ -31,6 +34,9 @@ class WorkTable:
         self.rows = new_works(_FIRST_CAPACITY)
         self.growth = np.zeros((_FIRST_CAPACITY, GROWTH), np.int64)
         self.growing = np.zeros(_FIRST_CAPACITY, np.bool_)
+        self.grown = np.zeros(_FIRST_CAPACITY, np.int64)
+        self.found = np.zeros(_FIRST_CAPACITY, np.int64)
+        self.unforecast = np.zeros(_FIRST_CAPACITY, np.bool_)
         self.by_slot: list[Work | None] = []
         self.by_id: dict[str, Work] = {}
         self.dirty = DirtyBlocks(_FIRST_CAPACITY)
@@ -56,6 +62,9 @@ class WorkTable:
         while slot >= len(self.rows):
             self.growth = np.concatenate([self.growth, np.zeros_like(self.growth)])
             self.growing = np.concatenate([self.growing, np.zeros_like(self.growing)])
+            self.grown = np.concatenate([self.grown, np.zeros_like(self.grown)])
+            self.found = np.zeros_like(self.grown)
+            self.unforecast = np.concatenate([self.unforecast, np.zeros_like(self.unforecast)])
             self.rows = np.concatenate([self.rows, new_works(len(self.rows))])
             self.dirty.reserve(len(self.rows))
 
@@ -80,6 +89,12 @@ class WorkTable:
             self._renamed.add(work.work_id)
         self.rows[slots] = new_works(len(slots))
         return [work.work_id for work in gone]
+
+    def take_unforecast(self) -> Ints:
+        """Return the slots of works that have grown since the last call, in order."""
+        slots = np.flatnonzero(self.unforecast[: len(self.by_slot)])
+        self.unforecast[slots] = False
+        return slots
 
     def silent(self, before_bucket: int) -> Ints:
         """Return the slots of works without activity since a bucket."""

@@ -27,7 +27,8 @@ DEPTH_STAGES: Final = (Stage.JUDGMENT, Stage.INTERACTION, Stage.DIFFUSION)
 """A hotspot has been judged, discussed and carried on: reach without depth is only reach (seed 000,
 section 3.1: deep value is stimulated in interaction, then enlarged by diffusion)."""
 
-_DEPTH: Final = sum(1 << stage for stage in DEPTH_STAGES)
+DEPTH: Final = sum(1 << stage for stage in DEPTH_STAGES)
+"""The same as a bit mask."""
 
 NOT_DUE: Final = np.iinfo(np.int64).max
 """No bucket calls for a look at the work by itself."""
@@ -195,7 +196,7 @@ def heat_at(rows: Rows, bucket: int, bucket_ms: int) -> npt.NDArray[np.float64]:
 
 def deep(rows: Rows) -> npt.NDArray[np.bool_]:
     """Return bool[n]: whether videos of each work passed all three junctures in this episode."""
-    return np.asarray(rows["stages"] & _DEPTH == _DEPTH)
+    return np.asarray(rows["stages"] & DEPTH == DEPTH)
 
 
 class Columns(Protocol):

@@ -4,6 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models import forecast
+from models.bucket_passing import NEAR
 from models.parameters import DAY_MS, HOUR_MS
 
 PACES = st.floats(0, 1e7)
@@ -55,6 +56,14 @@ def test_the_number_of_rows_changes_no_digit() -> None:
     for rows in (slice(0, 1), slice(3, 10), slice(500, 999)):
         apart = forecast.probability(*(column[rows] for column in columns), level=10_000)
         np.testing.assert_array_equal(apart, together[rows])
+
+
+@given(progress=st.integers(0, 10**7), fast=PACES, slow=PACES, age_ms=AGES_MS, level=LEVELS)
+def test_one_alone_is_as_likely_as_among_others_but_for_rounding(
+    progress: int, fast: float, slow: float, age_ms: int, level: int
+) -> None:
+    alone = forecast.probability_of_one(progress, fast, slow, age_ms, level)
+    assert abs(alone - likely(progress, fast, slow, age_ms, level)) < NEAR / 1000
 
 
 def test_a_runaway_is_likely_and_a_quiet_video_is_not() -> None:

@@ -20,7 +20,7 @@ EPOCH = 6 * HOUR_MS // BUCKET_MS
 
 
 def new_step(**changes: int) -> HotspotsStep:
-    return HotspotsStep(0, Parameters(level=Level("view", LEVEL), **changes))
+    return HotspotsStep(0, Parameters(level=Level("view", LEVEL), bucket_ms=BUCKET_MS, **changes))
 
 
 def tell(step: HotspotsStep, *reports: StageReport) -> list[dict[str, Any]]:

@@ -1,5 +1,6 @@
 import itertools
 import json
+from dataclasses import replace
 from typing import Any
 
 from hypothesis import given
@@ -39,7 +40,7 @@ def works_of(said: list[dict[str, Any]]) -> WorkTable:
 def test_the_order_is_a_function_of_the_works(
     said: list[dict[str, Any]], data: st.DataObject
 ) -> None:
-    parameters = Parameters(board_size=5)
+    parameters = Parameters(board_size=5, bucket_ms=5 * MINUTE_MS)
     board = board_of(works_of(said), BUCKET, parameters)
     order = data.draw(st.permutations(range(len(said))))
     other = works_of([{**fields, "order": at} for fields, at in zip(said, order, strict=True)])
@@ -52,6 +53,17 @@ def test_the_order_is_a_function_of_the_works(
     for above, below in itertools.pairwise(shown):
         if (above["confirmed"], above["emerging"]) == (below["confirmed"], below["emerging"]):
             assert above["heat"] >= below["heat"]
+        else:
+            assert (above["confirmed"], above["emerging"]) > (below["confirmed"], below["emerging"])
+    # Whoever is not shown comes after all that are, ids deciding among equals.
+    everything = board_of(works_of(said), BUCKET, replace(parameters, board_size=100))
+    assert everything["hotspots"][:5] == shown
+    ids = itertools.groupby(
+        everything["hotspots"], lambda h: (h["confirmed"], h["emerging"], h["heat"])
+    )
+    for _, equals in ids:
+        names = [h["hotspot_id"] for h in equals]
+        assert names == sorted(names)
     worth = [w for w in said if w["confirmed"] or w["emerging"] or w["stages"]]
     assert len(shown) == min(len(worth), 5)
     assert board["time_ms"] == (BUCKET + 1) * 5 * MINUTE_MS

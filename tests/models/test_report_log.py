@@ -7,20 +7,22 @@ from models.cohort_learning import EpochSummary
 from models.report_log import ReportLog
 
 
-def test_buckets_come_in_order_with_the_rows_of_all_partitions() -> None:
+def test_rows_are_taken_once_up_to_a_bucket_in_the_order_they_were_told() -> None:
     log = ReportLog(b"r/")
     rows = [{"video": "a", "bucket": 4}, {"video": "b", "bucket": 4}, {"video": "a", "bucket": 6}]
     one = report_of(*rows, through_bucket=6)
     two = report_of({"video": "c", "bucket": 6}, {"video": "c", "bucket": 7}, partition=1)
     for report in (two, one):
         log.add(report, b"")
-    found = {
-        bucket: [(part.report.partition, part.first, part.end) for part in parts]
-        for bucket, parts in log.take(6)
-    }
-    assert list(found) == [4, 6]
-    assert found == {4: [(0, 0, 2)], 6: [(1, 0, 1), (0, 2, 3)]}
-    assert [bucket for bucket, _ in log.take(10)] == [7]
+
+    def taken(through: int) -> list[tuple[int, int, int]]:
+        return [(part.report.partition, part.first, part.end) for part in log.take(through)]
+
+    assert not taken(3)
+    assert taken(4) == [(0, 0, 2)]
+    assert taken(6) == [(1, 0, 1), (0, 2, 3)]
+    assert taken(10) == [(1, 1, 2)]
+    assert not taken(10)
 
 
 def test_only_what_says_something_is_kept_and_only_until_it_is_saved_and_learned() -> None:

@@ -9,28 +9,41 @@ from hypothesis import strategies as st
 from told_reports import BUCKET_MS, START_BUCKET
 
 import models.roll_up
+from models.decided_rows import DecidedRows
 from models.parameters import HOUR_MS, MINUTE_MS, Parameters
-from models.roll_up import RollUp
+from models.roll_up import RollUp, VideoNews, WorkEnded, WorkNews
 from models.stage_reports import REPORT
 from models.tracked_videos import DEEPEST_DERIVATION, TrackedVideo
+from models.vocabulary import Stage
 from models.works import NOT_DUE, Work
 
 PARAMETERS = Parameters(bucket_ms=5 * MINUTE_MS)
 VIEWS = 10
 
 
-def told(*said: dict[str, Any], bucket: int = START_BUCKET) -> Any:  # noqa: ANN401 - the arguments of RollUp.add
-    """Return keys, rows, profiles and rows with a transition, in the order of the keys."""
-    said = tuple(sorted(said, key=lambda one: one["video"]))
+def told(*said: dict[str, Any], bucket: int = START_BUCKET) -> DecidedRows:
+    """Return what was said of some videos, each in `bucket` or one of its own."""
+    said = tuple(sorted(said, key=lambda one: (one.get("bucket", bucket), one["video"])))
+    keys = sorted({one["video"] for one in said})
     rows = np.zeros(len(said), REPORT)
     rows["bucket"] = bucket
     for row, one in zip(rows, said, strict=True):
         for name, value in one.items():
             if name not in ("video", "profile", "happened"):
                 row[name] = value
-    profiles = {i: one["profile"] for i, one in enumerate(said) if one.get("profile")}
-    happened = {i for i, one in enumerate(said) if one.get("happened")}
-    return [one["video"] for one in said], rows, profiles, happened
+    return DecidedRows(
+        keys,
+        np.array([keys.index(one["video"]) for one in said], np.int64),
+        rows,
+        {i: one["profile"] for i, one in enumerate(said) if one.get("profile")},
+        {i: [{}] for i, one in enumerate(said) if one.get("happened")},
+    )
+
+
+def take_in(roll_up: RollUp, decided: DecidedRows) -> list[TrackedVideo]:
+    """Take in everything, and return the videos of which there is news."""
+    came = roll_up.take_in(decided, 0, len(decided.rows))
+    return [news.tracked for news in came if isinstance(news, VideoNews)]
 
 
 def add(
@@ -38,7 +51,7 @@ def add(
 ) -> TrackedVideo | None:
     numbers = {"views": views, "progress": views, "total_views": views, "total_progress": 3 * views}
     one = {"video": f"p\x1f{video}", "profile": profile, "stage": int(worth), **numbers}
-    list(roll_up.add(*told(one)))
+    take_in(roll_up, told(one))
     return roll_up.tracked.get(f"p\x1f{video}")
 
 
@@ -47,8 +60,8 @@ def works_of(roll_up: RollUp, tracked: TrackedVideo | None) -> list[str]:
     return [work.work_id for work in roll_up.works_of(tracked)]
 
 
-def grown(roll_up: RollUp, bucket: int = START_BUCKET) -> dict[str, Work]:
-    works = [roll_up.works.by_slot[slot] for slot in roll_up.grow(bucket).tolist()]
+def grown(roll_up: RollUp) -> dict[str, Work]:
+    works = [roll_up.works.by_slot[slot] for slot in roll_up.works.take_unforecast().tolist()]
     return {work.work_id: work for work in works if work is not None}
 
 
@@ -60,7 +73,7 @@ def test_a_video_counts_for_each_of_its_topics() -> None:
     found = grown(roll_up)
     counts = {name: (w.number("views"), w.number("videos")) for name, w in found.items()}
     assert counts == {"topic:x": (VIEWS, 1), "topic:y": (2 * VIEWS, 2)}
-    assert not grown(roll_up, START_BUCKET + 1)
+    assert not grown(roll_up)
 
 
 def test_a_video_of_no_work_is_kept_only_when_it_is_worth_it() -> None:
@@ -107,7 +120,7 @@ def test_a_source_that_is_unknown_at_first_names_the_work_until_it_is_known() ->
     assert works_of(roll_up, add(roll_up, "d2", source="q\x1forigin")) == ["video:q/origin"]
     assert roll_up.works.by_id["video:q/origin"].number("videos") == 2
     origin = {"video": "q\x1forigin", "profile": {"topics": ["t"]}, "views": 1}
-    list(roll_up.add(*told(origin)))
+    take_in(roll_up, told(origin))
     assert works_of(roll_up, add(roll_up, "d1")) == ["topic:t"]
     assert roll_up.works.by_id["topic:t"].platforms == ["q", "p"]
 
@@ -143,7 +156,7 @@ def expiring(later_epochs: int) -> tuple[RollUp, RollUp]:
     roll_up = RollUp(parameters)
     add(roll_up, "a", topics=["x"])
     roll_up.works.by_id["topic:x"].row["emerging"] = True
-    roll_up.watch(roll_up.grow(START_BUCKET), START_BUCKET)
+    add(roll_up, "a")
     roll_up.expire(epoch + later_epochs)
     return roll_up, RollUp(parameters)
 
@@ -169,8 +182,7 @@ def test_a_lead_that_is_forgotten_is_still_named() -> None:
     roll_up = RollUp(parameters)
     add(roll_up, "lead", topics=["x"], views=90)
     later = START_BUCKET + 4 * parameters.epoch_ms // BUCKET_MS
-    list(roll_up.add(*told({"video": "p\x1fb", "profile": {"topics": ["x"]}}, bucket=later)))
-    roll_up.grow(later)
+    take_in(roll_up, told({"video": "p\x1fb", "profile": {"topics": ["x"]}}, bucket=later))
     roll_up.expire(START_BUCKET * BUCKET_MS // parameters.epoch_ms + 4)
     assert list(roll_up.tracked.slot_of) == ["p\x1fb"]
     add(roll_up, "takes its slot", topics=["y"])
@@ -322,9 +334,8 @@ def test_works_are_those_of_a_plain_loop(
                 roll_up.expire(ended)
             rows = [{"video": key, **said[key]} for key in sorted(said)]
             looked = [row["video"] for row in rows if plain.add(row, at)]
-            got = [tracked.video for _, tracked in roll_up.add(*told(*rows, bucket=at))]
+            got = [tracked.video for tracked in take_in(roll_up, told(*rows, bucket=at))]
             assert got == looked
-            roll_up.grow(at)
             if restart:
                 roll_up = reloaded(roll_up, parameters)
             compare(roll_up, plain)
@@ -364,6 +375,42 @@ def compare(roll_up: RollUp, plain: PlainRollUp) -> None:
         assert (roll_up.lead_of(work), work.platforms) == (wanted.lead, wanted.platforms)
 
 
+@given(buckets=BUCKETS)
+@settings(deadline=None, max_examples=100)
+def test_how_many_buckets_come_together_shows_in_nothing(
+    buckets: list[tuple[int, dict[str, Any], bool]],
+) -> None:
+    said, at = list[dict[str, Any]](), START_BUCKET
+    for later, videos, _ in buckets:
+        at += later
+        said += [{**videos[key], "video": key, "bucket": at} for key in videos]
+    decided = told(*said)
+    together, alone = RollUp(PARAMETERS), RollUp(PARAMETERS)
+    news = [list[tuple[object, ...]](), list[tuple[object, ...]]()]
+    for roll_up, buckets_at_once, heard in zip((together, alone), (10**9, 1), news, strict=True):
+        for first, end in decided.runs(buckets_at_once):
+            for came in roll_up.take_in(decided, first, end):
+                heard.append(hearing(roll_up, came))
+    assert news[0] == news[1]
+    for one, other in ((together.tracked, alone.tracked), (together.works, alone.works)):
+        assert one.rows.tobytes() == other.rows.tobytes()
+    assert list(together.take_dirty()) == list(alone.take_dirty())
+
+
+def hearing(roll_up: RollUp, news: WorkEnded | VideoNews | WorkNews) -> tuple[object, ...]:
+    """Do what `hotspots` does on hearing something, in short; return what it was."""
+    if isinstance(news, WorkEnded):
+        news.work.fade()
+        return (news.work.work_id, news.bucket)
+    if isinstance(news, WorkNews):
+        roll_up.works.rows["emerging"][news.slots] = True
+        return tuple(sorted(news.slots.tolist()))
+    roll_up.told_emerging(news.tracked, emerging=True)
+    for work in roll_up.works_of(news.tracked):
+        work.enter(Stage.JUDGMENT, "identification", "active", "because")
+    return (news.row, news.tracked.video)
+
+
 # -- what is due, and the changelog -----------------------------------------------------------
 
 
@@ -382,10 +429,14 @@ def test_the_changelog_gives_back_what_is_due_in_the_order_in_which_it_is(
     for video, topic, later in steps:
         bucket += later
         profile: dict[str, Any] = {"topics": [f"t{topic}"]} if topic else {}
-        add(roll_up, f"v{video}", worth=video > 2, views=video * 50 + later, **profile)
-        slots = roll_up.grow(bucket)
-        roll_up.works.rows["emerging"][slots] = topic == 1
-        roll_up.watch(slots, bucket)
+        one = {"video": f"p\x1fv{video}", "profile": profile, "happened": True}
+        decided = told({**one, "views": video * 50 + later}, bucket=bucket)
+        for news in roll_up.take_in(decided, 0, 1):
+            if isinstance(news, WorkEnded):
+                news.work.fade()
+            elif isinstance(news, VideoNews):
+                for work in roll_up.works_of(news.tracked):
+                    work.row["emerging"] = topic == 1
         rows.update(roll_up.take_dirty())
     again = RollUp(PARAMETERS)
     for key, value in sorted(rows.items()):
@@ -415,7 +466,6 @@ def collapse(work: Work) -> int:
 def test_nothing_is_due_of_what_is_closed() -> None:
     roll_up = RollUp(PARAMETERS)
     add(roll_up, "a", topics=["t"])
-    roll_up.watch(roll_up.grow(START_BUCKET), START_BUCKET)
     assert roll_up.works.next_due() == NOT_DUE
     assert not math.isnan(float(roll_up.works.rows["heat"][0]))
 
