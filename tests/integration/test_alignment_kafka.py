@@ -16,7 +16,8 @@ pytestmark = [pytest.mark.kafka, pytest.mark.asyncio]
 START_MS = 1_700_000_000_000
 SPAN_MS = 100 * 3_600_000
 SPARSE, DENSE = 0, 1
-SPARSE_EVENTS, DENSE_EVENTS = 6_000, 90_000
+SPARSE_EVENTS, DENSE_EVENTS = 30_000, 240_000
+"""So many that each partition comes in several chunks of the smallest fetch."""
 DRIFT_MAX_MS = 3_600_000
 
 
