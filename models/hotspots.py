@@ -78,6 +78,11 @@ class HotspotsStep:
         """Whether alerts, the board or a version of what was learned are to be written."""
         return bool(self._outputs)
 
+    @property
+    def urgent(self) -> bool:
+        """Whether a version is to be told: partitions of `stages` may be held until it is."""
+        return any(output.topic == LEARNED for output in self._outputs)
+
     def load(self, key: bytes, value: bytes | None) -> None:
         """Take one changelog record."""
         if value is None:

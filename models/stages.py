@@ -86,6 +86,7 @@ class StagesStep:
         self._hours: dict[str, npt.NDArray[np.float64]] = {}
         self._sequence = 0
         self._held = False
+        self._epoch_ended = False
         self._meta_dirty = False
         self._outputs: list[Output] = []
         self._loaded: dict[bytes, bytes] = {}
@@ -106,6 +107,11 @@ class StagesStep:
     def awaited(self) -> bool:
         """Whether there are reports: `hotspots` waits for them."""
         return bool(self._outputs)
+
+    @property
+    def urgent(self) -> bool:
+        """Whether an epoch's end is to be told: other partitions may wait for what it teaches."""
+        return self._epoch_ended
 
     def load(self, key: bytes, value: bytes | None) -> None:
         """Take one changelog record."""
@@ -179,6 +185,7 @@ class StagesStep:
             rows.append((_META, json.dumps(self._meta()).encode()))
             self._meta_dirty = False
         outputs, self._outputs = self._outputs, []
+        self._epoch_ended = False
         return Cut(rows, outputs, position)
 
     # -- what the shell may show --------------------------------------------------------------
@@ -263,6 +270,7 @@ class StagesStep:
         if closed is None or (self._decided_bucket is not None and closed <= self._decided_bucket):
             return
         report = ReportBuilder(self.parameters, self.decided_videos)
+        epochs_ended = self._epochs_ended()
         self._held = False
         through = closed
         while (bucket := self._next_bucket()) is not None and bucket <= closed:
@@ -280,7 +288,12 @@ class StagesStep:
             self._enter_epoch((closed + 1) // self._buckets_per_epoch, report)
         if self._decided_bucket is None or through > self._decided_bucket or report:
             self._decided_bucket = max(through, self._decided_bucket or 0)
+        self._epoch_ended |= self._epochs_ended() > epochs_ended
         self._emit(report)
+
+    def _epochs_ended(self) -> int:
+        decided = -1 if self._decided_bucket is None else self._decided_bucket
+        return (decided + 1) // self._buckets_per_epoch
 
     def _next_bucket(self) -> int | None:
         buckets = [b for b in (self._undecided.first(), self.videos.due.first()) if b is not None]

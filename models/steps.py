@@ -100,7 +100,11 @@ class PartitionStep(Protocol):
 
     @property
     def awaited(self) -> bool:
-        """Whether others wait for outputs made since the last cut: they are committed at once."""
+        """Whether others wait for outputs made since the last cut: they are committed soon."""
+
+    @property
+    def urgent(self) -> bool:
+        """Whether others may stand still until they have those outputs: committed at once."""
 
     def cut(self) -> Cut:
         """Return what changed since the last cut and forget that it did."""

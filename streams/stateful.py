@@ -318,9 +318,9 @@ class StatefulPartitions:
         if owned.step.held:
             # Waits for a version: deliver nothing more, and let what it is made of be seen.
             consumer.hold(partition)
-            owned.checkpoints.soon(urgent=True)
-        elif owned.step.awaited:
-            owned.checkpoints.soon()
+        urgent = owned.step.held or owned.step.urgent
+        if urgent or owned.step.awaited:
+            owned.checkpoints.soon(urgent=urgent)
         await self._bound(owned.checkpoints)
 
     async def _bound(self, checkpoints: PartitionCheckpoints) -> None:

@@ -107,6 +107,7 @@ class CountingStages:
     """
 
     held = False
+    urgent = False
 
     @property
     def awaited(self) -> bool:
@@ -175,6 +176,7 @@ class CountingHotspots:
     """Follows the totals of all partitions; a hole or a repeat among them is an error."""
 
     held = False
+    urgent = False
 
     @property
     def awaited(self) -> bool:

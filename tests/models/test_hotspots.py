@@ -287,3 +287,19 @@ def test_summaries_that_travel_ahead_do_not_turn_the_clock_back() -> None:
     assert kinds(tell(step, speaker.say(1, row("p\x1fw", probability=0.9)))) == [
         ("emerging", "p/w")
     ]
+
+
+def test_a_version_is_urgent_and_an_alert_is_not() -> None:
+    # The first report of all tells of epochs before it that are over: a version is due.
+    speaker, step = Speaker(), new_step()
+    step.process(chunk_of([encode_report(speaker.say(0))], 0))
+    assert step.urgent
+    step.cut()
+    hot = row(views=2 * LEVEL, profile={"topics": ["t"]}, probability=1.0)
+    step.process(chunk_of([encode_report(speaker.say(1, hot))], 1))
+    assert (step.awaited, step.urgent) == (True, False)
+    step.cut()
+    step.process(chunk_of([encode_report(speaker.say(EPOCH))], 2))
+    assert (step.awaited, step.urgent) == (True, True)
+    step.cut()
+    assert not step.urgent

@@ -121,3 +121,19 @@ def test_what_an_old_video_said_late_is_told_of_no_other_video() -> None:
         slots = step.videos.slot_of
         assert {v for v, s in slots.items() if s in step.videos.profiles} <= {"p\x1fold"}
         assert all(slots[step.videos.keys[s] or ""] == s for s in step.videos.profiles)
+
+
+def test_the_end_of_an_epoch_is_urgent_also_when_nothing_is_waited_for() -> None:
+    log = log_of([event(1)], [event(10)], [event(75)], [event(80)], end=False)
+    step = StagesStep(0, PARAMETERS)
+    for epoch in range(-2, 2):
+        version = CohortVersion(START_MS // PARAMETERS.epoch_ms + epoch)
+        step.learn(version.name.encode(), json.dumps(version.to_dict()).encode())
+    urgent = []
+    for offset, message in enumerate(log):
+        step.process(chunk_of([message], offset))
+        assert not step.held
+        urgent.append((step.awaited, step.urgent))
+        step.cut()
+        assert not step.urgent
+    assert urgent[1:] == [(True, False), (True, True), (True, False)]
