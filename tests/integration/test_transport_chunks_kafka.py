@@ -236,8 +236,9 @@ async def test_compaction_leaves_no_gap_between_chunks(kafka: EmbeddedKafka) -> 
             await asyncio.sleep(0.5)
     assert len(whole.offsets) < 30, "the broker has not compacted"
     assert (whole.low_offset, whole.next_offset) == (0, end)
-    gaps = [after - before for before, after in pairwise(whole.offsets) if after > before + 1]
-    assert gaps
+    # Where the broker has removed everything before what is left, the gap is at the beginning.
+    offsets = [whole.low_offset - 1, *whole.offsets]
+    assert any(after > before + 1 for before, after in pairwise(offsets))
     latest = dict(zip(whole.keys, whole.values, strict=True))
     assert latest == {b"0": b"57", b"1": b"58", b"2": b"59", b"last": b"last"}
 
