@@ -54,9 +54,10 @@ def _beta_binomial_log_likelihood(
     a ratio: a + b is the concentration under every mean.
     """
     a, b = mean * concentration, (1 - mean) * concentration
-    return (
-        math.lgamma(acted + a) + math.lgamma(exposed - acted + b) - math.lgamma(a) - math.lgamma(b)
-    )
+    of_a = math.lgamma(a)
+    # Mostly nobody has acted yet: a logarithm of gamma takes as long as counting a video's bucket.
+    of_acted = math.lgamma(acted + a) if acted else of_a
+    return of_acted + math.lgamma(exposed - acted + b) - of_a - math.lgamma(b)
 
 
 @compiled
