@@ -291,7 +291,10 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
         elif at < len(order):
             entry = entries[order[at]]
             slot = entry.slot
-            if watch_of[slot] == UNWATCHED and _is_worth_watching(rows[slot], entry):
+            _sum_signals(entry, decisions[count])
+            if watch_of[slot] == UNWATCHED and _is_worth_watching(
+                rows[slot], entry, decisions[count]
+            ):
                 if free_watch_count == 0:
                     status = _MORE_WATCHES
                     break
@@ -406,7 +409,10 @@ def _fade(
             watch.own_per_hour[signal] = smoothed(
                 watch.own_per_hour[signal], decision.people[signal], span_ms, OWN_HALF_LIFE_MS
             )
-    fade_rates(row, decision.views + decision.people.sum(), entry.last_ms, span_ms)
+    activity = np.float64(decision.views)
+    for signal in range(SIGNALS):
+        activity += decision.people[signal]
+    fade_rates(row, activity, entry.last_ms, span_ms)
     row.pace_fast_per_hour = smoothed(
         row.pace_fast_per_hour, decision.progress, span_ms, forecast.FAST_HALF_LIFE_MS
     )
@@ -450,23 +456,32 @@ def _enter(
 
 
 @compiled
-def _is_worth_watching(row: Row, entry: Entry) -> bool:
-    """Tell whether with this entry a video has enough events for evidence to be gathered."""
-    if row.views + entry.counts[_VIEW] >= CROWD:
-        return True
+def _sum_signals(entry: Entry, decision: Any) -> None:  # noqa: ANN401 - a record
+    """Sum a bucket's actions by signal; counts of a bucket are never negative."""
     for signal in range(SIGNALS):
-        acted = row.acted[signal]
-        for action in range(len(ACTIONS)):
-            if SIGNAL_OF_ACTION[action] == signal:
-                acted += entry.counts[action]
-        if acted >= WATCH_ACTED:
+        decision.acted[signal] = 0
+    for action in range(len(ACTIONS)):
+        signal = SIGNAL_OF_ACTION[action]
+        if signal >= 0:
+            decision.acted[signal] += entry.counts[action]
+    for signal in range(SIGNALS):
+        decision.acted[signal] = max(decision.acted[signal], 0)
+
+
+@compiled
+def _is_worth_watching(row: Row, entry: Entry, decision: Any) -> bool:  # noqa: ANN401 - a record
+    """Tell whether with this entry a video has enough events for evidence to be gathered."""
+    for signal in range(SIGNALS):
+        if row.acted[signal] + decision.acted[signal] >= WATCH_ACTED:
             return True
-    return False
+    worth: bool = row.views + entry.counts[_VIEW] >= CROWD
+    return worth
 
 
 @compiled
 def _begin_watch(watch: Watch, row: Row) -> None:
-    watch.acted_before[:] = row.acted
+    for signal in range(SIGNALS):
+        watch.acted_before[signal] = row.acted[signal]
     watch.known_actors_acted[:] = 0.0
     watch.own_per_hour[:] = 0.0
     watch.people[:] = 0
@@ -475,7 +490,7 @@ def _begin_watch(watch: Watch, row: Row) -> None:
 
 @compiled
 def _count(row: Row, entry: Entry, level_action: int, decision: Any) -> None:  # noqa: ANN401 - a record
-    """Count what the bucket brought; counts of a bucket are never negative."""
+    """Count what the bucket brought, in place."""
     if row.first_ms == NEVER:
         row.first_ms = entry.first_ms
     if row.publish_ms == NEVER and entry.publish_ms != NEVER_PUBLISHED:
@@ -483,12 +498,7 @@ def _count(row: Row, entry: Entry, level_action: int, decision: Any) -> None:  #
     row.last_ms = max(row.last_ms, entry.last_ms)
     decision.views = max(entry.counts[_VIEW], 0)
     decision.progress = max(entry.counts[level_action], 0)
-    for action in range(len(ACTIONS)):
-        signal = SIGNAL_OF_ACTION[action]
-        if signal >= 0:
-            decision.acted[signal] += entry.counts[action]
     for signal in range(SIGNALS):
-        decision.acted[signal] = max(decision.acted[signal], 0)
         row.acted[signal] += decision.acted[signal]
     row.views += decision.views
     row.progress += decision.progress

@@ -135,7 +135,9 @@ def intensity_log_ratios(count: float, expected: float, shape: float, ratios: Ra
 @compiled
 def mixed(log_evidence: npt.NDArray[np.float32]) -> float:
     """Return the logarithm of the mean of e-detectors (float32[alternatives]): itself one."""
-    greatest = float(log_evidence.max())
+    greatest = float(log_evidence[0])
+    for one in log_evidence:
+        greatest = max(greatest, float(one))
     total = 0.0
     for one in log_evidence:
         total += math.exp(one - greatest)

@@ -222,9 +222,12 @@ def smoothed(before: float, events: float, span_ms: int, half_life_ms: int) -> f
 @compiled
 def begin_visit(watch: Watch) -> None:
     """Keep the evidence as it is now: the visit that begins is chained onto it, in place."""
-    watch.propensity_before_visit[:] = watch.propensity_evidence
-    watch.intensity_before_visit[:] = watch.intensity_evidence
-    watch.scarcity_before_visit[:] = watch.scarcity_evidence
+    # One by one: numba would copy an array aside before it assigns it to another.
+    for k in range(len(ALTERNATIVES)):
+        watch.scarcity_before_visit[k] = watch.scarcity_evidence[k]
+        for signal in range(SIGNALS):
+            watch.propensity_before_visit[signal, k] = watch.propensity_evidence[signal, k]
+            watch.intensity_before_visit[signal, k] = watch.intensity_evidence[signal, k]
 
 
 @compiled
@@ -282,7 +285,16 @@ def begin_episode(row: Row, time_ms: int) -> None:
 
 @compiled
 def _has_something_to_end(row: Row) -> bool:
-    return (row.state in (_ACTIVE, _REVIVED)) and (row.entered.any() or row.ignored != 0)
+    is_open = row.state in (_ACTIVE, _REVIVED)
+    return is_open and (_has_entered(row) or row.ignored != 0)
+
+
+@compiled
+def _has_entered(row: Row) -> bool:
+    entered = 0
+    for signal in range(SIGNALS):
+        entered += row.entered[signal]
+    return entered > 0
 
 
 @compiled
@@ -405,7 +417,7 @@ def end(row: Row, time_ms: int, told: Told) -> None:
         state, reason = _FADED, _DELETED
     elif not beyond_judgment and row.route == _EXCLUSION:
         state, reason = _INTERRUPTED, _AFTER_EXCLUSION
-    elif not row.entered.any():
+    elif not _has_entered(row):
         state, reason = _INTERRUPTED, _WHEN_IGNORED
     else:
         state, reason = _FADED, _COLLAPSED
