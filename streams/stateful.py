@@ -277,6 +277,12 @@ class StatefulPartitions:
         """Return the offset that the recovered state has come to."""
         return self._owned[partition.partition].saved_position
 
+    async def was_taken_over(self, partition: Partition) -> bool:
+        """Tell whether the changelog has grown since it was recovered: by another's hand."""
+        owned = self._owned[partition.partition]
+        end = await self._deliveries().highwaters(owned.changelog)
+        return end[owned.changelog] > owned.changelog_end
+
     def opened(self, positions: Mapping[Partition, int]) -> None:
         """Begin to process."""
         self._is_open = True

@@ -58,6 +58,11 @@ class DeliveryPartitions:
         del partition
         return None
 
+    async def was_taken_over(self, partition: Partition) -> bool:
+        """Return False: there is no state that anybody could write."""
+        del partition
+        return False
+
     def opened(self, positions: Mapping[Partition, int]) -> None:
         """Do nothing."""
 

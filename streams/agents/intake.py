@@ -198,6 +198,11 @@ class IntakePartitions:
         del partition
         return None
 
+    async def was_taken_over(self, partition: Partition) -> bool:
+        """Return False: there is no state that anybody could write."""
+        del partition
+        return False
+
     def opened(self, positions: Mapping[Partition, int]) -> None:
         """Watch the partitions for idleness from here on."""
         now = self._clock()

@@ -55,6 +55,10 @@ RECORD_BATCHES_PER_FETCH_MAX: Final = 1_000
 a record batch at least 61 bytes; so many keep the step of one chunk below a second."""
 
 
+class TakenOverError(RuntimeError):
+    """Another worker owns a partition by now, and this one missed the rebalance."""
+
+
 class Host(Protocol):
     """What owns the partitions of one or more topics: an agent's state and its way to make it last.
 
@@ -80,6 +84,9 @@ class Host(Protocol):
     @property
     def saves_positions(self) -> bool:
         """Whether `saved_position` must agree with what is committed.
+
+    async def was_taken_over(self, partition: Partition) -> bool:
+        """Tell whether another worker has written the partition's state since it was recovered."""
 
         Such a host commits its offsets itself, together with its state.
         """
@@ -388,6 +395,7 @@ class LedgerConsumer(driver.Consumer):  # type: ignore[misc] # Faust is read as 
 
         Raises:
             BrokenChainError: What is committed contradicts the log or a saved state.
+            TakenOverError: Another worker has taken a partition over.
         """
         assignments = self.assignments
         partitions = sorted({tp for host in self.hosts for tp in self._of(host, self.assignment())})
@@ -408,7 +416,7 @@ class LedgerConsumer(driver.Consumer):  # type: ignore[misc] # Faust is read as 
             committed = committed_offsets[partition]
             saved = host.saved_position(partition) if host is not None else None
             if host is not None and host.saves_positions:
-                _check_saved(self.app.conf.id, partition, committed, saved)
+                await _check_saved(self.app.conf.id, host, partition, committed, saved)
             position = next(at for at in (saved, committed, earliest[partition]) if at is not None)
             if position > end[partition]:
                 raise BrokenChainError(
@@ -467,22 +475,29 @@ class LedgerConsumer(driver.Consumer):  # type: ignore[misc] # Faust is read as 
             return committed
 
 
-def _check_saved(
-    app_id: str, partition: Partition, committed: int | None, saved: int | None
+async def _check_saved(
+    app_id: str, host: Host, partition: Partition, committed: int | None, saved: int | None
 ) -> None:
     """Compare the committed offset with the one that was saved with the state.
 
-    Both are written in one transaction, hence always agree, unless somebody reset one of them.
+    Both are written in one transaction, hence always agree, unless somebody reset one of them, or
+    another worker has written both since this one recovered.
 
     Raises:
+        TakenOverError: Another worker has taken the partition over.
         BrokenChainError: They differ, so that events would be counted twice or not at all.
     """
-    if committed is not None and committed != saved:
-        raise BrokenChainError(
-            f"group {app_id} stands at {committed} of {_name(partition)}, but its state was saved "
-            f"at {saved}: if this worker stood still until another had taken over, starting again "
-            "mends it; if offsets were reset or a changelog deleted, choose another HOTSPOTS_APP_ID"
+    if committed is None or committed == saved:
+        return
+    if await host.was_taken_over(partition):
+        raise TakenOverError(
+            f"{_name(partition)} was taken over while this worker recovered it and missed that it "
+            "had lost it: start again"
         )
+    raise BrokenChainError(
+        f"group {app_id} stands at {committed} of {_name(partition)}, but its state was saved "
+        f"at {saved}: were offsets reset or a changelog deleted? Choose another HOTSPOTS_APP_ID"
+    )
 
 
 def _name(partition: Partition) -> str:
