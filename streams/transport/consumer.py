@@ -85,11 +85,11 @@ class Host(Protocol):
     def saves_positions(self) -> bool:
         """Whether `saved_position` must agree with what is committed.
 
-    async def was_taken_over(self, partition: Partition) -> bool:
-        """Tell whether another worker has written the partition's state since it was recovered."""
-
         Such a host commits its offsets itself, together with its state.
         """
+
+    async def was_taken_over(self, partition: Partition) -> bool:
+        """Tell whether another worker has written the partition's state since it was recovered."""
 
     def opened(self, positions: Mapping[Partition, int]) -> None:
         """Learn that processing of its partitions begins, and where."""
