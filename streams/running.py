@@ -9,6 +9,10 @@ import faust
 from streams.assembly import WorkerApp
 from streams.repeated_lines import RepeatedLines
 
+SWITCH_INTERVAL_S: Final = 0.0005
+"""How long the loop may keep the interpreter's lock from intake's thread: with Python's 5 ms intake
+took 3.1 to 3.4 s for 3 million events, with this 2.4 to 3.0 s."""
+
 LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 """One line each; the time zone is the machine's own, as for every other log on it."""
 
@@ -32,6 +36,7 @@ def run_app(app: WorkerApp) -> NoReturn:
     worker = faust.Worker(
         app, loglevel=level, override_logging=False, redirect_stdouts=False, quiet=True
     )
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     worker.spinner = None
     worker.execute_from_commandline()
     raise AssertionError("unreachable: Faust exits")

@@ -56,6 +56,9 @@ class Deliveries(Offsets, Protocol):
     def end(self, partition: Partition, chunk: Chunk) -> None:
         """Note that it is processed."""
 
+    def stable_end(self, partition: Partition) -> int | None:
+        """Return where committed data ended at the last fetch, None when that is not known."""
+
     def hold(self, partition: Partition) -> None:
         """Deliver nothing more of a partition."""
 
@@ -325,8 +328,14 @@ class StatefulPartitions:
             # Waits for a version: deliver nothing more, and let what it is made of be seen.
             consumer.hold(partition)
         urgent = owned.step.held or owned.step.urgent
-        if urgent or owned.step.awaited:
-            owned.checkpoints.soon(urgent=urgent)
+        if urgent:
+            owned.checkpoints.soon(urgent=True)
+        elif owned.step.awaited:
+            end = consumer.stable_end(partition)
+            if end is not None and rest.next_offset >= end:
+                owned.checkpoints.caught_up_soon()
+            else:
+                owned.checkpoints.soon()
         await self._bound(owned.checkpoints)
 
     async def _bound(self, checkpoints: PartitionCheckpoints) -> None:
