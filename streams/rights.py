@@ -35,6 +35,7 @@ COORDINATOR_WAIT_S: Final = 0.2
 NO_ERROR: Final = 0
 UNKNOWN_TOPIC: Final = 3
 TOPIC_REFUSED: Final = 29
+TOPIC_EXISTS: Final = 36
 """Error codes of the Kafka protocol ("Error Codes" in its guide)."""
 
 OPERATIONS: Final[Mapping[Topic, tuple[str, ...]]] = {
@@ -129,7 +130,8 @@ def _check_creation(admin: KafkaAdminClient, settings: Settings, missing: list[s
                     f"{specs[topic['name']].partitions} partitions as docs/architecture.md says",
                 )
             )
-        elif topic["error_code"] != NO_ERROR:
+        elif topic["error_code"] not in (NO_ERROR, TOPIC_EXISTS):
+            # Another worker that starts at the same time may have created it meanwhile.
             error = for_code(topic["error_code"]).__name__
             findings.problems.append(
                 Problem(
