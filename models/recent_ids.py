@@ -20,8 +20,8 @@ from models.compiled import compiled
 IDS_PER_GENERATION: Final = 1 << 19
 """At least so many ids, at most twice as many, are remembered per partition of
 `engagement-batches`: a named limit, since the window is one of event time. That is what one of four
-partitions gets in three to five seconds at full load, and a producer that sends again does so at
-once. They take 32 MB, less where fewer come."""
+partitions gets in two to three seconds at full load (830,000 events/s measured), and a producer
+that sends again does so at once. They take 32 MB, less where fewer come."""
 
 _IDS_AT_FIRST: Final = 1 << 12
 _SEGMENT_IDS: Final = 1 << 15

@@ -78,7 +78,6 @@ class StagesStep:
         self._recent = RecentIds(-(-parameters.repeat_window_ms // parameters.bucket_ms))
         self._saved_clocks = SourceClocks(parameters.bucket_ms, parameters.allowed_lateness_ms)
         self._unsaved_clocks: deque[tuple[int, ClockState]] = deque()
-        self._saved_position: int | None = None
         self._cohorts: Cohorts | None = None
         self._versions: dict[int, CohortVersion] = {}
         self._decided_bucket: int | None = None

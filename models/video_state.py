@@ -256,10 +256,6 @@ class VideoTable:
         """Return the platform of the video in a slot."""
         return self.platforms[int(self.platform_of[slot])]
 
-    def touch(self, slots: npt.NDArray[np.int64]) -> None:
-        """Mark rows as changed."""
-        self.dirty[slots] = True
-
     def more_watches(self) -> None:
         """Make room for more watched videos: half as many again."""
         have, more = len(self.watches), len(self.watches) // 2 + 16

@@ -11,7 +11,7 @@ from streams.repeated_lines import RepeatedLines
 
 SWITCH_INTERVAL_S: Final = 0.0005
 """How long the loop may keep the interpreter's lock from intake's thread: with Python's 5 ms intake
-took 3.1 to 3.4 s for 3 million events, with this 2.4 to 3.0 s."""
+took 3.1 to 3.5 s for 3 million events, with this 2.4 to 3.1 s."""
 
 LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 """One line each; the time zone is the machine's own, as for every other log on it."""

@@ -41,7 +41,7 @@ def begin_watch(table: VideoTable, slot: int, number: int) -> None:
         table.free_watch_count -= 1
         table.watch_of[slot] = table.free_watches[table.free_watch_count]
     table.watches["own_per_hour"][table.watch_of[slot]] = number
-    table.touch(np.array([slot]))
+    table.dirty[slot] = True
 
 
 def restored(rows: dict[str, bytes]) -> VideoTable:
@@ -90,7 +90,7 @@ def test_the_changelog_gives_the_table_back(script: list[tuple[str, list[int]]])
                 slots = table.slots(keys)
                 table.rows["totals"][slots, 1] += number
                 table.rows["last_bucket"][slots] = number
-                table.touch(slots)
+                table.dirty[slots] = True
             case "describe":
                 slots = table.slots(keys)
                 table.describe(int(slots[0]), {"title": f"逃{number}", "topics": [f"t{number}"]})
@@ -124,7 +124,7 @@ def test_a_video_that_was_removed_and_seen_again_does_not_come_back_as_it_was() 
     table = VideoTable()
     slots = table.slots(["p\x1fv"])
     table.rows["views"][slots] = 500
-    table.touch(slots)
+    table.dirty[slots] = True
     changelog = dict(table.take_dirty())
     table.remove(slots)
     table.slots(["p\x1fv"])
