@@ -10,12 +10,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from models import forecast, sketches
+from models import forecast
 from models.cohorts import (
-    AGE_BANDS_H,
     AGES,
     DRIFT,
-    REACH_BANDS,
     SIGNALS,
     CohortVersion,
 )
@@ -23,29 +21,36 @@ from models.compiled import compiled
 from models.due_heap import NOT_QUEUED, drop_first, push
 from models.parameters import HOUR_MS, Parameters
 from models.transitions import (
-    CROWD,
     NULL,
-    OWN_HALF_LIFE_MS,
     TOLD,
     VISIT_MS,
-    WATCH_ACTED,
     Transition,
-    begin_visit,
     due_bucket,
     end,
     enter,
     entered_by,
-    fade_rates,
     forget_evidence,
     gather_evidence,
     has_collapsed,
     judge_scarcity,
-    smoothed,
     transition_of,
 )
-from models.undecided import NEVER_PUBLISHED, Undecided
+from models.undecided import Undecided
 from models.video_state import NEVER, UNWATCHED, VideoTable
-from models.vocabulary import ACTION_CODE, ACTIONS, SIGNAL_OF_ACTION, Action
+from models.visits import (
+    Entry,
+    Lengths,
+    Row,
+    Watch,
+    bands,
+    begin_watch,
+    fade,
+    is_worth_watching,
+    sum_signals,
+    total,
+    visit,
+)
+from models.vocabulary import ACTION_CODE
 
 DECISION: Final = np.dtype(
     [
@@ -84,20 +89,10 @@ _DECIDED_AT_ONCE: Final = 65_536
 """Decisions made in one call of compiled code: 10 MB of them."""
 
 _DONE, _MORE_WATCHES, _MORE_ROOM = range(3)
-_VIEW: Final = ACTION_CODE[Action.VIEW]
-_DELETE: Final = ACTION_CODE[Action.DELETE]
-_LIKED: Final = 0
-_AGE_BANDS_MS: Final = tuple(hours * HOUR_MS for hours in AGE_BANDS_H)
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Records = npt.NDArray[np.void]
-Row = Any
-"""One record of video_state.ROW, in place."""
-Watch = Any
-"""One record of video_state.WATCH, in place."""
-Entry = Any
-"""One record of undecided.ENTRY."""
 
 
 Table = tuple[
@@ -112,8 +107,6 @@ Table = tuple[
 CohortArrays = tuple[Floats, Floats, Floats, Floats, Floats, Floats]
 """Of cohorts.PlatformCohort, with an axis in front for the table's code of the platform:
 propensity, scarcity, concentration, intensity, shape, rhythm."""
-Lengths = tuple[int, int, int, int, int]
-"""bucket_ms, epoch_ms, visit_ms, the last bucket to decide, the code of the level's action."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,8 +284,8 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
         elif at < len(order):
             entry = entries[order[at]]
             slot = entry.slot
-            _sum_signals(entry, decisions[count])
-            if watch_of[slot] == UNWATCHED and _is_worth_watching(
+            sum_signals(entry, decisions[count])
+            if watch_of[slot] == UNWATCHED and is_worth_watching(
                 rows[slot], entry, decisions[count]
             ):
                 if free_watch_count == 0:
@@ -300,21 +293,21 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
                     break
                 free_watch_count -= 1
                 watch_of[slot] = free_watches[free_watch_count]
-                _begin_watch(watches[watch_of[slot]], rows[slot])
+                begin_watch(watches[watch_of[slot]], rows[slot])
             at += 1
             dirty[slot] = True
-            _total(rows[slot], entry)
+            total(rows[slot], entry)
             if not entry.is_visit:
                 continue
             watched = watch_of[slot] != UNWATCHED
             watch = watches[max(watch_of[slot], 0)]
             platform, hour = platform_of[slot], entry.bucket * lengths[0] // HOUR_MS % 24
             activity[platform, hour] += entry.events
-            _visit(rows[slot], watch, watched, entry, people, lengths, decisions[count])
+            visit(rows[slot], watch, watched, entry, people, lengths, decisions[count])
             if watched:
                 _hold_against(null[0], rows[slot], watch, entry, platform, hour, cohorts)
                 gather_evidence(rows[slot], watch, null[0])
-            _fade(rows[slot], watch, watched, entry, lengths[0], decisions[count])
+            fade(rows[slot], watch, watched, entry, lengths[0], decisions[count])
             before = said
             if watched:
                 said = _enter(rows[slot], watch, null[0], log_c, entry.last_ms, told, said)
@@ -362,14 +355,6 @@ def _look_at_due(row: Row, bucket: int, bucket_ms: int, told: Any) -> bool:  # n
 
 
 @compiled
-def _total(row: Row, entry: Entry) -> None:
-    """Count everything, late events too."""
-    row.seen_bucket = max(row.seen_bucket, entry.bucket)
-    for action in range(len(ACTIONS)):
-        row.totals[action] += entry.counts[action] + entry.late[action]
-
-
-@compiled
 def _hold_against(
     null: Any,  # noqa: ANN401 - a record
     row: Row,
@@ -381,7 +366,7 @@ def _hold_against(
 ) -> None:
     """Fill in what a row is held against: its cohort's nulls and its own past."""
     propensity, scarcity, concentration, intensity, shape, rhythm = cohorts
-    age, reach = _bands(row, entry)
+    age, reach = bands(row, entry)
     for signal in range(SIGNALS):
         null.propensity[signal] = propensity[platform, signal, age, reach]
         null.concentration[signal] = concentration[platform, signal]
@@ -391,48 +376,6 @@ def _hold_against(
         own = watch.own_per_hour[signal] if age == AGES - 1 else 0.0
         null.per_hour[signal] = max(per_hour, own) * DRIFT
     null.scarcity = scarcity[platform, age, reach]
-
-
-@compiled
-def _fade(
-    row: Row,
-    watch: Watch,
-    watched: bool,
-    entry: Entry,
-    bucket_ms: int,
-    decision: Any,  # noqa: ANN401 - a record
-) -> None:
-    """Move all smoothed rates of a row to the end of the bucket."""
-    span_ms = _span_ms(row, entry.bucket, bucket_ms)
-    if watched:
-        for signal in range(SIGNALS):
-            watch.own_per_hour[signal] = smoothed(
-                watch.own_per_hour[signal], decision.people[signal], span_ms, OWN_HALF_LIFE_MS
-            )
-    activity = np.float64(decision.views)
-    for signal in range(SIGNALS):
-        activity += decision.people[signal]
-    fade_rates(row, activity, entry.last_ms, span_ms)
-    row.pace_fast_per_hour = smoothed(
-        row.pace_fast_per_hour, decision.progress, span_ms, forecast.FAST_HALF_LIFE_MS
-    )
-    row.pace_slow_per_hour = smoothed(
-        row.pace_slow_per_hour, decision.progress, span_ms, forecast.SLOW_HALF_LIFE_MS
-    )
-    row.last_bucket = entry.bucket
-
-
-@compiled
-def _span_ms(row: Row, bucket: int, bucket_ms: int) -> int:
-    """Return the time a bucket answers for: since the last visit, or the bucket itself at first.
-
-    Counters arrive pre-counted for hours at a time, so an event's own bucket says little about
-    when it happened; the silence before it belongs to the same observation.
-    """
-    span_ms = bucket_ms
-    if row.last_bucket != NEVER:
-        span_ms = max(bucket - row.last_bucket, 1) * bucket_ms
-    return span_ms
 
 
 @compiled
@@ -453,143 +396,6 @@ def _enter(
             enter(row, signal, null, strength, last_ms, told[said])
             said += 1
     return said
-
-
-@compiled
-def _sum_signals(entry: Entry, decision: Any) -> None:  # noqa: ANN401 - a record
-    """Sum a bucket's actions by signal; counts of a bucket are never negative."""
-    for signal in range(SIGNALS):
-        decision.acted[signal] = 0
-    for action in range(len(ACTIONS)):
-        signal = SIGNAL_OF_ACTION[action]
-        if signal >= 0:
-            decision.acted[signal] += entry.counts[action]
-    for signal in range(SIGNALS):
-        decision.acted[signal] = max(decision.acted[signal], 0)
-
-
-@compiled
-def _is_worth_watching(row: Row, entry: Entry, decision: Any) -> bool:  # noqa: ANN401 - a record
-    """Tell whether with this entry a video has enough events for evidence to be gathered."""
-    for signal in range(SIGNALS):
-        if row.acted[signal] + decision.acted[signal] >= WATCH_ACTED:
-            return True
-    worth: bool = row.views + entry.counts[_VIEW] >= CROWD
-    return worth
-
-
-@compiled
-def _begin_watch(watch: Watch, row: Row) -> None:
-    for signal in range(SIGNALS):
-        watch.acted_before[signal] = row.acted[signal]
-    watch.known_actors_acted[:] = 0.0
-    watch.own_per_hour[:] = 0.0
-    watch.people[:] = 0
-    forget_evidence(watch)
-
-
-@compiled
-def _count(row: Row, entry: Entry, level_action: int, decision: Any) -> None:  # noqa: ANN401 - a record
-    """Count what the bucket brought, in place."""
-    if row.first_ms == NEVER:
-        row.first_ms = entry.first_ms
-    if row.publish_ms == NEVER and entry.publish_ms != NEVER_PUBLISHED:
-        row.publish_ms = entry.publish_ms
-    row.last_ms = max(row.last_ms, entry.last_ms)
-    decision.views = max(entry.counts[_VIEW], 0)
-    decision.progress = max(entry.counts[level_action], 0)
-    for signal in range(SIGNALS):
-        row.acted[signal] += decision.acted[signal]
-    row.views += decision.views
-    row.progress += decision.progress
-    if entry.removed_by:
-        row.deleted = entry.removed_by == _DELETE
-
-
-@compiled
-def _visit(
-    row: Row,
-    watch: Watch,
-    watched: bool,
-    entry: Entry,
-    people: Records,
-    lengths: Lengths,
-    decision: Any,  # noqa: ANN401 - a record
-) -> None:
-    """Count a bucket: in its row, the visit and the sums of the epoch, and its people; in place.
-
-    People count, not clicks: where actors are known, a signal is worth the number of different
-    people in the bucket, discounted by how few people stood behind the video's earlier events;
-    forty accounts that like a thousand times are not a thousand.
-    """
-    bucket_ms, epoch_ms, visit_ms, _, level_action = lengths
-    _count(row, entry, level_action, decision)
-    span_ms = _span_ms(row, entry.bucket, bucket_ms)
-    start_ms = entry.bucket * bucket_ms
-    epoch, visit = start_ms // epoch_ms, start_ms // visit_ms
-    if row.epoch != epoch:
-        _begin_epoch(row, epoch)
-    if row.visit != visit:
-        row.visit = visit
-        row.visit_views = row.visit_hours = row.visit_identified = 0.0
-        row.visit_people[:] = 0.0
-        row.epoch_visits += 1
-        if watched:
-            begin_visit(watch)
-    if watched:
-        person = entry.person
-        while person >= 0:
-            sketches.add(watch.people[people[person].signal], people[person].actor)
-            person = people[person].next
-    views, hours = np.float64(decision.views), span_ms / HOUR_MS
-    before_views, before_hours = row.visit_views, row.visit_hours
-    row.visit_views += views
-    row.visit_hours += hours
-    row.visit_identified += decision.acted[_LIKED]
-    row.epoch_exposed += views
-    row.epoch_span += hours
-    row.epoch_span_squared += row.visit_hours**2 - before_hours**2
-    for signal in range(SIGNALS):
-        acted, known = np.float64(decision.acted[signal]), np.float64(entry.known[signal])
-        different = np.float64(entry.different[signal])
-        if watched and known > 0:
-            watch.known_actors_acted[signal] += known
-            everyone = sketches.estimate(watch.people[signal])
-            different *= min(everyone / max(watch.known_actors_acted[signal], 1.0), 1.0)
-        came = max(acted - known, 0.0) + min(different, acted)
-        before = row.visit_people[signal]
-        now = before + came
-        row.visit_people[signal] = now
-        row.epoch_acted[signal] += came
-        row.epoch_acted_squared[signal] += now**2 - before**2
-        row.epoch_acted_squared_per_exposed[signal] += now**2 / max(row.visit_views, now, 1.0) - (
-            before**2 / max(before_views, before, 1.0)
-        )
-        row.epoch_acted_times_span[signal] += now * row.visit_hours - before * before_hours
-        decision.people[signal] = came
-
-
-@compiled
-def _begin_epoch(row: Row, epoch: int) -> None:
-    row.epoch = epoch
-    row.visit = NEVER
-    row.epoch_visits = row.epoch_exposed = row.epoch_span = row.epoch_span_squared = 0.0
-    row.epoch_acted[:] = 0.0
-    row.epoch_acted_squared[:] = 0.0
-    row.epoch_acted_squared_per_exposed[:] = 0.0
-    row.epoch_acted_times_span[:] = 0.0
-
-
-@compiled
-def _bands(row: Row, entry: Entry) -> tuple[int, int]:
-    """Return the bands of age and reach (cohorts.age_band, cohorts.reach_band) of a row."""
-    born_ms = row.first_ms if row.publish_ms == NEVER else row.publish_ms
-    age = reach = 0
-    for limit_ms in _AGE_BANDS_MS:
-        age += entry.last_ms - born_ms >= limit_ms
-    for limit in REACH_BANDS:
-        reach += row.views >= limit
-    return age, reach
 
 
 @compiled
