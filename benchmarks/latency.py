@@ -4,12 +4,15 @@ A paced producer sends events whose time is the clock's. A bucket is decided onc
 partition has shown an event past its end and the allowed lateness: the append of the last of those
 record batches is where the clock starts, the append of the reports and alerts where it stops. Both
 are the broker's own times (LogAppendTime).
+
+The time of an event is the producer's clock when it is handed over for sending. How long its append
+takes from there is measured, too: it is part of what passes between an event and its alert.
 """
 
 import asyncio
 import json
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -22,7 +25,8 @@ from aiokafka import AIOKafkaProducer
 from benchmarks import topics
 from benchmarks.monitor import Monitor
 from benchmarks.processes import EngineError, MeasuredProcess
-from benchmarks.topics import BATCH_BYTES, Reader
+from benchmarks.record_batches import record_batches
+from benchmarks.topics import Reader
 from benchmarks.workload import ACTIONS, LINE_BYTES, Workload, columns_of, lines_of
 from models.stage_reports import decode_report
 from streams.topics import Topic
@@ -58,12 +62,17 @@ class LatencyResult:
 
     rate_per_s: float
     """Events that were really sent per second."""
+    appends_ms: list[float]
+    """From the time of an event to its append, for each record batch."""
     reports_ms: list[float]
     """From the deciding append to the report, for each bucket and partition."""
     alerts_ms: list[float]
     """From the deciding append to each alert."""
     events_to_alerts_ms: list[float]
     """From the event time that an alert carries to its append."""
+    buckets_to_alerts_ms: list[float]
+    """From the begin of the bucket that decided an alert to its append: no event that had a part in
+    the decision waited longer."""
     bucket_ms: int
     allowed_lateness_ms: int
 
@@ -74,6 +83,11 @@ class Sent:
 
     appended: list[tuple[int, int, int]] = field(default_factory=list)
     events: int = 0
+
+    @property
+    def delays_ms(self) -> list[float]:
+        """How long after the time of its events each record batch was appended."""
+        return [float(append_ms - high_ms) for _, high_ms, append_ms in self.appended]
 
     def decided_ms(self, threshold_ms: int) -> int | None:
         """Return when every partition had shown an event of that time or later."""
@@ -116,15 +130,17 @@ async def _measure(
             await asyncio.sleep(SETTLE_S)
             process.require_alive()
             reports = await _reports(monitor, reader, sent)
-            alerts, events = await _alerts(monitor, reader, sent)
+            alerts, events, buckets = await _alerts(monitor, reader, sent)
     if not reports:
         raise EngineError(f"no bucket was decided: {process.tail()}")
     settings = monitor.settings
     return LatencyResult(
         sent.events / took_s,
+        sent.delays_ms,
         reports,
         alerts,
         events,
+        buckets,
         settings.bucket_ms,
         settings.allowed_lateness_ms,
     )
@@ -147,15 +163,14 @@ class _Pool:
     lines: npt.NDArray[np.uint8]
     surges: npt.NDArray[np.bool_]
 
-    def take(self, start: int, count: int, time_ms: int, wave: int) -> list[bytes]:
+    def take(self, start: int, count: int, time_ms: int, wave: int) -> npt.NDArray[np.uint8]:
         """Return lines from `start` on and around, with this time, the surging of this wave."""
         at = np.arange(start, start + count) % len(self.lines)
         rows = self.lines[at]
         rows[:, _TIME_AT : _TIME_AT + _TIME_DIGITS] = _digits(time_ms, _TIME_DIGITS)
         place = slice(_VIDEO_AT, _VIDEO_AT + _WAVE_DIGITS)
         rows[self.surges[at], place] = _digits(wave, _WAVE_DIGITS)
-        data = rows.tobytes()
-        return [data[at : at + LINE_BYTES] for at in range(0, len(data), LINE_BYTES)]
+        return rows
 
 
 def _digits(number: int, digits: int) -> npt.NDArray[np.uint8]:
@@ -182,12 +197,7 @@ async def _send(
     seconds: int,
     sent: Sent,
 ) -> None:
-    producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap,
-        compression_type="lz4",
-        enable_idempotence=True,
-        max_batch_size=BATCH_BYTES,
-    )
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, enable_idempotence=True)
     await producer.start()
     waiting: list[tuple[int, int, Awaitable[Any]]] = []
     try:
@@ -199,7 +209,7 @@ async def _send(
                 wave = 1 + int((now - began) // SURGE_S)
                 lines = pool.take(sent.events, due, time_ms, wave)
                 for partition in range(PARTITIONS):
-                    for batch in _batches(producer, lines[partition::PARTITIONS]):
+                    for batch in record_batches(lines[partition::PARTITIONS], time_ms):
                         future = await producer.send_batch(batch, topic, partition=partition)
                         waiting.append((partition, time_ms, future))
                 sent.events += due
@@ -208,19 +218,6 @@ async def _send(
             sent.appended.append((partition, time_ms, (await future).timestamp))
     finally:
         await producer.stop()
-
-
-def _batches(producer: AIOKafkaProducer, lines: list[bytes]) -> Iterable[Any]:
-    batch = producer.create_batch()
-    for line in lines:
-        if batch.append(timestamp=None, key=None, value=line) is None:
-            batch.close()
-            yield batch
-            batch = producer.create_batch()
-            batch.append(timestamp=None, key=None, value=line)
-    batch.close()
-    if batch.record_count():
-        yield batch
 
 
 def _threshold_ms(monitor: Monitor, bucket: int) -> int:
@@ -243,16 +240,20 @@ async def _reports(monitor: Monitor, reader: Reader, sent: Sent) -> list[float]:
     return latencies
 
 
-async def _alerts(monitor: Monitor, reader: Reader, sent: Sent) -> tuple[list[float], list[float]]:
-    """Return the latency of each alert since its bucket was decided, and since its event."""
-    since_decision, since_event = [], []
+async def _alerts(
+    monitor: Monitor, reader: Reader, sent: Sent
+) -> tuple[list[float], list[float], list[float]]:
+    """Return how late each alert is: since its decision, its event and its bucket's begin."""
+    since_decision, since_event, since_begin = [], [], []
+    bucket_ms = monitor.settings.bucket_ms
     async for records in reader.records(monitor.topic(Topic.ALERTS), 1):
         for record in records:
             alert = json.loads(record.value)
             time_ms = int(datetime.fromisoformat(alert["time"]).timestamp() * 1000)
             since_event.append(float(record.timestamp - time_ms))
-            bucket = time_ms // monitor.settings.bucket_ms
+            bucket = time_ms // bucket_ms
+            since_begin.append(float(record.timestamp - bucket * bucket_ms))
             decided_ms = sent.decided_ms(_threshold_ms(monitor, bucket))
             if decided_ms is not None:
                 since_decision.append(float(record.timestamp - decided_ms))
-    return since_decision, since_event
+    return since_decision, since_event, since_begin

@@ -214,6 +214,11 @@ def latency_part(result: LatencyResult) -> Part:
             "time of the event that an alert names, to the alert",
             *_spread(result.events_to_alerts_ms),
         ],
+        [
+            "begin of the bucket that decided an alert, to the alert",
+            *_spread(result.buckets_to_alerts_ms),
+        ],
+        ["time of an event, to its broker append (the producer)", *_spread(result.appends_ms)],
     ]
     text = (
         f"Measured {machine()}; {result.rate_per_s:,.0f} events/s were sent, with default "
