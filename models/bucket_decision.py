@@ -14,13 +14,16 @@ from models import forecast
 from models.cohorts import (
     AGES,
     DRIFT,
+    REACHES,
     SIGNALS,
     CohortVersion,
 )
 from models.compiled import compiled
 from models.due_heap import NOT_QUEUED, drop_first, push
+from models.evidence import betas_above, betas_below
 from models.parameters import HOUR_MS, Parameters
 from models.transitions import (
+    CELL,
     NULL,
     TOLD,
     VISIT_MS,
@@ -38,7 +41,6 @@ from models.transitions import (
 from models.undecided import Undecided
 from models.video_state import NEVER, UNWATCHED, VideoTable
 from models.visits import (
-    Entry,
     Lengths,
     Row,
     Watch,
@@ -50,7 +52,7 @@ from models.visits import (
     total,
     visit,
 )
-from models.vocabulary import ACTION_CODE
+from models.vocabulary import ACTION_CODE, Signal
 
 DECISION: Final = np.dtype(
     [
@@ -86,9 +88,14 @@ _TOLD_MOST: Final = SIGNALS + 1
 """Transitions of one video in one bucket: each signal enters, and the episode ends."""
 
 _DECIDED_AT_ONCE: Final = 65_536
-"""Decisions made in one call of compiled code: 10 MB of them."""
+"""Decisions made in one call of compiled code: 13 MB of them."""
+
+_TOLD_AT_ONCE: Final = 1_024
+"""Transitions told in one call of compiled code: 100 KB of them. Few decisions are transitions."""
 
 _DONE, _MORE_WATCHES, _MORE_ROOM = range(3)
+
+_LIKED: Final = int(Signal.IDENTIFICATION)
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -104,9 +111,9 @@ Table = tuple[
     npt.NDArray[np.bool_],
 ]
 """Of VideoTable: rows, watches, watch_of, free_watches, platform_of, dirty."""
-CohortArrays = tuple[Floats, Floats, Floats, Floats, Floats, Floats]
-"""Of cohorts.PlatformCohort, with an axis in front for the table's code of the platform:
-propensity, scarcity, concentration, intensity, shape, rhythm."""
+CohortArrays = tuple[npt.NDArray[np.int64], Records, Floats, Floats, Floats]
+"""`cohort_of`, int[platforms], by the table's code of the platform; and with an axis in front for
+the cohort: CELL[cohorts, AGES, REACHES], and of cohorts.PlatformCohort intensity, shape, rhythm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,18 +126,35 @@ class Cohorts:
     @classmethod
     def of(cls, version: CohortVersion, platforms: list[str]) -> "Cohorts":
         """Gather the cohorts of these platforms, in this order."""
-        cohorts = [version.of(name) for name in platforms]
+        # Platforms of which nothing was learned share one: their names are free text.
+        different = list({id(version.of(name)): version.of(name) for name in platforms}.values())
+        number_of = {id(cohort): number for number, cohort in enumerate(different)}
+        cells = np.zeros((len(different), AGES, REACHES), CELL)
+        for number, cohort in enumerate(different):
+            cells["propensity"][number] = np.moveaxis(cohort.propensity, 0, -1)
+            cells["scarcity"][number] = cohort.scarcity
+            _fill_cells(cells[number].reshape(-1), cohort.concentration)
         return cls(
             version,
             (
-                np.stack([c.propensity for c in cohorts]),
-                np.stack([c.scarcity for c in cohorts]),
-                np.stack([c.concentration for c in cohorts]),
-                np.stack([c.intensity for c in cohorts]),
-                np.stack([c.shape for c in cohorts]),
-                np.stack([c.rhythm for c in cohorts]),
+                np.array([number_of[id(version.of(name))] for name in platforms], np.int64),
+                cells,
+                np.stack([c.intensity for c in different]),
+                np.stack([c.shape for c in different]),
+                np.stack([c.rhythm for c in different]),
             ),
         )
+
+
+@compiled
+def _fill_cells(cells: Records, concentration: Floats) -> None:
+    """Fill in the betas of CELL[n]; `concentration` is float[SIGNALS]."""
+    for at in range(len(cells)):
+        cell = cells[at]
+        for signal in range(SIGNALS):
+            null = cell.propensity[signal] * DRIFT
+            betas_above(null, concentration[signal], cell.above[signal])
+        betas_below(cell.scarcity / DRIFT, concentration[_LIKED], cell.below)
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,8 +207,8 @@ def decide_buckets(
     while status != _DONE:
         if status == _MORE_WATCHES:
             videos.more_watches()
-        room = np.zeros(min(len(order) - at + heap.size + 1, _DECIDED_AT_ONCE), DECISION)
-        words = np.zeros(_TOLD_MOST * len(room), TOLD)
+        room = np.empty(min(len(order) - at + heap.size + 1, _DECIDED_AT_ONCE), DECISION)
+        words = np.zeros(min(_TOLD_MOST * len(room), _TOLD_AT_ONCE), TOLD)
         heap.reserve(len(room) + 1)
         at, heap.size, videos.free_watch_count, count, said, status = _decide(
             order,
@@ -211,29 +235,33 @@ def decide_buckets(
             words,
         )
         decisions.append(room[:count])
-        words["decision"] += before
         told.append(words[:said])
+        told[-1]["decision"] += before
         before += count
     undecided.drop(through_bucket)
-    made = np.concatenate(decisions)
-    _forecast(videos, made, parameters.level.count)
+    made = decisions[0] if len(decisions) == 1 else np.concatenate(decisions)
+    _forecast(videos.rows, made, parameters.level.count)
     name = cohorts.version.name
     transitions = [transition_of(one, log_c, name) for one in np.concatenate(told)]
     return Decided(made, transitions, activity)
 
 
-def _forecast(videos: VideoTable, decisions: Records, level: int) -> None:
+@compiled
+def _forecast(rows: Records, decisions: Records, level: int) -> None:
     """Add the probability to reach the level; after an episode has ended it counts anew."""
-    probability = forecast.probability(
-        decisions["episode_progress"].astype(np.float64),
-        decisions["pace_fast_per_hour"],
-        decisions["pace_slow_per_hour"],
-        decisions["episode_age_ms"].astype(np.float64),
-        level,
-    )
-    decisions["probability"] = np.where(decisions["resting"], 0.0, probability)
-    # Of several decisions of a video the last one counts: numpy assigns in order.
-    videos.rows["probability"][decisions["slot"]] = decisions["probability"]
+    for at in range(len(decisions)):
+        decision = decisions[at]
+        decision.probability = 0.0
+        if not decision.resting:
+            decision.probability = forecast.probability_of_one(
+                decision.episode_progress,
+                decision.pace_fast_per_hour,
+                decision.pace_slow_per_hour,
+                decision.episode_age_ms,
+                level,
+            )
+        # Of several decisions of a video the last one counts.
+        rows[decision.slot].probability = decision.probability
 
 
 @compiled
@@ -262,9 +290,10 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
     """
     rows, watches, watch_of, free_watches, platform_of, dirty = table
     heap_bucket, heap_slot, queued = heap
+    cohort_of, cells, intensity, shape, rhythm = cohorts
     count = said = 0
     status = _MORE_ROOM
-    while count < len(decisions):
+    while count < len(decisions) and said + _TOLD_MOST <= len(told):
         if _is_due_first(heap_bucket, heap_size, order, at, entries, lengths[3]):
             bucket, slot = heap_bucket[0], heap_slot[0]
             heap_size = drop_first(heap_bucket, heap_slot, heap_size)
@@ -277,6 +306,7 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
                     forget_evidence(watch)
                 dirty[slot] = True
                 told[said].decision = count
+                _bring_nothing(decisions[count])
                 _describe(decisions[count], rows[slot], slot, bucket)
             said += ended
             count += ended
@@ -305,8 +335,11 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
             activity[platform, hour] += entry.events
             visit(rows[slot], watch, watched, entry, people, lengths, decisions[count])
             if watched:
-                _hold_against(null[0], rows[slot], watch, entry, platform, hour, cohorts)
-                gather_evidence(rows[slot], watch, null[0])
+                age, reach = bands(rows[slot], entry)
+                cohort = cohort_of[platform]
+                cell = cells[cohort, age, reach]
+                _hold_against(null[0], watch, cell, intensity, shape, rhythm, cohort, age, hour)
+                gather_evidence(rows[slot], watch, null[0], cell)
             fade(rows[slot], watch, watched, entry, lengths[0], decisions[count])
             before = said
             if watched:
@@ -357,25 +390,25 @@ def _look_at_due(row: Row, bucket: int, bucket_ms: int, told: Any) -> bool:  # n
 @compiled
 def _hold_against(
     null: Any,  # noqa: ANN401 - a record
-    row: Row,
     watch: Watch,
-    entry: Entry,
-    platform: int,
+    cell: Any,  # noqa: ANN401 - a record
+    intensity: Floats,
+    shape: Floats,
+    rhythm: Floats,
+    cohort: int,
+    age: int,
     hour: int,
-    cohorts: CohortArrays,
 ) -> None:
     """Fill in what a row is held against: its cohort's nulls and its own past."""
-    propensity, scarcity, concentration, intensity, shape, rhythm = cohorts
-    age, reach = bands(row, entry)
+    busy = max(1.0, rhythm[cohort, hour])
     for signal in range(SIGNALS):
-        null.propensity[signal] = propensity[platform, signal, age, reach]
-        null.concentration[signal] = concentration[platform, signal]
-        null.shape[signal] = shape[platform, signal]
-        per_hour = intensity[platform, signal, age] * max(1.0, rhythm[platform, hour])
+        null.propensity[signal] = cell.propensity[signal]
+        null.shape[signal] = shape[cohort, signal]
+        per_hour = intensity[cohort, signal, age] * busy
         # A young video has no past of its own: what it did an hour ago is the rise under test.
         own = watch.own_per_hour[signal] if age == AGES - 1 else 0.0
         null.per_hour[signal] = max(per_hour, own) * DRIFT
-    null.scarcity = scarcity[platform, age, reach]
+    null.scarcity = cell.scarcity
 
 
 @compiled
@@ -396,6 +429,15 @@ def _enter(
             enter(row, signal, null, strength, last_ms, told[said])
             said += 1
     return said
+
+
+@compiled
+def _bring_nothing(decision: Any) -> None:  # noqa: ANN401 - a record
+    """Say that a bucket brought nothing."""
+    decision.views = decision.progress = decision.roles = 0
+    for signal in range(SIGNALS):
+        decision.acted[signal] = 0
+        decision.people[signal] = 0.0
 
 
 @compiled

@@ -40,70 +40,94 @@ GREATEST_PROPENSITY: Final = 0.95
 """Alternatives of a propensity are capped here: a beta needs room on both sides."""
 
 
+NO_ROOM: Final = 0.0
+"""Stands for `a` of a null's beta that leaves no room for an alternative: there is no evidence."""
+
+BETA_NUMBERS: Final = 4
+"""What is kept of the beta of one mean: a, b, and the logarithms of gamma(a) and gamma(b)."""
+
+Floats = npt.NDArray[np.float64]
 Ratios = npt.NDArray[np.float64]
 """float[len(ALTERNATIVES)], filled in place."""
 
 
 @compiled
-def _beta_binomial_log_likelihood(
-    acted: float, exposed: float, mean: float, concentration: float
-) -> float:
-    """Return it without the terms that every mean shares.
-
-    Of the logarithms of Beta(acted + a, exposed - acted + b) / Beta(a, b), those of a + b cancel in
-    a ratio: a + b is the concentration under every mean.
-    """
-    a, b = mean * concentration, (1 - mean) * concentration
-    of_a = math.lgamma(a)
-    # Mostly nobody has acted yet: a logarithm of gamma takes as long as counting a video's bucket.
-    of_acted = math.lgamma(acted + a) if acted else of_a
-    return of_acted + math.lgamma(exposed - acted + b) - of_a - math.lgamma(b)
+def _keep_beta(mean: float, concentration: float, beta: Floats) -> None:
+    beta[0], beta[1] = mean * concentration, (1 - mean) * concentration
+    beta[2], beta[3] = math.lgamma(beta[0]), math.lgamma(beta[1])
 
 
 @compiled
-def propensity_log_ratios(
-    acted: float, exposed: float, null: float, concentration: float, ratios: Ratios
-) -> None:
+def betas_above(null: float, concentration: float, betas: Floats) -> None:
+    """Fill in the betas of a null "the mean is at most p0", and of its alternatives.
+
+    Args:
+        null: p0 in (0, 1): the greatest mean of the null.
+        concentration: a + b of the beta: small means over-dispersed.
+        betas: float[1 + len(ALTERNATIVES), BETA_NUMBERS], out: the null's first.
+    """
+    if null <= 0 or null >= GREATEST_PROPENSITY:
+        betas[:] = NO_ROOM
+        return
+    _keep_beta(null, concentration, betas[0])
+    for k in range(len(ALTERNATIVES)):
+        mean = min(null * ALTERNATIVES[k], GREATEST_PROPENSITY)
+        _keep_beta(mean, concentration, betas[1 + k])
+
+
+@compiled
+def betas_below(null: float, concentration: float, betas: Floats) -> None:
+    """Fill in the betas of a null "the mean is at least p0", and of its alternatives.
+
+    The mirror image of `betas_above`, with alternatives null / ALTERNATIVES.
+    """
+    if null <= 0 or null >= 1:
+        betas[:] = NO_ROOM
+        return
+    _keep_beta(null, concentration, betas[0])
+    for k in range(len(ALTERNATIVES)):
+        _keep_beta(null / ALTERNATIVES[k], concentration, betas[1 + k])
+
+
+@compiled
+def _beta_binomial_log_likelihood(acted: float, not_acted: float, betas: Floats, k: int) -> float:
+    """Return it, under the mean number k, without the terms that every mean shares.
+
+    Of the logarithms of Beta(acted + a, not_acted + b) / Beta(a, b), those of a + b cancel in a
+    ratio: a + b is the concentration under every mean.
+    """
+    of_a, of_b = betas[k, 2], betas[k, 3]
+    # Often nobody has acted yet, and a logarithm of gamma takes as long as a cache miss.
+    of_acted = math.lgamma(acted + betas[k, 0]) if acted else of_a
+    likelihood: float = of_acted + math.lgamma(not_acted + betas[k, 1]) - of_a - of_b
+    return likelihood
+
+
+@compiled
+def propensity_log_ratios(acted: float, exposed: float, betas: Floats, ratios: Ratios) -> None:
     """Fill in the log likelihood ratios of the beta-binomial at each alternative to the null.
 
     Args:
         acted: Events of the signal, at least 0.
         exposed: Exposures; raised to `acted` where fewer (people act on earlier views).
-        null: p0 in (0, 1): the greatest mean of the null.
-        concentration: a + b of the beta: small means over-dispersed.
-        ratios: Out; 0 where there is no exposure or p0 leaves no room above it.
+        betas: What `betas_above` or `betas_below` filled in: the same for a whole cohort, so their
+            logarithms of gamma are not worked out anew for each of its videos.
+        ratios: Out; 0 where there is no exposure or the null leaves no room beyond it.
 
-    >>> ratios = np.zeros(3)
-    >>> propensity_log_ratios(30.0, 100.0, 0.1, 1e6, ratios)
+    >>> ratios, betas = np.zeros(3), np.zeros((4, 4))
+    >>> betas_above(0.1, 1e6, betas)
+    >>> propensity_log_ratios(30.0, 100.0, betas, ratios)
     >>> ratios.round(1)
     array([   8.2,   15.4, -134.7])
     """
-    ratios[:] = 0.0
     exposed = max(exposed, acted)
-    if exposed <= 0 or null <= 0 or null >= GREATEST_PROPENSITY:
+    if exposed <= 0 or betas[0, 0] == NO_ROOM:
+        ratios[:] = 0.0
         return
-    at_null = _beta_binomial_log_likelihood(acted, exposed, null, concentration)
+    not_acted = exposed - acted
+    at_null = _beta_binomial_log_likelihood(acted, not_acted, betas, 0)
     for k in range(len(ALTERNATIVES)):
-        mean = min(null * ALTERNATIVES[k], GREATEST_PROPENSITY)
-        ratios[k] = _beta_binomial_log_likelihood(acted, exposed, mean, concentration) - at_null
-
-
-@compiled
-def scarcity_log_ratios(
-    acted: float, exposed: float, null: float, concentration: float, ratios: Ratios
-) -> None:
-    """Fill in the log likelihood ratios for *fewer* than the null: the mean is at least p0.
-
-    The mirror image of `propensity_log_ratios`, with alternatives null / ALTERNATIVES.
-    """
-    ratios[:] = 0.0
-    exposed = max(exposed, acted)
-    if exposed <= 0 or null <= 0 or null >= 1:
-        return
-    at_null = _beta_binomial_log_likelihood(acted, exposed, null, concentration)
-    for k in range(len(ALTERNATIVES)):
-        mean = null / ALTERNATIVES[k]
-        ratios[k] = _beta_binomial_log_likelihood(acted, exposed, mean, concentration) - at_null
+        ratios[k] = _beta_binomial_log_likelihood(acted, not_acted, betas, 1 + k) - at_null
 
 
 @compiled
@@ -142,6 +166,15 @@ def mixed(log_evidence: npt.NDArray[np.float32]) -> float:
     for one in log_evidence:
         total += math.exp(one - greatest)
     return greatest + math.log(total / len(log_evidence))
+
+
+@compiled
+def can_reach(log_evidence: npt.NDArray[np.float32], least: float) -> bool:
+    """Tell whether `mixed` may be at least so much: a mean never exceeds its greatest part."""
+    for one in log_evidence:  # noqa: SIM110 - numba compiles no generators
+        if one >= least:
+            return True
+    return False
 
 
 def log_threshold(alarm_rate_per_video_day: float, visits_per_day: float, rules: int) -> float:

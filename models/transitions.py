@@ -26,10 +26,11 @@ from models.cohorts import DRIFT, SIGNALS
 from models.compiled import compiled
 from models.evidence import (
     ALTERNATIVES,
+    BETA_NUMBERS,
+    can_reach,
     intensity_log_ratios,
     mixed,
     propensity_log_ratios,
-    scarcity_log_ratios,
 )
 from models.parameters import HOUR_MS, MINUTE_MS
 from models.video_state import NOT_DUE
@@ -41,6 +42,8 @@ Watch = Any
 """One record of video_state.WATCH, in place."""
 Null = Any
 """One record of NULL."""
+Cell = Any
+"""One record of CELL."""
 Told = Any
 """One record of TOLD."""
 
@@ -97,10 +100,22 @@ ENTRY, END = 0, 1
 FIGURES: Final = 10
 """Numbers that go with what is told."""
 
+_BETAS: Final = (1 + len(ALTERNATIVES), BETA_NUMBERS)
+
+CELL: Final = np.dtype(
+    [
+        ("propensity", np.float64, (SIGNALS,)),
+        ("scarcity", np.float64),
+        ("above", np.float64, (SIGNALS, *_BETAS)),
+        ("below", np.float64, _BETAS),
+    ]
+)
+"""Propensities of the videos of one age and reach: those of cohorts.PlatformCohort, and what
+evidence.betas_above and betas_below make of them with its concentrations and the drift."""
+
 NULL: Final = np.dtype(
     [
         ("propensity", np.float64, (SIGNALS,)),
-        ("concentration", np.float64, (SIGNALS,)),
         ("scarcity", np.float64),
         ("per_hour", np.float64, (SIGNALS,)),
         ("shape", np.float64, (SIGNALS,)),
@@ -109,8 +124,8 @@ NULL: Final = np.dtype(
 )
 """What one video is held against in one bucket: its cohort's null and its own past.
 
-`per_hour` is in events per hour; `concentration` and `shape` are those of cohorts.PlatformCohort;
-`ratios` is room to work in.
+`per_hour` is in events per hour; `shape` is that of cohorts.PlatformCohort; `ratios` is room to
+work in.
 """
 
 TOLD: Final = np.dtype(
@@ -213,9 +228,14 @@ def transition_of(told: Told, log_c: float, version: str) -> Transition:
 
 
 @compiled
-def smoothed(before: float, events: float, span_ms: int, half_life_ms: int) -> float:
-    """Return a rate per hour after a span with so many events, exponentially weighted."""
-    keep = math.pow(0.5, span_ms / half_life_ms)
+def kept(span_ms: int, half_life_ms: int) -> float:
+    """Return which share of a smoothed rate is left after a span."""
+    return math.pow(0.5, span_ms / half_life_ms)
+
+
+@compiled
+def smoothed(before: float, events: float, span_ms: int, keep: float) -> float:
+    """Return a rate per hour after a span with so many events, of which `kept` share is left."""
     return before * keep + (1 - keep) * events / (span_ms / HOUR_MS)
 
 
@@ -231,7 +251,7 @@ def begin_visit(watch: Watch) -> None:
 
 
 @compiled
-def gather_evidence(row: Row, watch: Watch, null: Null) -> None:
+def gather_evidence(row: Row, watch: Watch, null: Null, cell: Cell) -> None:
     """Chain the visit, as far as it has come, onto the detectors: M = max(M, 1) * L, in place.
 
     The exposures that a signal's people acted on are the visit's views. Where fewer views than
@@ -244,8 +264,7 @@ def gather_evidence(row: Row, watch: Watch, null: Null) -> None:
         exposed = views
         if people > views:
             exposed = max(people * row.views / max(row.acted[signal], 1), views)
-        propensity, concentration = null.propensity[signal] * DRIFT, null.concentration[signal]
-        propensity_log_ratios(people, exposed, propensity, concentration, ratios)
+        propensity_log_ratios(people, exposed, cell.above[signal], ratios)
         for k in range(len(ALTERNATIVES)):
             before = max(watch.propensity_before_visit[signal, k], 0.0)
             watch.propensity_evidence[signal, k] = before + ratios[k]
@@ -254,8 +273,7 @@ def gather_evidence(row: Row, watch: Watch, null: Null) -> None:
         for k in range(len(ALTERNATIVES)):
             before = max(watch.intensity_before_visit[signal, k], 0.0)
             watch.intensity_evidence[signal, k] = before + ratios[k]
-    concentration = null.concentration[_BY_LIKE]
-    scarcity_log_ratios(row.visit_identified, views, null.scarcity / DRIFT, concentration, ratios)
+    propensity_log_ratios(row.visit_identified, views, cell.below, ratios)
     for k in range(len(ALTERNATIVES)):
         before = max(watch.scarcity_before_visit[k], 0.0)
         watch.scarcity_evidence[k] = before + ratios[k]
@@ -265,9 +283,10 @@ def gather_evidence(row: Row, watch: Watch, null: Null) -> None:
 def fade_rates(row: Row, activity: float, last_ms: int, span_ms: int) -> None:
     """Move the smoothed activity of a row to the end of a visit's bucket, in place."""
     # The lowest lies at the end of the silence, just before the visit.
-    silent = row.activity_per_hour * 0.5 ** (span_ms / ACTIVITY_HALF_LIFE_MS)
+    keep = kept(span_ms, ACTIVITY_HALF_LIFE_MS)
+    silent = row.activity_per_hour * keep
     row.activity_trough_per_hour = min(row.activity_trough_per_hour, silent)
-    now = smoothed(row.activity_per_hour, activity, span_ms, ACTIVITY_HALF_LIFE_MS)
+    now = smoothed(row.activity_per_hour, activity, span_ms, keep)
     row.activity_per_hour = now
     row.activity_peak_per_hour = max(row.activity_peak_per_hour, now)
     if row.resting and now >= RETURN * row.activity_trough_per_hour:
@@ -342,6 +361,11 @@ def judge_scarcity(row: Row, watch: Watch, null: Null, log_c: float) -> None:
 def entered_by(row: Row, watch: Watch, signal: int, log_c: float) -> float:
     """Return the evidence (a logarithm) by which a signal enters its stage now, or 0.0."""
     if row.entered[signal] or row.deleted:
+        return 0.0
+    # Nearly always one of the two is out of reach, which takes no exponentials to see.
+    if not can_reach(watch.intensity_evidence[signal], log_c):
+        return 0.0
+    if row.views > 0 and not can_reach(watch.propensity_evidence[signal], log_c):
         return 0.0
     strength = mixed(watch.intensity_evidence[signal])
     if row.views > 0:

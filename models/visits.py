@@ -19,6 +19,7 @@ from models.transitions import (
     begin_visit,
     fade_rates,
     forget_evidence,
+    kept,
     smoothed,
 )
 from models.undecided import NEVER_PUBLISHED
@@ -61,20 +62,19 @@ def fade(
     """Move all smoothed rates of a row to the end of the bucket."""
     span_ms = _span_ms(row, entry.bucket, bucket_ms)
     if watched:
+        keep = kept(span_ms, OWN_HALF_LIFE_MS)
         for signal in range(SIGNALS):
             watch.own_per_hour[signal] = smoothed(
-                watch.own_per_hour[signal], decision.people[signal], span_ms, OWN_HALF_LIFE_MS
+                watch.own_per_hour[signal], decision.people[signal], span_ms, keep
             )
     activity = np.float64(decision.views)
     for signal in range(SIGNALS):
         activity += decision.people[signal]
     fade_rates(row, activity, entry.last_ms, span_ms)
-    row.pace_fast_per_hour = smoothed(
-        row.pace_fast_per_hour, decision.progress, span_ms, forecast.FAST_HALF_LIFE_MS
-    )
-    row.pace_slow_per_hour = smoothed(
-        row.pace_slow_per_hour, decision.progress, span_ms, forecast.SLOW_HALF_LIFE_MS
-    )
+    keep_fast = kept(span_ms, forecast.FAST_HALF_LIFE_MS)
+    keep_slow = kept(span_ms, forecast.SLOW_HALF_LIFE_MS)
+    row.pace_fast_per_hour = smoothed(row.pace_fast_per_hour, decision.progress, span_ms, keep_fast)
+    row.pace_slow_per_hour = smoothed(row.pace_slow_per_hour, decision.progress, span_ms, keep_slow)
     row.last_bucket = entry.bucket
 
 
@@ -196,6 +196,9 @@ def visit(
         came = max(acted - known, 0.0) + min(different, acted)
         before = row.visit_people[signal]
         now = before + came
+        decision.people[signal] = came
+        if now == 0.0:
+            continue
         row.visit_people[signal] = now
         row.epoch_acted[signal] += came
         row.epoch_acted_squared[signal] += now**2 - before**2
@@ -203,7 +206,6 @@ def visit(
             before**2 / max(before_views, before, 1.0)
         )
         row.epoch_acted_times_span[signal] += now * row.visit_hours - before * before_hours
-        decision.people[signal] = came
 
 
 @compiled

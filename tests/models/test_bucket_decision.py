@@ -5,12 +5,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from building import BUCKET_MS, START_BUCKET, batch_of, decide
+from building import BUCKET_MS, START_BUCKET, batch_of, decide, flat_cohort, visit_all
 
+from models import bucket_decision
 from models.bucket_decision import Cohorts, Decided, decide_buckets
-from models.cohorts import CohortVersion
+from models.cohorts import DRIFT, SHIPPED, CohortVersion
 from models.event_time import SourceClocks
-from models.evidence import log_threshold
+from models.evidence import ALTERNATIVES, BETA_NUMBERS, betas_above, betas_below, log_threshold
 from models.parameters import DAY_MS, Level, Parameters
 from models.transitions import CROWD, RULES, WATCH_ACTED, Reason, Transition
 from models.undecided import Undecided
@@ -308,6 +309,49 @@ def test_how_many_buckets_are_decided_at_a_time_changes_nothing(at_once: int) ->
     assert sorted(told[0]) == sorted(told[1])
     assert len({reason for _, _, reason in told[0]}) >= 2
     assert plain.used.tobytes() == lots.used.tobytes()
+
+
+def test_the_outcome_does_not_depend_on_how_much_is_decided_in_one_call(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    people = np.random.default_rng(2).integers(100, 900, (60, len(Signal)))
+    tables, outcomes = (VideoTable(), VideoTable()), []
+    for table in tables:
+        made = []
+        for bucket in (START_BUCKET, START_BUCKET + 1, START_BUCKET + 2, START_BUCKET + 40 * HOUR):
+            # The last bucket comes after a silence in which all that has entered ends.
+            loud = people if bucket < START_BUCKET + 3 else people[:1]
+            made.append(visit_all(table, bucket, 1_000, loud, parameters=PARAMETERS, log_c=LOG_C))
+        outcomes.append(made)
+        monkeypatch.setattr(bucket_decision, "_DECIDED_AT_ONCE", 7)
+        monkeypatch.setattr(bucket_decision, "_TOLD_AT_ONCE", len(Signal) + 1)
+    for once, bit_by_bit in zip(*outcomes, strict=True):
+        assert np.array_equal(once.decisions, bit_by_bit.decisions)
+        assert once.transitions == bit_by_bit.transitions
+        assert np.array_equal(once.activity, bit_by_bit.activity)
+    assert sum(len(made.transitions) for made in outcomes[0]) > len(people)
+    assert tables[0].used.tobytes() == tables[1].used.tobytes()
+
+
+def test_each_platform_is_held_against_its_own_cohort() -> None:
+    version = CohortVersion(0, {"b": flat_cohort()})
+    cohort_of, cells, intensity, shape, rhythm = Cohorts.of(version, ["a", "b", "c"]).arrays
+    assert cohort_of[0] == cohort_of[2], "of two platforms nothing was learned"
+    betas = np.zeros((1 + len(ALTERNATIVES), BETA_NUMBERS))
+    for number, cohort in ((cohort_of[0], SHIPPED), (cohort_of[1], flat_cohort())):
+        assert np.array_equal(intensity[number], cohort.intensity)
+        assert np.array_equal(shape[number], cohort.shape)
+        assert np.array_equal(rhythm[number], cohort.rhythm)
+        for age, reach in np.ndindex(cohort.scarcity.shape):
+            cell = cells[number, age, reach]
+            assert np.array_equal(cell["propensity"], cohort.propensity[:, age, reach])
+            for signal in Signal:
+                null = cohort.propensity[signal, age, reach] * DRIFT
+                betas_above(null, cohort.concentration[signal], betas)
+                assert np.array_equal(cell["above"][signal], betas)
+            assert cell["scarcity"] == cohort.scarcity[age, reach]
+            betas_below(cell["scarcity"] / DRIFT, cohort.concentration[0], betas)
+            assert np.array_equal(cell["below"], betas)
 
 
 def test_a_visit_is_the_same_however_finely_it_is_looked_at() -> None:
