@@ -13,7 +13,7 @@ that offset, and what belongs to buckets decided before is passed over.
 import json
 import zlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from models import evidence
 from models.batches import Batch, BatchHeader, BatchKind, decode_batch
 from models.bucket_decision import Cohorts, decide_buckets
 from models.cohorts import CohortVersion
+from models.dirty_rows import DirtyRows
 from models.event_time import NEVER_MS, ClockState, SourceClocks
 from models.parameters import DAY_MS, Parameters
 from models.recent_ids import RecentIds
@@ -34,7 +35,7 @@ from models.transitions import RULES, VISIT_MS
 from models.undecided import Undecided, assigned_bucket
 from models.video_epochs import summaries
 from models.video_state import NEVER, VideoTable
-from models.vocabulary import Stage
+from models.vocabulary import ACTIONS, Stage
 
 VIDEO_STAGES: Final = "video-stages"
 """Logical name of the topic this step writes."""
@@ -62,6 +63,22 @@ class StageCounters:
     late: int = 0
     repeats: int = 0
     batches_repeated: int = 0
+
+
+class _CutRows:
+    """Rows of videos, read while they are written, and the few others of a cut."""
+
+    def __init__(self, videos: DirtyRows, others: list[tuple[bytes, bytes | None]]) -> None:
+        self._videos = videos
+        self._others = others
+
+    def __len__(self) -> int:
+        return len(self._videos) + len(self._others)
+
+    def __iter__(self) -> Iterator[tuple[bytes, bytes | None]]:
+        for key, row in self._videos:
+            yield _ROW + key.encode(), row
+        yield from self._others
 
 
 class StagesStep:
@@ -175,17 +192,16 @@ class StagesStep:
             _, state = self._unsaved_clocks.popleft()
             self._saved_clocks.set_state(state)
             self._meta_dirty = True
-        rows: list[tuple[bytes, bytes | None]] = [
-            (_ROW + key.encode(), row) for key, row in self.videos.take_dirty()
-        ]
         through = np.iinfo(np.int64).max if position is None else position
-        rows += [(_IDS + name.encode(), part) for name, part in self._recent.take_dirty(through)]
+        others: list[tuple[bytes, bytes | None]] = [
+            (_IDS + name.encode(), part) for name, part in self._recent.take_dirty(through)
+        ]
         if self._meta_dirty:
-            rows.append((_META, json.dumps(self._meta()).encode()))
+            others.append((_META, json.dumps(self._meta()).encode()))
             self._meta_dirty = False
         outputs, self._outputs = self._outputs, []
         self._epoch_ended = False
-        return Cut(rows, outputs, position)
+        return Cut(_CutRows(self.videos.take_dirty(), others), outputs, position)
 
     # -- what the shell may show --------------------------------------------------------------
 
@@ -209,8 +225,12 @@ class StagesStep:
 
     def totals(self) -> dict[str, list[int]]:
         """Return every video's counts by action code, late events included."""
-        rows = self.videos.rows
-        return {key: rows["totals"][slot].tolist() for key, slot in self.videos.slot_of.items()}
+        totals = self.videos.used["totals"]
+        nothing = [0] * len(ACTIONS)
+        return {
+            key: totals[slot].tolist() if slot < len(totals) else nothing.copy()
+            for key, slot in self.videos.slot_of.items()
+        }
 
     # -- events in ----------------------------------------------------------------------------
 
@@ -268,6 +288,7 @@ class StagesStep:
         closed = self.clocks.closed_bucket
         if closed is None or (self._decided_bucket is not None and closed <= self._decided_bucket):
             return
+        self.videos.let_rows_change()
         report = ReportBuilder(self.parameters, self.decided_videos)
         epochs_ended = self._epochs_ended()
         self._held = False
@@ -317,6 +338,7 @@ class StagesStep:
     def _decide_through(self, last: int, version: CohortVersion, report: ReportBuilder) -> None:
         """Decide the undecided buckets of one epoch up to `last`."""
         for profile in self._undecided.profiles(last):
+            self.videos.make_rows(profile.slot + 1)
             report.describe(profile.bucket, profile.slot, self.videos, json.loads(profile.text))
         cohorts = self._cohorts
         if (
@@ -343,8 +365,9 @@ class StagesStep:
         unseen = (used["seen_bucket"] != NEVER) & (used["seen_bucket"] < before)
         # What waits for a decision keeps the row, but not what it knew: whether it has arrived
         # already is a matter of timing, and must not show in what is decided.
+        slots = self._undecided.slots()
         waiting = np.zeros(len(used), np.bool_)
-        waiting[self._undecided.slots()] = True
+        waiting[slots[slots < len(used)]] = True
         self.videos.begin_anew(np.flatnonzero(silent & ~unseen), keep_totals=True)
         self.videos.begin_anew(np.flatnonzero(unseen & waiting), keep_totals=False)
         self.videos.remove(np.flatnonzero(unseen & ~waiting))

@@ -5,7 +5,7 @@ chunks of messages in log order and now and then asks for a cut: what must be ma
 it or nothing. Nothing here knows how that is done.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -61,6 +61,19 @@ class Output:
     value: bytes | None
 
 
+class Rows(Protocol):
+    """Keys and packed rows of a cut (None: deleted), as they were at the cut.
+
+    They may be packed while they are read, so they are read once; the step may go on meanwhile.
+    """
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+
+    def __iter__(self) -> Iterator[tuple[bytes, bytes | None]]:
+        """Yield each once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Cut:
     """A consistent cut of a step: rows changed since the last cut, and outputs made since then.
@@ -70,13 +83,13 @@ class Cut:
     right after the last chunk processed.
     """
 
-    rows: list[tuple[bytes, bytes | None]] = field(default_factory=list)
+    rows: Rows = field(default_factory=list[tuple[bytes, bytes | None]])
     outputs: list[Output] = field(default_factory=list)
     position: int | None = None
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to make durable besides the position."""
-        return bool(self.rows or self.outputs)
+        return len(self.rows) > 0 or bool(self.outputs)
 
 
 class PartitionStep(Protocol):
@@ -148,6 +161,7 @@ __all__: Sequence[str] = (
     "LoadsBatches",
     "Output",
     "PartitionStep",
+    "Rows",
     "StepFactory",
     "load_records",
 )

@@ -60,6 +60,12 @@ _PUBLISH: Final = ACTION_CODE[Action.PUBLISH]
 _DELETE: Final = ACTION_CODE[Action.DELETE]
 _RESTORE: Final = ACTION_CODE[Action.RESTORE]
 _EMPTY: Final = -1
+_SHRINKS_ABOVE: Final = 2
+"""How much longer than what is left the entries may be when buckets are dropped."""
+_SMALL: Final = 8_192
+"""So many entries (4 MB) are always kept room for."""
+_MOVED_AT_ONCE: Final = 4_096
+"""Entries are moved to the front 2 MB at a time: copied at once, they would stand there twice."""
 _MIX: Final = np.uint64(0x9E37_79B9_7F4A_7C15)
 """2^64 over the golden ratio: multiplying by it spreads numbers over a table."""
 _HALF: Final = np.uint64(32)
@@ -362,7 +368,14 @@ class Undecided:
         stays = np.flatnonzero(self.entries["bucket"][: self.count] > through_bucket)
         number_of = np.full(self.count, _EMPTY, np.int32)
         number_of[stays] = np.arange(len(stays), dtype=np.int32)
-        self.entries[: len(stays)] = self.entries[stays]
+        for first in range(0, len(stays), _MOVED_AT_ONCE):
+            part = stays[first : first + _MOVED_AT_ONCE]
+            if part[-1] != first + len(part) - 1:  # else nothing before it was dropped
+                self.entries[first : first + len(part)] = self.entries[part]
+        needed = max(len(stays), _SMALL)
+        if len(self.entries) > _SHRINKS_ABOVE * needed:
+            # After a rush of new videos this is as large as their rows. Gives back in place.
+            self.entries.resize(needed + needed // 4)
         kept = _keep_people(self.people, self.person_count, number_of, self.entries)
         self.count, self.person_count = len(stays), kept
         self._entry_table = _empty_table(2 * len(self.entries))

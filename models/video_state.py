@@ -7,13 +7,15 @@ happened. What is of any length (title, topics, creator) stands beside it as a s
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from models.cohorts import SIGNALS
+from models.dirty_rows import PACKED_AT_ONCE, DirtyRows
 from models.due_heap import DueHeap
 from models.evidence import ALTERNATIVES
 from models.identity import split_video_key
@@ -141,6 +143,9 @@ _GROWTH: Final = 1.25
 
 _DOUBLES_BELOW: Final = 65_536
 
+_MADE_AT_ONCE: Final = 1_024
+"""Rows are made so many at a time: 0.6 MB."""
+
 Rows = npt.NDArray[np.void]
 
 
@@ -156,25 +161,35 @@ def _new_rows(count: int) -> Rows:
     return rows
 
 
-def grown(array: npt.NDArray[Any], length: int, fill: Any = 0) -> npt.NDArray[Any]:  # noqa: ANN401 - any scalar
-    """Return an array of at least `length` that begins with this one, with room to spare."""
+def grown(array: npt.NDArray[Any], length: int, fill: Any = None) -> npt.NDArray[Any]:  # noqa: ANN401 - any scalar
+    """Return an array of at least `length` that begins with this one, with room to spare.
+
+    Room that is not filled takes no memory until it is written.
+    """
     if length <= len(array):
         return array
     by = 2.0 if len(array) < _DOUBLES_BELOW else _GROWTH
-    more = np.full(max(length, int(len(array) * by)) - len(array), fill, array.dtype)
-    return np.concatenate([array, more])
+    made = np.empty(max(length, int(len(array) * by)), array.dtype)
+    made[: len(array)] = array
+    if fill is not None:
+        made[len(array) :] = fill
+    return made
 
 
 class VideoTable:
     """All videos of one partition: rows by slot, slots by key, and which rows are dirty.
 
-    `platform_of` is int32[len(rows)], positions in `platforms`. Codes are the table's own: they
+    A video gets a slot when it is first seen, and a row when something is decided of it: until then
+    it would only double what waits in models/undecided.py. Slots from `row_count` on have none.
+
+    `platform_of` is int32[capacity], positions in `platforms`. Codes are the table's own: they
     are not stored, and change when names that no video uses any longer are dropped. `watch_of` is
-    int32[len(rows)], positions in `watches`, or UNWATCHED.
+    int32[capacity], positions in `watches`, or UNWATCHED.
     """
 
     def __init__(self, capacity: int = 1024) -> None:
-        self.rows = _new_rows(capacity)
+        self.rows = np.empty(0, ROW)
+        self.row_count = 0
         self.watch_of = np.full(capacity, UNWATCHED, np.int32)
         self.watches = np.zeros(16, WATCH)
         self.free_watches = np.arange(16, dtype=np.int32)
@@ -189,6 +204,8 @@ class VideoTable:
         self.dirty = np.zeros(capacity, np.bool_)
         self._free: list[int] = []
         self._removed: set[str] = set()
+        self._cut: Callable[[], DirtyRows | None] = lambda: None
+        self.make_rows(capacity)
 
     def __len__(self) -> int:
         """Return the number of videos."""
@@ -196,8 +213,8 @@ class VideoTable:
 
     @property
     def used(self) -> Rows:
-        """The rows in use and, among them, freed ones (their `last_bucket` is NEVER)."""
-        return self.rows[: len(self.keys)]
+        """The rows there are and, among them, freed ones (their `last_bucket` is NEVER)."""
+        return self.rows[: min(self.row_count, len(self.keys))]
 
     def slots(self, keys: Sequence[str]) -> npt.NDArray[np.int64]:
         """Return the slot of each video, making rows for new ones.
@@ -222,7 +239,7 @@ class VideoTable:
         else:
             slot = len(self.keys)
             self.keys.append(key)
-            if slot >= len(self.rows):
+            if slot >= len(self.dirty):
                 self._grow(slot + 1)
         self.slot_of[key] = slot
         self.platform_of[slot] = self._platform_code(split_video_key(key)[0])
@@ -233,17 +250,25 @@ class VideoTable:
         return slot
 
     def _grow(self, length: int) -> None:
-        before = len(self.rows)
-        # Allocated first at its final size: the rows are most of the memory there is.
-        watch_of = grown(self.watch_of, length, UNWATCHED)
-        rows = np.empty(len(watch_of), ROW)
-        rows[:before] = self.rows
-        rows[before:] = _new_rows(1)
-        self.rows = rows
-        self.watch_of = watch_of
-        self.platform_of = grown(self.platform_of, length)
-        self.dirty = grown(self.dirty, length)
-        self.due.grow(len(rows))
+        self.watch_of = grown(self.watch_of, length, UNWATCHED)
+        self.platform_of = grown(self.platform_of, length, 0)
+        self.dirty = grown(self.dirty, length, fill=False)
+        self.due.grow(len(self.dirty))
+
+    def make_rows(self, count: int) -> None:
+        """See to it that the first `count` slots have rows."""
+        if count <= self.row_count:
+            return
+        self.rows = grown(self.rows, count)
+        end = min(max(count, self.row_count + _MADE_AT_ONCE), len(self.rows))
+        self.rows[self.row_count : end] = _new_rows(1)
+        self.row_count = end
+
+    def let_rows_change(self) -> None:
+        """Set aside what is still to be read of the last cut; call it before rows are changed."""
+        cut = self._cut()
+        if cut is not None:
+            cut.set_aside()
 
     def _platform_code(self, platform: str) -> int:
         code = self._platform_codes.get(platform)
@@ -276,12 +301,14 @@ class VideoTable:
             known["topics"] = topics[:MOST_TOPICS]
         if known == before:
             return False
+        self.make_rows(slot + 1)
         self.rows["profile_told"][slot] = 0
         self.dirty[slot] = True
         return True
 
     def begin_anew(self, slots: npt.NDArray[np.int64], *, keep_totals: bool) -> None:
         """Forget all that was decided about videos, and their totals unless they go on."""
+        self.make_rows(int(slots.max(initial=-1)) + 1)
         fresh = _new_rows(len(slots))
         if keep_totals:
             for name in ("totals", "seen_bucket"):
@@ -313,7 +340,7 @@ class VideoTable:
             self._end_watch(slot)
             self._free.append(slot)
             self._removed.add(key)
-        self.rows[slots] = _new_rows(1)
+        self.rows[slots[slots < self.row_count]] = _new_rows(1)
         self.due.forget(slots)
         self.dirty[slots] = False
         if len(self.platforms) > IDLE_PLATFORMS:
@@ -327,17 +354,28 @@ class VideoTable:
         self._platform_codes = {name: code for code, name in enumerate(self.platforms)}
         self.platform_of[slots] = position
 
-    def take_dirty(self) -> Iterator[tuple[str, bytes | None]]:
-        """Yield key and packed row of every row changed since the last call, None for removed."""
+    def take_dirty(self) -> DirtyRows:
+        """Return key and packed row of every row changed since the last call, None for removed.
+
+        They are packed as they are read: see `let_rows_change`. Of the call before, what was not
+        read is set aside.
+        """
+        self.let_rows_change()
         slots = np.flatnonzero(self.dirty[: len(self.keys)])
         self.dirty[slots] = False
-        for first in range(0, len(slots), _PACKED_AT_ONCE):
-            yield from self._packed(slots[first : first + _PACKED_AT_ONCE])
-        for key in sorted(self._removed):
-            yield key, None
+        self.make_rows(int(slots.max(initial=-1)) + 1)
+        removed = sorted(self._removed)
         self._removed.clear()
+        rows = DirtyRows(slots, self._packed, removed)
+        # Whoever drops it will not read it.
+        self._cut = weakref.ref(rows)
+        return rows
 
     def _packed(self, slots: npt.NDArray[np.int64]) -> Iterator[tuple[str, bytes]]:
+        for first in range(0, len(slots), PACKED_AT_ONCE):
+            yield from self._packed_at_once(slots[first : first + PACKED_AT_ONCE])
+
+    def _packed_at_once(self, slots: npt.NDArray[np.int64]) -> Iterator[tuple[str, bytes]]:
         packed = self.rows[slots].tobytes()
         watches = self.watch_of[slots].tolist()
         size = ROW.itemsize
@@ -370,6 +408,7 @@ class VideoTable:
                 f"version {ROW_VERSION} with at least {end}: start with a new HOTSPOTS_APP_ID"
             )
         slot = self._insert(key)
+        self.make_rows(slot + 1)
         self.rows[slot] = np.frombuffer(packed, ROW, count=1, offset=_HEAD_BYTES)[0]
         self._end_watch(slot)
         if is_watched:
@@ -403,6 +442,7 @@ class VideoTable:
         if not plain:
             return
         slots = self.slots(plain)
+        self.make_rows(int(slots.max()) + 1)
         joined = b"".join([packed[key] or b"" for key in plain])
         self.rows[slots] = np.frombuffer(joined, _PLAIN)["row"]
         for slot in slots[self.watch_of[slots] != UNWATCHED].tolist():
@@ -425,6 +465,3 @@ _PLAIN: Final = np.dtype([("head", np.uint8, (_HEAD_BYTES,)), ("row", ROW)])
 """The record of a video that is not watched and of which nothing was said."""
 
 _PLAIN_BYTES: Final = _PLAIN.itemsize
-
-_PACKED_AT_ONCE: Final = 4_096
-"""Rows whose bytes are copied together: 2.5 MB."""

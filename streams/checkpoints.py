@@ -12,12 +12,12 @@ begins at once: with the default buckets and 64 partitions a report never waits.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from models.steps import Cut, Output, PartitionStep
+from models.steps import Cut, Output, PartitionStep, Rows
 from streams.ending import ending_worker
 
 POSITION_KEY: Final = b"\x00position"
@@ -50,7 +50,7 @@ class Transactions(Protocol):
     """What writes a checkpoint (streams/transactions.py)."""
 
     async def commit(
-        self, rows: list[tuple[bytes, bytes | None]], outputs: list[Output], offset: int
+        self, rows: Iterable[tuple[bytes, bytes | None]], outputs: list[Output], offset: int
     ) -> None:
         """Write rows, outputs and the consumed offset, all or nothing."""
 
@@ -114,11 +114,14 @@ class PartitionCheckpoints:
         self.unsaved_bytes = 0
         """Bytes processed since the last cut."""
         self.in_flight_since_s: float | None = None
+        self.rows_in_flight = 0
+        """Rows of the cut whose transaction is going on."""
         self._began_s = float("-inf")
         self._ready_s = float("-inf")
         self._wanted = False
         self._is_settling = False
         self._hurry = asyncio.Event()
+        self._is_written = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -172,13 +175,15 @@ class PartitionCheckpoints:
             # Leaves the transaction alone when whoever waits here is cancelled.
             await asyncio.wait([self._task])
 
+    async def written(self) -> None:
+        """Wait until the transaction that is going on is over."""
+        if self.rows_in_flight:
+            await self._is_written.wait()
+
     async def settle(self) -> None:
         """Make the last commit before the partition goes: everything; `soon` does nothing more.
 
         May be called again, also meanwhile: a stop comes along more than one way.
-
-        Raises:
-            ReservedKeyError: A step wrote under a key that is ours.
         """
         self._is_settling = True
         await self.caught_up()
@@ -221,8 +226,6 @@ class PartitionCheckpoints:
     def _cut(self, *, with_position_only: bool) -> tuple[Cut, int] | None:
         """Take a cut and the offset that belongs to it; None when there is nothing to write."""
         cut = self._step.cut()
-        if any(key[:1] == POSITION_KEY[:1] for key, _ in cut.rows):
-            raise ReservedKeyError("a step wrote a row under a reserved key")
         self.unsaved_bytes = 0
         position = position_of(cut, self.position, self.committed_position)
         if cut or (with_position_only and position != self.committed_position):
@@ -231,13 +234,33 @@ class PartitionCheckpoints:
 
     async def _commit(self, cut: Cut, position: int) -> None:
         began = self._clock()
-        rows = [*cut.rows, (POSITION_KEY, str(position).encode())]
         self._began_s = self.in_flight_since_s = began
-        await self._transactions.commit(rows, cut.outputs, position)
+        self.rows_in_flight = rows = len(cut.rows) + 1
+        self._is_written.clear()
+        try:
+            await self._transactions.commit(
+                with_position(cut.rows, position), cut.outputs, position
+            )
+        finally:
+            self.rows_in_flight = 0
+            self._is_written.set()
         self.in_flight_since_s = None
         self.committed_position = position
-        self._ready_s = began + self._pace.pause_s(len(rows))
+        self._ready_s = began + self._pace.pause_s(rows)
         self._committed(Committed(cut, self._clock() - began))
+
+
+def with_position(rows: Rows, position: int) -> Iterator[tuple[bytes, bytes | None]]:
+    """Yield the rows of a cut, read while they are written, and the saved position.
+
+    Raises:
+        ReservedKeyError: A step wrote under a key that is ours.
+    """
+    for row in rows:
+        if row[0][:1] == POSITION_KEY[:1]:
+            raise ReservedKeyError("a step wrote a row under a reserved key")
+        yield row
+    yield POSITION_KEY, str(position).encode()
 
 
 def position_of(cut: Cut, processed: int, committed: int | None) -> int:

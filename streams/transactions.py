@@ -6,7 +6,7 @@ one partition.
 """
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
@@ -97,7 +97,7 @@ class PartitionTransactions:
 
     async def commit(
         self,
-        rows: Sequence[tuple[bytes, bytes | None]],
+        rows: Iterable[tuple[bytes, bytes | None]],
         outputs: Iterable[Output],
         offset: int,
     ) -> None:
@@ -128,7 +128,7 @@ class PartitionTransactions:
         """Do nothing; see `before_offsets`."""
 
     async def _send_rows(
-        self, rows: Sequence[tuple[bytes, bytes | None]]
+        self, rows: Iterable[tuple[bytes, bytes | None]]
     ) -> list[Awaitable[object]]:
         """Send rows to the changelog in as few record batches as hold them.
 

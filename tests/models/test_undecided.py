@@ -195,3 +195,34 @@ def test_the_assigned_bucket_is_the_one_that_an_event_is_summed_in(
     add(undecided, table, said, clocks, 0)
     wanted = {(int(b), e["video"]) for b, e in zip(assigned, said, strict=True)}
     assert summed(undecided).keys() == wanted
+
+
+def test_what_a_rush_of_new_videos_took_is_given_back() -> None:
+    """Two thirds of many entries are dropped: what stays is all there, with its people."""
+    videos = [f"p\x1f{number}" for number in range(30_000)]
+    said = [
+        {
+            "video": number,
+            "action": "like",
+            "count": 1 + number % 5,
+            "time_ms": 1_000 * (number % 3) + number % 900,
+            "actor": number + 1,
+            "role": 0,
+        }
+        for number in range(len(videos))
+    ]
+    undecided, table = Undecided(), VideoTable()
+    # No event is late: the source has reached nothing yet.
+    batch = batch_of(*sorted(said, key=lambda one: one["time_ms"]), videos=videos)
+    slots = table.slots(videos)
+    undecided.add(batch, slots, np.zeros(len(batch), np.bool_), clocks_at(-1), 0)
+    everything = summed(undecided)
+    assert len(everything) == len(videos)
+    had = len(undecided.entries)
+    undecided.drop(1)
+    assert summed(undecided) == {key: one for key, one in everything.items() if key[0] == 2}
+    assert undecided.count == len(videos) // 3
+    assert len(undecided.entries) < had // 2
+    # Each is found again: an event more goes into the same entry.
+    undecided.add(batch, slots, batch.time_ms < 2_000, clocks_at(-1), 1)
+    assert undecided.count == len(videos) // 3

@@ -1,7 +1,7 @@
 """Checkpoints of one partition: nothing lost, nothing twice, one at a time, at once or in time."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import pytest
@@ -18,6 +18,7 @@ from streams.checkpoints import (
     PartitionCheckpoints,
     ReservedKeyError,
     position_of,
+    with_position,
 )
 
 INTERVAL_S = 0.5
@@ -60,10 +61,10 @@ class Log:
     waits: bool = False
 
     async def commit(
-        self, rows: list[tuple[bytes, bytes | None]], outputs: list[Output], offset: int
+        self, rows: Iterable[tuple[bytes, bytes | None]], outputs: list[Output], offset: int
     ) -> None:
         assert not self.going, "two transactions of a partition at a time"
-        assert rows[-1] == (POSITION_KEY, str(offset).encode())
+        assert list(rows)[-1] == (POSITION_KEY, str(offset).encode())
         if self.waits:
             self.going.append(asyncio.get_running_loop().create_future())
             await self.going[0]
@@ -228,12 +229,35 @@ def test_a_position_outside_of_what_was_given_is_refused(position: int) -> None:
         position_of(Cut(position=position), 7, 2)
 
 
-@pytest.mark.asyncio
-async def test_keys_of_ours_are_refused() -> None:
-    step, log = Counting(rows=[(b"\x00mine", b"")]), Log()
-    made = checkpoints(step, log, Clock())
+def test_a_row_under_a_key_of_ours_is_refused_when_it_is_written() -> None:
+    rows = with_position([(b"v", b""), (b"\x00mine", b"")], 7)
+    assert next(rows) == (b"v", b"")
     with pytest.raises(ReservedKeyError):
-        await made.settle()
+        next(rows)
+
+
+@pytest.mark.asyncio
+async def test_who_waits_for_the_rows_in_flight_goes_on_when_they_are_written() -> None:
+    step, log = Counting(rows=[(b"a", b""), (b"b", b"")]), Log(waits=True)
+    made = checkpoints(step, log, Clock())
+    await made.written()
+    number(step, made, 0)
+    made.soon()
+    await until(lambda: log.going)
+    assert made.rows_in_flight == len(step.rows) + 1
+    number(step, made, 1)
+    made.soon(urgent=True)
+    waiting = asyncio.create_task(made.written())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    log.going[0].set_result(None)
+    async with asyncio.timeout(5):
+        await waiting
+    assert log.done == [([0], 1)], "what was asked for meanwhile is not waited for"
+    await until(lambda: log.going)
+    log.going[0].set_result(None)
+    await made.caught_up()
+    assert not made.rows_in_flight
 
 
 @given(rows=st.integers(1, 10**7), partitions=st.integers(1, 256))
