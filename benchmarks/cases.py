@@ -20,14 +20,13 @@ Told = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A shape of the stream, or of the worker."""
+    """A shape of the stream, or settings of the worker."""
 
     name: str
     shape: Mapping[str, object] = field(default_factory=dict)
     """What differs from the plain workload (benchmarks.workload.Workload)."""
     values: Mapping[str, object] = field(default_factory=dict)
     """Settings that differ from the defaults."""
-    workers: int = 1
 
 
 PLAIN: Final = Case("plain")
@@ -41,7 +40,6 @@ CASES: Final = (
     Case("1 % bad lines", {"bad_share": 0.01}),
     Case("every event has an id", {"with_ids": True}),
     Case("a day of replay", {"span_ms": DAY_MS}),
-    Case("two workers", workers=2),
 )
 
 
@@ -83,7 +81,7 @@ def run_cases(
         again = case is PLAIN and bool(results)
         name = "plain, at the end" if again else case.name
         told(name)
-        shown = Case(name, case.shape, case.values, case.workers)
+        shown = Case(name, case.shape, case.values)
         results.append(_run_case(bootstrap, shown, events, directory, len(results), runs, told))
     return results
 
@@ -109,7 +107,6 @@ def _run_case(
                 monitor,
                 true,
                 directory=directory,
-                workers=case.workers,
                 engine=case.name,
                 messages=events,
             )

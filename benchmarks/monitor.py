@@ -1,10 +1,9 @@
 """Our own worker under measurement: the full monitor, as a user starts it."""
 
 import asyncio
-import contextlib
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,7 +13,7 @@ from aiokafka import TopicPartition
 from pydantic import SecretStr
 
 from benchmarks.measurement import Measurement
-from benchmarks.processes import Cost, EngineError, MeasuredProcess, cost_of
+from benchmarks.processes import EngineError, MeasuredProcess, cost_of
 from benchmarks.topics import Reader
 from benchmarks.truth import compare, counts_by_action, totals
 from benchmarks.workload import ACTIONS
@@ -122,13 +121,12 @@ async def run_monitor(
     true: pl.DataFrame,
     *,
     directory: Path,
-    workers: int = 1,
     engine: str = "Hotspots",
     timeout_s: float = 180.0,
     messages: int | None = None,
     until_idle: bool = False,
 ) -> Measurement:
-    """Run workers over the input until everything is committed, and check the totals.
+    """Run a worker over the input until everything is committed, and check the totals.
 
     The first event is taken from the broker: when the first batch was appended. The worker has
     parsed at most a few chunks of 1 MiB by then; its CPU counts from its start.
@@ -137,7 +135,6 @@ async def run_monitor(
         monitor: What is run.
         true: The true counts of the input.
         directory: Where logs go.
-        workers: How many workers share the input.
         engine: Under which name the measurement goes.
         timeout_s: How long it may take.
         messages: How many messages the input has, where bad ones are among them.
@@ -145,21 +142,16 @@ async def run_monitor(
             only way where checkpoints are seldom. The seconds then mean nothing.
 
     Raises:
-        EngineError: A worker ended, or they did not finish.
+        EngineError: The worker ended, or did not finish.
     """
     async with Reader(monitor.bootstrap) as reader:
         ends = await reader.ends(monitor.input_topic, monitor.sources)
-        with contextlib.ExitStack() as running:
-            processes = [
-                running.enter_context(monitor.start(directory, number=number))
-                for number in range(workers)
-            ]
+        with monitor.start(directory) as process:
             if until_idle:
-                last_s = await _wait_until_idle(monitor, reader, processes, timeout_s)
+                last_s = await _wait_until_idle(monitor, reader, process, timeout_s)
             else:
-                last_s = await _wait_until_done(monitor, reader, ends, processes, timeout_s)
-            costs = [cost_of(process.pid) for process in processes]
-            started_s = processes[0].started_s
+                last_s = await wait_until_done(monitor, reader, ends, [process], timeout_s)
+            cost = cost_of(process.pid)
         first_s = await reader.first_append_s(
             monitor.topic(Topic.BATCHES), monitor.settings.partitions
         )
@@ -169,19 +161,24 @@ async def run_monitor(
             engine=engine,
             events=messages or int(true["count"].sum()),
             seconds=last_s - first_s,
-            start_seconds=first_s - started_s,
-            cost=Cost(sum(cost.cpu_s for cost in costs), sum(cost.memory_bytes for cost in costs)),
+            start_seconds=first_s - process.started_s,
+            cost=cost,
             difference=compare(totals(true), await monitor.totals(reader)),
         )
 
 
-async def _wait_until_done(
+async def wait_until_done(
     monitor: Monitor,
     reader: Reader,
     ends: Mapping[TopicPartition, int],
-    processes: list[MeasuredProcess],
+    processes: Sequence[MeasuredProcess],
     timeout_s: float,
 ) -> float:
+    """Wait until everything up to those ends is committed, and return since when it is.
+
+    Raises:
+        EngineError: A worker ended, or they did not finish.
+    """
     deadline = time.monotonic() + timeout_s
     polls_done = 0
     done_s = 0.0
@@ -200,16 +197,15 @@ async def _wait_until_done(
 
 
 async def _wait_until_idle(
-    monitor: Monitor, reader: Reader, processes: list[MeasuredProcess], timeout_s: float
+    monitor: Monitor, reader: Reader, process: MeasuredProcess, timeout_s: float
 ) -> float:
     deadline = time.monotonic() + timeout_s
     batches, partitions = monitor.topic(Topic.BATCHES), monitor.settings.partitions
     spent_s = 0.0
     while True:
         await asyncio.sleep(REST_S)
-        for process in processes:
-            process.require_alive()
-        before_s, spent_s = spent_s, sum(cost_of(process.pid).cpu_s for process in processes)
+        process.require_alive()
+        before_s, spent_s = spent_s, cost_of(process.pid).cpu_s
         has_begun = await reader.first_append_s(batches, partitions) is not None
         if has_begun and spent_s - before_s < REST_SHARE * REST_S:
             return time.time()

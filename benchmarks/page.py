@@ -15,6 +15,7 @@ from benchmarks.engines import PEERS_IN_ORDER
 from benchmarks.latency import LatencyResult
 from benchmarks.measurement import Summary
 from benchmarks.state import CheckpointResult, StateResult
+from benchmarks.workers import WorkersRun, medians
 
 HOTSPOTS: Final = "Hotspots"
 FLINK: Final = "Flink, heap"
@@ -174,6 +175,41 @@ def cases_part(results: Sequence[CaseResult], events: int) -> Part:
     count = max((len(result.runs) for result in results), default=0)
     text = f"Measured {machine()}; {events:,} events, medians of {count} runs.\n\n"
     return Part("cases", text + table(head, rows))
+
+
+def workers_part(runs: Sequence[WorkersRun]) -> Part:
+    """Return what a second worker brings."""
+    speeds = medians(runs, lambda run: run.events_per_s)
+    per_cpu = medians(runs, lambda run: run.events_per_cpu_s)
+    rows = []
+    for workers, speed in speeds.items():
+        of_these = [run for run in runs if run.workers == workers]
+        wrong = [run.difference for run in of_these if not run.difference.is_exact]
+        rows.append(
+            [
+                str(workers),
+                rounded(speed),
+                f"{100 * speed / speeds[min(speeds)]:.0f} %",
+                rounded(per_cpu[workers]),
+                f"{100 * per_cpu[workers] / per_cpu[min(speeds)]:.0f} %",
+                f"{statistics.median(run.fill_seconds / run.seconds for run in of_these):.0%}",
+                str(wrong[0]) if wrong else "exact",
+            ]
+        )
+    head = [
+        "workers",
+        "events/s",
+        "of one",
+        "per CPU-second, without the start",
+        "of one",
+        "time in which the topic was filled",
+        "counts",
+    ]
+    text = (
+        f"Measured {machine()}; {runs[0].events:,} events, "
+        f"medians of {len(runs) // len(speeds)} runs.\n\n"
+    )
+    return Part("workers", text + table(head, rows))
 
 
 def state_part(state: StateResult, checkpoints: CheckpointResult) -> Part:

@@ -170,6 +170,15 @@ class Reader:
             return "unknown"
         return str(answer.groups[0][2])
 
+    async def stable_members(self, group: str) -> int:
+        """Return how many members a consumer group has, none while it is not Stable."""
+        try:
+            (answer,) = await self._admin.describe_consumer_groups([group])
+        except KafkaError:
+            return 0
+        about = answer.groups[0]
+        return len(about[5]) if about[2] == "Stable" else 0
+
     async def records(self, topic: str, partitions: int) -> AsyncIterator[list[Any]]:
         """Yield all committed records, some at a time, those of one partition in order."""
         wanted = [TopicPartition(topic, number) for number in range(partitions)]
