@@ -100,6 +100,7 @@ _LIKED: Final = int(Signal.IDENTIFICATION)
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Records = npt.NDArray[np.void]
+Flags = npt.NDArray[np.bool_]
 
 
 Table = tuple[
@@ -192,8 +193,6 @@ def decide_buckets(
         log_c: Logarithm of the evidence that suffices (evidence.log_threshold).
     """
     order = undecided.order(through_bucket)
-    if videos.row_count < len(videos.keys):
-        videos.make_rows(int(undecided.entries["slot"][order].max(initial=-1)) + 1)
     heap = videos.due
     activity = np.zeros((len(videos.platforms), 24))
     null = np.zeros(1, NULL)
@@ -204,6 +203,9 @@ def decide_buckets(
         through_bucket,
         ACTION_CODE[parameters.level.action],
     )
+    last_look = np.empty(len(order), np.bool_)
+    latest = np.empty(len(videos.rows), np.int64)
+    _find_last_looks(order, undecided.entries, lengths, latest, last_look)
     decisions, told = [], []
     at, status, before = 0, _MORE_ROOM, 0
     while status != _DONE:
@@ -214,6 +216,7 @@ def decide_buckets(
         heap.reserve(len(room) + 1)
         at, heap.size, videos.free_watch_count, count, said, status = _decide(
             order,
+            last_look,
             at,
             undecided.entries,
             undecided.people,
@@ -267,8 +270,33 @@ def _forecast(rows: Records, decisions: Records, level: int) -> None:
 
 
 @compiled
+def _find_last_looks(
+    order: Ints, entries: Records, lengths: Lengths, latest: Ints, last_look: Flags
+) -> None:
+    """Find the entries that are followed by no other of the same video and visit.
+
+    Args:
+        order: int64[n], the entries to be decided, in order.
+        entries: Of Undecided.
+        lengths: As for `_decide`.
+        latest: int64[rows], to work in.
+        last_look: bool[n], out.
+    """
+    bucket_ms, _, visit_ms, _, _ = lengths
+    for number in order:
+        latest[entries[number].slot] = NEVER
+    for at in range(len(order) - 1, -1, -1):
+        entry = entries[order[at]]
+        visit = entry.bucket * bucket_ms // visit_ms
+        last_look[at] = latest[entry.slot] != visit
+        if entry.is_visit:
+            latest[entry.slot] = visit
+
+
+@compiled
 def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state lives in locals
     order: Ints,
+    last_look: Flags,
     at: int,
     entries: Records,
     people: Records,
@@ -326,6 +354,7 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
                 free_watch_count -= 1
                 watch_of[slot] = free_watches[free_watch_count]
                 begin_watch(watches[watch_of[slot]], rows[slot])
+            is_last = last_look[at]
             at += 1
             dirty[slot] = True
             total(rows[slot], entry)
@@ -341,7 +370,7 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
                 cohort = cohort_of[platform]
                 cell = cells[cohort, age, reach]
                 _hold_against(null[0], watch, cell, intensity, shape, rhythm, cohort, age, hour)
-                gather_evidence(rows[slot], watch, null[0], cell)
+                gather_evidence(rows[slot], watch, null[0], cell, log_c, is_last)
             fade(rows[slot], watch, watched, entry, lengths[0], decisions[count])
             before = said
             if watched:

@@ -97,6 +97,12 @@ the CROWD that a stage takes, so that what led to it is seen."""
 ENTRY, END = 0, 1
 """Kinds of what is told: a stage was entered, or an episode has ended."""
 
+_LOG_GREATEST: Final = math.log(max(ALTERNATIVES))
+
+_ROUNDING: Final = 1e-3
+"""More than evidence of the size of a threshold, some 15, is rounded by when it is kept in 32 bits
+(1e-6)."""
+
 FIGURES: Final = 10
 """Numbers that go with what is told."""
 
@@ -251,32 +257,66 @@ def begin_visit(watch: Watch) -> None:
 
 
 @compiled
-def gather_evidence(row: Row, watch: Watch, null: Null, cell: Cell) -> None:
+def gather_evidence(
+    row: Row, watch: Watch, null: Null, cell: Cell, log_c: float, is_last: bool
+) -> None:
     """Chain the visit, as far as it has come, onto the detectors: M = max(M, 1) * L, in place.
 
     The exposures that a signal's people acted on are the visit's views. Where fewer views than
     people came, people acted on earlier views (a platform may pre-count views by the hour): the
     video's own response so far says on how many.
+
+    What the next visit is chained onto is the evidence of the last look. At a look that is
+    followed by another one of the same visit (`is_last` is false) only such evidence is worked out
+    as may bring a video into a stage, or call it ignored; other detectors may stay as they were at
+    an earlier look: they are below `log_c`, and so they would be now.
     """
-    views, ratios = row.visit_views, null.ratios
     for signal in range(SIGNALS):
-        people = row.visit_people[signal]
-        exposed = views
-        if people > views:
-            exposed = max(people * row.views / max(row.acted[signal], 1), views)
-        propensity_log_ratios(people, exposed, cell.above[signal], ratios)
+        if is_last or _may_enter(row, watch, signal, log_c):
+            _gather_intensity(row, watch, null, signal)
+            if is_last or can_reach(watch.intensity_evidence[signal], log_c):
+                _gather_propensity(row, watch, null, cell, signal)
+    if is_last or (_is_scarce(row, null) and not row.ignored):
+        views, ratios = row.visit_views, null.ratios
+        propensity_log_ratios(row.visit_identified, views, cell.below, ratios)
         for k in range(len(ALTERNATIVES)):
-            before = max(watch.propensity_before_visit[signal, k], 0.0)
-            watch.propensity_evidence[signal, k] = before + ratios[k]
-        expected = null.per_hour[signal] * row.visit_hours
-        intensity_log_ratios(people, expected, null.shape[signal], ratios)
-        for k in range(len(ALTERNATIVES)):
-            before = max(watch.intensity_before_visit[signal, k], 0.0)
-            watch.intensity_evidence[signal, k] = before + ratios[k]
-    propensity_log_ratios(row.visit_identified, views, cell.below, ratios)
+            before = max(watch.scarcity_before_visit[k], 0.0)
+            watch.scarcity_evidence[k] = before + ratios[k]
+
+
+@compiled
+def _may_enter(row: Row, watch: Watch, signal: int, log_c: float) -> bool:
+    """Tell whether the evidence of intensity may suffice: a bound without a logarithm.
+
+    A log ratio of intensity is at most count * log(alternative): what it takes off is positive.
+    """
+    if row.entered[signal]:
+        return False
+    before = 0.0
     for k in range(len(ALTERNATIVES)):
-        before = max(watch.scarcity_before_visit[k], 0.0)
-        watch.scarcity_evidence[k] = before + ratios[k]
+        before = max(before, float(watch.intensity_before_visit[signal, k]))
+    return before + row.visit_people[signal] * _LOG_GREATEST >= log_c - _ROUNDING
+
+
+@compiled
+def _gather_intensity(row: Row, watch: Watch, null: Null, signal: int) -> None:
+    expected, ratios = null.per_hour[signal] * row.visit_hours, null.ratios
+    intensity_log_ratios(row.visit_people[signal], expected, null.shape[signal], ratios)
+    for k in range(len(ALTERNATIVES)):
+        before = max(watch.intensity_before_visit[signal, k], 0.0)
+        watch.intensity_evidence[signal, k] = before + ratios[k]
+
+
+@compiled
+def _gather_propensity(row: Row, watch: Watch, null: Null, cell: Cell, signal: int) -> None:
+    views, people, ratios = row.visit_views, row.visit_people[signal], null.ratios
+    exposed = views
+    if people > views:
+        exposed = max(people * row.views / max(row.acted[signal], 1), views)
+    propensity_log_ratios(people, exposed, cell.above[signal], ratios)
+    for k in range(len(ALTERNATIVES)):
+        before = max(watch.propensity_before_visit[signal, k], 0.0)
+        watch.propensity_evidence[signal, k] = before + ratios[k]
 
 
 @compiled
@@ -349,12 +389,17 @@ def judge_scarcity(row: Row, watch: Watch, null: Null, log_c: float) -> None:
     Views may come in lumps ahead of the actions on them: what the whole life of a video does not
     show, one visit does not prove.
     """
-    response = row.acted[_BY_LIKE] / max(row.views, 1)
-    scarce = row.views > 0 and response <= null.scarcity / DRIFT
-    if scarce and (row.ignored or mixed(watch.scarcity_evidence) >= log_c):
+    if _is_scarce(row, null) and (row.ignored or mixed(watch.scarcity_evidence) >= log_c):
         row.ignored = 1
     else:
         row.ignored = 0
+
+
+@compiled
+def _is_scarce(row: Row, null: Null) -> bool:
+    response = row.acted[_BY_LIKE] / max(row.views, 1)
+    scarce: bool = row.views > 0 and response <= null.scarcity / DRIFT
+    return scarce
 
 
 @compiled

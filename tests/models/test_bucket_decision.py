@@ -1,11 +1,18 @@
 """Stories of single videos through the decision of buckets: routes, ends and returns."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pytest
-from building import BUCKET_MS, START_BUCKET, batch_of, decide, flat_cohort, visit_all
+from building import (
+    BUCKET_MS,
+    START_BUCKET,
+    batch_of,
+    decide,
+    flat_cohort,
+    visit_all,
+)
 
 from models import bucket_decision
 from models.bucket_decision import Cohorts, Decided, decide_buckets
@@ -15,7 +22,7 @@ from models.evidence import ALTERNATIVES, BETA_NUMBERS, betas_above, betas_below
 from models.parameters import DAY_MS, Level, Parameters
 from models.transitions import CROWD, RULES, WATCH_ACTED, Reason, Transition
 from models.undecided import Undecided
-from models.video_state import ROW, UNWATCHED, VideoTable
+from models.video_state import ROW, UNWATCHED, WATCH, VideoTable
 from models.vocabulary import ACTION_CODE, ROLES, Route, Signal, Stage, State
 
 PARAMETERS = Parameters(bucket_ms=BUCKET_MS, level=Level("view", 10_000))
@@ -331,6 +338,53 @@ def test_the_outcome_does_not_depend_on_how_much_is_decided_in_one_call(
         assert np.array_equal(once.activity, bit_by_bit.activity)
     assert sum(len(made.transitions) for made in outcomes[0]) > len(people)
     assert tables[0].used.tobytes() == tables[1].used.tobytes()
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_looks_within_a_visit_are_the_same_however_many_buckets_come_at_once(seed: int) -> None:
+    """What a look leaves out because another one follows changes nothing that is decided."""
+    log_c = 1.0  # being ignored takes more visits to tell than entering
+    fine = Parameters(bucket_ms=10_000, level=Level("view", 10_000))
+    rng = np.random.default_rng(seed)
+    keys = [f"p\x1fv{number}" for number in range(20)]
+    buckets, first = 90, START_BUCKET * BUCKET_MS // 10_000
+    # From a trickle to what enters at once; the rate changes from visit to visit. Some are ignored.
+    rate = 10 ** rng.uniform(-1.5, 1.5, (len(keys), buckets // 30 + 1))
+    ignored = np.arange(len(keys)) % 4 == 0
+    said = [
+        {"video": v, "action": action, "count": int(count), "time_ms": (first + at) * 10_000 + v}
+        for at in range(buckets)
+        for v in range(len(keys))
+        for action, share in (("view", 20.0), ("like", 6.0), ("share", 1.0), ("dislike", 0.3))
+        if (count := rng.poisson(rate[v, at // 30] * share)) > 0
+        if action == "view" or not ignored[v]
+    ]
+    tables, told = (VideoTable(), VideoTable(), VideoTable()), []
+    for table, size in zip(tables, (1, 7, buckets), strict=True):
+        slots, told_now = table.slots(keys), []
+        clocks = SourceClocks(10_000, allowed_lateness_ms=DAY_MS)
+        clocks.accept(0, 1, -1, len(said))
+        undecided = Undecided()
+        batch = batch_of(*said, videos=keys)
+        undecided.add(batch, slots, np.zeros(len(batch), np.bool_), clocks, 0)
+        for last in [*range(size, buckets, size), buckets]:
+            cohorts = Cohorts.of(CohortVersion(0), table.platforms)
+            through = first + last - 1
+            made = decide_buckets(table, undecided, through, cohorts, fine, log_c=log_c)
+            told_now += [
+                (made.decisions[["slot", "bucket"]][t.row].tolist(), replace(t, row=0))
+                for t in made.transitions
+            ]
+        told.append(told_now)
+        assert np.array_equal(tables[0].rows[slots], table.rows[slots])
+    assert told[0], "some enter"
+    assert tables[0].rows["ignored"].any()
+    assert told[0] == told[1] == told[2]
+    watched = [table.watches[table.watch_of[table.slots(keys)]] for table in tables]
+    for name in WATCH.names or ():
+        first_of, *others = (some[name] for some in watched)
+        for other in others:
+            assert np.array_equal(first_of, other), name
 
 
 def test_each_platform_is_held_against_its_own_cohort() -> None:
