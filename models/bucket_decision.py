@@ -193,6 +193,8 @@ def decide_buckets(
         log_c: Logarithm of the evidence that suffices (evidence.log_threshold).
     """
     order = undecided.order(through_bucket)
+    if videos.row_count < len(videos.keys):  # compiled loops check no index
+        videos.make_rows(int(undecided.entries["slot"][order].max(initial=-1)) + 1)
     heap = videos.due
     activity = np.zeros((len(videos.platforms), 24))
     null = np.zeros(1, NULL)
