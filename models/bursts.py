@@ -60,7 +60,7 @@ LEAST_TAIL_MEAN: Final = 0.1
 """An exponent beyond 10 is no power law any more: a past without any burst tells no more than
 that."""
 
-FIRST_BOUND: Final = math.log(3.0)
+FIRST_BOUND: Final = 3.0
 """The 98 % point of growth before there is a past: three times the mean, the middle one of
 evidence.ALTERNATIVES."""
 
@@ -99,8 +99,8 @@ BURST: Final = np.dtype(
 )
 """What is kept of one series. `visit` is the one that goes on, `count` what it brought so far;
 `recent` the kernel before it, `mean` and `active` sums of events and of visits with any, faded over
-a day, `weight` of visits; `bound` the logarithm of growth at the tail's beginning, `excess` and
-`excess_weight` sum and number beyond it, faded over a week. Bit for bit zero is a series that has
+a day, `weight` of visits; `bound` the growth at which the tail begins, `excess` and `excess_weight`
+sum (of logarithms) and number beyond it, faded over a week. Bit for bit zero is a series that has
 not begun: see `begin`."""
 
 
@@ -134,11 +134,11 @@ def observe(burst: Burst, visit: int, came: float) -> None:
 
 @compiled
 def _growth(burst: Burst) -> float:
-    """Return the logarithm of the hour so far over the hours of the last day."""
+    """Return the hour so far over the hours of the last day."""
     # One event is added on both sides: growth from nothing is not infinite.
     hour = burst.recent * _KEEP_RECENT + burst.count
     mean = (burst.mean + 1 - _KEEP_DAY) / (burst.weight + 1 - _KEEP_DAY)
-    growth: float = math.log((hour + 1) / (mean * HOUR_VISITS + 1))
+    growth: float = (hour + 1) / (mean * HOUR_VISITS + 1)
     return growth
 
 
@@ -154,16 +154,17 @@ def _tail_mean(burst: Burst) -> float:
 @compiled
 def _close(burst: Burst) -> None:
     """Let the visit that goes on become past, and begin the next; in place."""
-    beyond = _growth(burst) - burst.bound
+    growth = _growth(burst)
     # The gain that is optimal for the density of such a tail at its beginning, TAIL / mean [5].
     gain = (1 - _KEEP_WEEK) * _tail_mean(burst) / TAIL
     burst.excess *= _KEEP_WEEK
     burst.excess_weight *= _KEEP_WEEK
-    if beyond > 0:
-        burst.excess += (1 - _KEEP_WEEK) * beyond
+    if growth > burst.bound:
+        # Only here a logarithm is taken: this is done for every visit of every watched video.
+        burst.excess += (1 - _KEEP_WEEK) * math.log(growth / burst.bound)
         burst.excess_weight += 1 - _KEEP_WEEK
-        burst.bound += gain
-    burst.bound -= gain * TAIL
+        burst.bound *= 1 + gain
+    burst.bound *= 1 - gain * TAIL
     burst.recent = burst.recent * _KEEP_RECENT + burst.count
     burst.mean = burst.mean * _KEEP_DAY + (1 - _KEEP_DAY) * burst.count
     burst.active = burst.active * _KEEP_DAY + (1 - _KEEP_DAY) * (burst.count > 0)
@@ -187,7 +188,7 @@ def log_return_days(burst: Burst) -> float:
 
     It only grows while a visit goes on, so that looking before its end tells nothing too much.
     """
-    beyond: float = (_growth(burst) - burst.bound) / _tail_mean(burst)
+    beyond: float = math.log(_growth(burst) / burst.bound) / _tail_mean(burst)
     return beyond - math.log(TAIL * VISITS_PER_DAY / HOUR_VISITS)
 
 
@@ -199,7 +200,10 @@ def begins(burst: Burst, return_days: float) -> bool:
         burst: The series, after `observe`.
         return_days: How rare an hour must be: such as came once in so many days.
     """
-    if not has_past(burst) or log_return_days(burst) < math.log(return_days):
+    # An hour below the mean of its day is no burst, and most hours are: they take no logarithm.
+    if not has_past(burst) or _growth(burst) <= 1:
+        return False
+    if log_return_days(burst) < math.log(return_days):
         return False
     armed = burst.last_beyond == NO_VISIT or burst.visit - burst.last_beyond >= REARM_VISITS
     burst.last_beyond = burst.visit

@@ -38,23 +38,25 @@ def ordinary(days: int, mean: float = 5.0, seed: int = 1) -> list[float]:
 def reference(counts: list[float]) -> list[float]:
     """Return the logarithm of the return period after each count, from the formulas alone."""
     hour, day, week = 1 - 1 / 12, 0.5 ** (1 / DAY), 0.5 ** (1 / (7 * DAY))
-    logs = []
+    growths = []
     for at in range(len(counts)):
         past = counts[:at]
         back = np.arange(at, 0, -1)
         recent = float(np.dot(past, hour**back)) + counts[at] if at else counts[at]
         weights = day ** (back - 1)
         mean = (float(np.dot(past, weights)) + 1) / (weights.sum() + 1) if at else 1.0
-        logs.append(math.log((recent + 1) / (12 * mean + 1)))
-    bound, excess, weight, out = math.log(3.0), 0.0, 0.0, []
-    for growth in logs:
+        growths.append((recent + 1) / (12 * mean + 1))
+    bound, excess, weight, out = 3.0, 0.0, 0.0, []
+    for growth in growths:
         prior = 0.02 * (1 - week) * DAY
         hill = max((excess + 0.7 * prior) / (weight + prior), 0.1)
-        out.append((growth - bound) / hill - math.log(0.02 * 24))
+        out.append(math.log(growth / bound) / hill - math.log(0.02 * 24))
         above = growth > bound
-        excess = excess * week + (1 - week) * (growth - bound) * above
+        beyond = max(math.log(growth / bound), 0.0)
+        excess = excess * week + (1 - week) * beyond
         weight = weight * week + (1 - week) * above
-        bound += (1 - week) * hill / 0.02 * (above - 0.02)
+        gain = (1 - week) * hill / 0.02
+        bound *= (1 + gain * above) * (1 - gain * 0.02)
     return out
 
 
