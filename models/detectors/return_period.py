@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models import bursts
+from models.bursts import BURST, begin, has_past, log_return_days, observe
 from models.compiled import compiled
 from models.detectors.contract import Floats, State
 
@@ -17,9 +17,9 @@ class ReturnPeriod:
 
     def begin(self, series: int) -> State:
         """Return BURST[series]."""
-        state = np.zeros(series, bursts.BURST)
+        state = np.zeros(series, BURST)
         for one in state:
-            bursts.begin(one)
+            begin(one)
         # Numbers of visits count from 0 here.
         state["visit"] = state["first_visit"] = 0
         return state
@@ -32,12 +32,14 @@ class ReturnPeriod:
         return statistic
 
 
+# Functions are named as they are, not by their module: kept machine code is thrown away when one
+# of them changes, which is found by their names (models/compiled.py).
 @compiled
 def _step(state: State, counts: Floats, statistic: Floats) -> None:
     for series in range(len(counts)):
         burst = state[series]
-        bursts.observe(burst, burst.visit, counts[series])
+        observe(burst, burst.visit, counts[series])
         statistic[series] = -np.inf
-        if bursts.has_past(burst):
-            statistic[series] = bursts.log_return_days(burst)
-        bursts.observe(burst, burst.visit + 1, 0.0)
+        if has_past(burst):
+            statistic[series] = log_return_days(burst)
+        observe(burst, burst.visit + 1, 0.0)
