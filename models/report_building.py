@@ -48,6 +48,8 @@ _BYTES_PER_CHARACTER: Final = 6
 """A character of JSON at its longest: an escape such as `\\u001f`."""
 
 
+_NO_SLOTS: Final = np.zeros(0, np.int64)
+
 _ALWAYS: Final = -1
 """Before all buckets."""
 
@@ -139,7 +141,7 @@ class ReportBuilder:
     summaries: list[tuple[int, str, EpochSummary]] = field(default_factory=list)
     _rows: list[Rows] = field(default_factory=list)
     _slots: list[Ints] = field(default_factory=list)
-    _keys: list[list[str]] = field(default_factory=list)
+    _keys: dict[int, str] = field(default_factory=dict)
     _described: dict[int, _Profiles] = field(default_factory=dict)
     _belonging: list[tuple[int, int]] = field(default_factory=list)
     _count: int = 0
@@ -156,11 +158,6 @@ class ReportBuilder:
     def rows(self) -> Rows:
         """Return REPORT[n]."""
         return np.concatenate(self._rows) if self._rows else np.zeros(0, REPORT)
-
-    @property
-    def videos(self) -> list[str]:
-        """The video key of each row."""
-        return [key for keys in self._keys for key in keys]
 
     def describe(
         self, bucket: int, slot: int, videos: VideoTable, profile: Mapping[str, Any]
@@ -218,8 +215,9 @@ class ReportBuilder:
         report["views_per_hour"] = decisions["activity_per_hour"]
         self._rows.append(report)
         self._slots.append(decisions["slot"])
-        keys = videos.keys
-        self._keys.append([keys[slot] or "" for slot in decisions["slot"].tolist()])
+        # A slot keeps its video while a report is built, but may lose it before the report is told.
+        slots, keys = np.unique(decisions["slot"]).tolist(), videos.keys
+        self._keys.update({slot: keys[slot] or "" for slot in slots})
 
     def _tell_profiles(self, videos: VideoTable, slots: Ints, untold: Ints) -> None:
         """Tell each profile with the first row of its video for which it holds.
@@ -255,9 +253,10 @@ class ReportBuilder:
             At least one message; the last says `through_bucket`, those before it where they stand.
         """
         rows = self.rows()
-        ends = self._ends()
-        slots = np.concatenate(self._slots) if self._slots else np.zeros(0, np.int64)
-        keys = np.array([*self.videos, ""], object)[:-1]
+        slots, video = np.unique(np.concatenate([_NO_SLOTS, *self._slots]), return_inverse=True)
+        keys = [self._keys[slot] for slot in slots.tolist()]
+        ends = self._ends(np.array([len(key.encode()) for key in keys], np.int64)[video])
+        all_named = np.arange(len(keys))
         *alone, beside = self._parts_of_summaries()
         # They are learned when their epoch is complete, so they come before it is.
         reports = [
@@ -265,14 +264,16 @@ class ReportBuilder:
         ]
         first = 0
         for end in ends:
-            _, index, video = np.unique(slots[first:end], return_index=True, return_inverse=True)
+            named, numbers = all_named, video
+            if end - first < len(rows):
+                named, numbers = np.unique(video[first:end], return_inverse=True)
             # What follows begins in the bucket of the next row: those before it are complete.
             complete = end == len(rows)
             report = replace(
                 last,
                 through_bucket=last.through_bucket if complete else int(rows["bucket"][end]) - 1,
-                videos=keys[first:end][index].tolist(),
-                video=video.astype(np.int32),
+                videos=[keys[number] for number in named.tolist()],
+                video=numbers.astype(np.int32),
                 rows=rows[first:end],
                 profiles=_within(self.profiles, first, end),
                 transitions=_within(self.transitions, first, end),
@@ -308,10 +309,13 @@ class ReportBuilder:
             first = min(first, int(self._rows[0]["bucket"][0]))
         return first - 1
 
-    def _ends(self) -> list[int]:
-        """Return after how many rows each message ends, the last included."""
-        lengths = [len(key.encode()) for keys in self._keys for key in keys]
-        size = np.array(lengths, np.int64) + REPORT.itemsize + np.dtype(np.int32).itemsize
+    def _ends(self, key_bytes: Ints) -> list[int]:
+        """Return after how many rows each message ends, the last included.
+
+        Args:
+            key_bytes: int64[rows], the length of the key of each row's video.
+        """
+        size = key_bytes + REPORT.itemsize + np.dtype(np.int32).itemsize
         for row, rare in (*self.profiles, *self.transitions):
             size[row] += _TEXT_OVERHEAD_BYTES + _BYTES_PER_CHARACTER * _characters(rare)
         reached = np.cumsum(size)

@@ -295,7 +295,8 @@ def _may_enter(row: Row, watch: Watch, signal: int, log_c: float) -> bool:
     before = 0.0
     for k in range(len(ALTERNATIVES)):
         before = max(before, float(watch.intensity_before_visit[signal, k]))
-    return before + row.visit_people[signal] * _LOG_GREATEST >= log_c - _ROUNDING
+    may: bool = before + row.visit_people[signal] * _LOG_GREATEST >= log_c - _ROUNDING
+    return may
 
 
 @compiled
