@@ -166,6 +166,7 @@ class ReportBuilder:
 
         Buckets come in order, and before the call of `add` that decides them.
         """
+        videos.make_rows(slot + 1)
         described = self._described.get(slot)
         if described is None:
             before = (_ALWAYS, _told_of(videos.profiles.get(slot)))
