@@ -371,6 +371,8 @@ def _simulated(history: History) -> Iterator[None]:
         patch("streams.agents.intake.AIOKafkaProducer", SimulatedProducer),
         patch("streams.transactions.AIOKafkaProducer", SimulatedProducer),
         patch("streams.learned.AIOKafkaConsumer", SimulatedReader),
+        # A cut is read bit by bit: the step goes on in between, as with many rows.
+        patch("models.dirty_rows.PACKED_AT_ONCE", 1),
         patch("streams.ending.os", SimpleNamespace(write=tell, _exit=os._exit)),
     ):
         yield

@@ -15,6 +15,7 @@ from simulated_worker import SimulatedApp
 
 from models.event_time import SourceClocks
 from models.steps import Output
+from models.video_state import VideoTable
 from streams.agents.intake import IntakePartitions
 from streams.learned import LearnedReader
 from streams.stateful import StatefulPartitions
@@ -163,6 +164,11 @@ def broker_forgets_what_a_producer_sent(stack: ExitStack, _history: History) -> 
     stack.enter_context(patch.object(Broker, "append", append_again))
 
 
+def rows_change_while_they_are_written(stack: ExitStack, _history: History) -> None:
+    """Write rows as they are when they are read, not as they were at the cut."""
+    stack.enter_context(patch.object(VideoTable, "let_rows_change", lambda _table: None))
+
+
 DEFECTS: Mapping[str, Callable[[ExitStack, History], None]] = {
     plant.__name__: plant
     for plant in (
@@ -177,5 +183,6 @@ DEFECTS: Mapping[str, Callable[[ExitStack, History], None]] = {
         repeated_batches_count_again,
         what_was_learned_before_is_not_read,
         broker_forgets_what_a_producer_sent,
+        rows_change_while_they_are_written,
     )
 }

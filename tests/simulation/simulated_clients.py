@@ -108,9 +108,12 @@ class SimulatedProducer:
     async def send_batch(
         self, batch: BatchBuilder, topic: str, *, partition: int
     ) -> asyncio.Future[object]:
-        """Put a batch into the queue of its partition."""
+        """Put a batch into the queue of its partition, once all before it are on their way."""
         batch.close()
-        return self._enqueue(Partition(topic, partition), batch.records)
+        to = Partition(topic, partition)
+        while self._waiting.get(to) and not self._is_fenced:  # noqa: ASYNC110 - in virtual time
+            await asyncio.sleep(self._broker.choices.choice((0.001, 0.3)))
+        return self._enqueue(to, batch.records)
 
     async def send(
         self,
