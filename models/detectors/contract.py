@@ -69,10 +69,11 @@ def alarms(statistic: Floats, threshold: float, rearm_visits: int) -> Mask:
     >>> alarms(np.array([[0.0, 2.0, 3.0, 2.0]]), 1.0, 2)
     array([[False,  True, False,  True]])
     """
+    above = statistic > threshold
     told = np.zeros(statistic.shape, bool)
     armed_from = np.zeros(len(statistic), np.int64)
-    for visit in range(statistic.shape[1]):
-        told[:, visit] = (statistic[:, visit] > threshold) & (armed_from <= visit)
+    for visit in np.flatnonzero(above.any(axis=0)):
+        told[:, visit] = above[:, visit] & (armed_from <= visit)
         armed_from[told[:, visit]] = visit + rearm_visits
     return told
 

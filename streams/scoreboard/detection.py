@@ -1,0 +1,71 @@
+"""Measure the detectors, and write docs/detectors.md: `python -m streams.scoreboard.detection`.
+
+The simulated parts need nothing. The others need a directory with the data sets, each as parquet
+and as a file of events (models/events.py): `tweets.parquet`, `tweets.jsonl`, `uploads.parquet`,
+`uploads.jsonl`.
+"""
+
+from pathlib import Path
+from typing import Final
+
+import click
+
+from models.parameters import Parameters
+from streams.progress import say
+from streams.scoreboard import detection_page as page
+from streams.scoreboard import detection_quiet as quiet
+from streams.scoreboard import detection_tweets as bursts
+from streams.scoreboard.detection_delays import Delay, delays
+from streams.scoreboard.detection_nulls import bursts_on_nulls, evidence_on_nulls
+
+DOCS: Final = Path(__file__).parents[2] / "docs"
+PAGE: Final = "detectors.md"
+PICTURE: Final = "detectors.svg"
+SEED: Final = 7
+
+
+@click.command()
+@click.option(
+    "--data", type=click.Path(path_type=Path, file_okay=False, exists=True), help="The data sets."
+)
+@click.option("--write", is_flag=True, help="Write what was measured into docs/.")
+def main(data: Path | None, write: bool) -> None:
+    """Measure the detectors; without --data, only what is simulated."""
+    parts = {
+        "nulls": page.nulls_table(list(evidence_on_nulls(SEED))),
+        "bursts on nulls": page.nulls_table(list(bursts_on_nulls(SEED))),
+    }
+    waited = delays(SEED)
+    parts["delays"] = page.delays_table(waited)
+    if data is not None:
+        parts |= _on_data(data, waited, DOCS / PICTURE if write else None)
+    for name, text in parts.items():
+        click.echo(f"\n## {name}\n\n{text}")
+    if write:
+        path = DOCS / PAGE
+        written = path.read_text("utf-8")
+        for name, text in parts.items():
+            written = page.replaced(written, name, text)
+        path.write_text(written, "utf-8")
+        say(f"wrote {path.relative_to(DOCS.parent)}")
+
+
+def _on_data(data: Path, waited: list[Delay], picture: Path | None) -> dict[str, str]:
+    series = bursts.read(data / "tweets.parquet")
+    windows = bursts.windows_of(series)
+    curves = bursts.curves(series)
+    if picture is not None:
+        page.draw(waited, curves, windows, picture)
+    sets = (
+        quiet.tweets(data / "tweets.parquet", data / "tweets.jsonl"),
+        quiet.ordinary_uploads(data / "uploads.parquet", data / "uploads.jsonl"),
+    )
+    alarms = [one for each in sets for one in quiet.measure(each, Parameters())]
+    return {
+        "tweets": page.tweets_table(curves, windows),
+        "quiet": page.quiet_table(alarms),
+    }
+
+
+if __name__ == "__main__":
+    main()
