@@ -338,7 +338,6 @@ class StagesStep:
     def _decide_through(self, last: int, version: CohortVersion, report: ReportBuilder) -> None:
         """Decide the undecided buckets of one epoch up to `last`."""
         for profile in self._undecided.profiles(last):
-            self.videos.make_rows(profile.slot + 1)
             report.describe(profile.bucket, profile.slot, self.videos, json.loads(profile.text))
         cohorts = self._cohorts
         if (
