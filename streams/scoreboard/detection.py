@@ -16,6 +16,7 @@ from streams.scoreboard import detection_page as page
 from streams.scoreboard import detection_quiet as quiet
 from streams.scoreboard import detection_tweets as bursts
 from streams.scoreboard.detection_delays import Delay, delays
+from streams.scoreboard.detection_discoveries import discoveries_on_nulls
 from streams.scoreboard.detection_nulls import bursts_on_nulls, evidence_on_nulls
 
 DOCS: Final = Path(__file__).parents[2] / "docs"
@@ -35,6 +36,7 @@ def main(data: Path | None, write: bool) -> None:
         "nulls": page.nulls_table(list(evidence_on_nulls(SEED))),
         "bursts on nulls": page.nulls_table(list(bursts_on_nulls(SEED))),
     }
+    parts["discoveries"] = page.discoveries_table(list(discoveries_on_nulls(SEED)))
     waited = delays(SEED)
     parts["delays"] = page.delays_table(waited)
     if data is not None:

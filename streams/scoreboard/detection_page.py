@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Final
 
 from streams.scoreboard.detection_delays import FALSE_ALARM_EVERY_DAYS, Delay
+from streams.scoreboard.detection_discoveries import Discoveries
 from streams.scoreboard.detection_nulls import FalseAlarms
 from streams.scoreboard.detection_quiet import QuietAlarms
 from streams.scoreboard.detection_tweets import Curve
 
 OURS: Final = "(ours)"
-_OURS_COLOURS: Final = ("#b8322a", "#d98880")
+_OURS_COLOURS: Final = ("#b8322a", "#e8a0a0", "#e67e22")
 _OTHERS: Final = ("#1f4e79", "#5b8db8", "#4a7c59", "#8fbc94", "#7d5a8c", "#b79bc4", "#8a8a8a")
 _MARKERS: Final = "osD^vPX<>"
 
@@ -92,6 +93,18 @@ def _delay(delay: Delay) -> str:
     return text if delay.told == 1 else f"> {text} ({delay.told:.0%} told)"
 
 
+def discoveries_table(measured: Sequence[Discoveries]) -> str:
+    """Return the false discovery rates, a row per null."""
+    rows, levels = [], list(dict.fromkeys(one.level for one in measured))
+    for null, group in groupby(measured, lambda one: one.null):
+        cells = []
+        for one in group:
+            text = f"{one.false_share:.2g} ({one.found:.0%})"
+            cells.append(f"**{text}**" if one.is_broken else text)
+        rows.append([null, *cells])
+    return table(["null", *(f"at most {level:g}" for level in levels)], rows)
+
+
 def tweets_table(curves: Sequence[Curve], windows: int) -> str:
     """Return the fewest false alarms per series and day, by windows caught."""
     shown = [windows * k // 7 for k in range(2, 8)]
@@ -129,6 +142,7 @@ def draw(delays: Sequence[Delay], curves: Sequence[Curve], windows: int, path: P
         left.set(xscale="log", yscale="log", xlabel="the mean rises to so many times itself")
         left.set_xticks(factors, [f"{factor:g}" for factor in factors])
         left.minorticks_off()
+        left.set_ylim(0.5, 300)
         left.set_title(
             "mean delay in visits of 5 minutes, one false alarm in "
             f"{FALSE_ALARM_EVERY_DAYS:g} days",
@@ -150,7 +164,8 @@ def draw(delays: Sequence[Delay], curves: Sequence[Curve], windows: int, path: P
         right.set_title(f"of {windows} labelled bursts of tweets, caught", loc="left", fontsize=9)
         for axes in (left, right):
             axes.spines[["top", "right"]].set_visible(False)
-            axes.legend(fontsize=7.5, frameon=False)
+        left.legend(fontsize=7.5, frameon=False, loc="lower left")
+        right.legend(fontsize=7.5, frameon=False, loc="lower right")
         figure.savefig(path, metadata={"Date": None})
 
 

@@ -12,6 +12,7 @@ from models.parameters import HOUR_MS, Level, Parameters
 from streams.scoreboard import detection_page as page
 from streams.scoreboard import detection_quiet, detection_tweets
 from streams.scoreboard.detection_delays import Delay
+from streams.scoreboard.detection_discoveries import Discoveries
 from streams.scoreboard.detection_nulls import FalseAlarms
 from streams.scoreboard.detection_tweets import Curve, Labelled, Point
 
@@ -102,6 +103,14 @@ def test_tables_say_who_was_never_told_and_who_not_always() -> None:
     text = page.delays_table([*told, Delay("c", 2.0, np.inf, 99.0, 0.0, 2.2)])
     rows = [[cell.strip() for cell in line.split("|")[1:3]] for line in text.splitlines()[2:]]
     assert [row[1] for row in rows] == ["2.2", "3.5", "> 90.0 (25% told)", "never"]
+
+
+def test_discoveries_are_marked_where_they_are_false_beyond_chance() -> None:
+    kept = Discoveries("a", 0.1, 0.12, 0.01, 1.0)
+    broken = Discoveries("b", 0.1, 0.14, 0.01, 0.5)
+    assert (kept.is_broken, broken.is_broken) == (False, True)
+    rows = page.discoveries_table([kept, broken]).splitlines()[2:]
+    assert rows == ["| a | 0.12 (100%) |", "| b | **0.14 (50%)** |"]
 
 
 def test_a_part_is_put_between_its_marks_and_nowhere_else() -> None:
