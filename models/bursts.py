@@ -133,12 +133,19 @@ def observe(burst: Burst, visit: int, came: float) -> None:
 
 
 @compiled
+def hours_of(burst: Burst) -> tuple[float, float]:
+    """Return the events of the hour so far, and those of an hour of the last day in the mean."""
+    hour = burst.recent * _KEEP_RECENT + burst.count
+    mean = (burst.mean + 1 - _KEEP_DAY) / (burst.weight + 1 - _KEEP_DAY)
+    return hour, mean * HOUR_VISITS
+
+
+@compiled
 def _growth(burst: Burst) -> float:
     """Return the hour so far over the hours of the last day."""
     # One event is added on both sides: growth from nothing is not infinite.
-    hour = burst.recent * _KEEP_RECENT + burst.count
-    mean = (burst.mean + 1 - _KEEP_DAY) / (burst.weight + 1 - _KEEP_DAY)
-    growth: float = (hour + 1) / (mean * HOUR_VISITS + 1)
+    hour, mean_hour = hours_of(burst)
+    growth: float = (hour + 1) / (mean_hour + 1)
     return growth
 
 
