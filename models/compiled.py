@@ -4,9 +4,9 @@ Compiled once per machine: numba keeps the code beside the source, or in the use
 where that cannot be written. Functions give up the interpreter's lock while they run.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from hashlib import sha256
-from types import FunctionType
+from types import FunctionType, ModuleType
 from typing import Any, Final, ParamSpec, TypeVar, cast
 
 import numba
@@ -74,8 +74,7 @@ def digest_of(function: Callable[..., object]) -> str:
         code = known.__code__
         digest.update(repr((known.__qualname__, code.co_consts, code.co_names)).encode())
         digest.update(code.co_code)
-        for name in code.co_names:
-            found: Any = known.__globals__.get(name)
+        for name, found in _globals_of(known):
             if isinstance(found, np.ndarray):
                 digest.update(repr((name, found.dtype, found.shape)).encode() + found.tobytes())
             elif isinstance(found, _FROZEN):
@@ -84,3 +83,14 @@ def digest_of(function: Callable[..., object]) -> str:
                 seen.add(f"{found.__module__}.{name}")
                 waiting.append(found)
     return digest.hexdigest()
+
+
+def _globals_of(function: FunctionType) -> Iterator[tuple[str, Any]]:
+    """Yield what a function reads: by its own name, or as an attribute of a module."""
+    names = function.__code__.co_names
+    for name in names:
+        found = function.__globals__.get(name)
+        yield name, found
+        if isinstance(found, ModuleType):
+            # Which of the names stand behind the module's, the names alone do not say.
+            yield from ((other, vars(found)[other]) for other in names if other in vars(found))

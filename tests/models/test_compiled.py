@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 LEAF = """
 from models.compiled import inlined
 
@@ -16,14 +18,14 @@ def scaled(number):
 """
 ROOT = """
 import numpy as np
-from leaf import scaled
+{imported}
 from models.compiled import compiled
 
 @compiled
 def total(numbers):
     found = 0
     for at in range(numbers.size):
-        found += scaled(numbers[at])
+        found += {called}(numbers[at])
     return found
 
 print(total(np.arange(4)), sum(total.stats.cache_hits.values()))
@@ -45,8 +47,14 @@ def run(directory: Path, *, factor: int, added: int) -> str:
     return ended.stdout.strip()
 
 
-def test_code_is_kept_until_a_function_or_number_of_another_file_changes(tmp_path: Path) -> None:
-    (tmp_path / "root.py").write_text(ROOT, "utf-8")
+@pytest.mark.parametrize(
+    ("imported", "called"),
+    [("from leaf import scaled", "scaled"), ("import leaf", "leaf.scaled")],
+)
+def test_code_is_kept_until_a_function_or_number_of_another_file_changes(
+    tmp_path: Path, imported: str, called: str
+) -> None:
+    (tmp_path / "root.py").write_text(ROOT.format(imported=imported, called=called), "utf-8")
     assert run(tmp_path, factor=2, added=0) == "12 0"
     assert run(tmp_path, factor=2, added=0) == "12 1"
     assert run(tmp_path, factor=3, added=0) == "18 0"
