@@ -4,13 +4,12 @@ Every video is decided by its own row, its cohort and the bucket's events; the o
 they are spread over partitions and how many buckets are decided at a time play no part.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from models import forecast
 from models.cohorts import (
     AGES,
     DRIFT,
@@ -21,6 +20,9 @@ from models.cohorts import (
 from models.compiled import compiled
 from models.due_heap import NOT_QUEUED, drop_first, push
 from models.evidence import betas_above, betas_below
+from models.forecast_features import FEATURES
+from models.forecast_model import Ensemble
+from models.forecasting import BASELINE, Forecaster, forecast_row, is_due
 from models.parameters import HOUR_MS, Parameters
 from models.transitions import (
     CELL,
@@ -92,6 +94,21 @@ _DECIDED_AT_ONCE: Final = 65_536
 
 _TOLD_AT_ONCE: Final = 1_024
 """Transitions told in one call of compiled code: 100 KB of them. Few decisions are transitions."""
+
+_FORECAST_AT_ONCE: Final = 8_192
+"""Forecasts made in one call of compiled code: 0.8 MB of what they looked at. Most decisions make
+none."""
+
+MADE: Final = np.dtype(
+    [
+        ("decision", np.int64),
+        ("episode_ms", np.int64),
+        ("before", np.float32),
+        ("features", np.float32, (len(FEATURES),)),
+    ]
+)
+"""A forecast as compiled code makes it: the row of its decision, when the video's episode began
+(NEVER for its first), the probability before, and what it looked at."""
 
 _DONE, _MORE_WATCHES, _MORE_ROOM = range(3)
 
@@ -166,11 +183,16 @@ class Decided:
         decisions: DECISION[n], by bucket.
         transitions: In order; `row` of each is an index into `decisions`.
         activity: float[platforms, 24], events by the table's code of the platform and UTC hour.
+        forecasts: MADE[m], the forecasts that were made; `decision` is an index into `decisions`.
+        explanations: By index into `decisions`, what spoke for the forecasts that suffice for an
+            alert where the one before did not.
     """
 
     decisions: Records
     transitions: list[Transition]
     activity: Floats
+    forecasts: Records = field(default_factory=lambda: np.zeros(0, MADE))
+    explanations: dict[int, dict[str, Any]] = field(default_factory=dict)
 
 
 def decide_buckets(
@@ -179,6 +201,7 @@ def decide_buckets(
     through_bucket: int,
     cohorts: Cohorts,
     parameters: Parameters,
+    forecaster: Forecaster = BASELINE,
     *,
     log_c: float,
 ) -> Decided:
@@ -190,6 +213,7 @@ def decide_buckets(
         through_bucket: The last bucket to decide.
         cohorts: The cohort version of the epoch.
         parameters: Lengths, level.
+        forecaster: What makes the forecasts.
         log_c: Logarithm of the evidence that suffices (evidence.log_threshold).
     """
     order = undecided.order(through_bucket)
@@ -208,15 +232,16 @@ def decide_buckets(
     last_look = np.empty(len(order), np.bool_)
     latest = np.empty(len(videos.rows), np.int64)
     _find_last_looks(order, undecided.entries, lengths, latest, last_look)
-    decisions, told = [], []
+    decisions, told, forecasts = [], [], []
     at, status, before = 0, _MORE_ROOM, 0
     while status != _DONE:
         if status == _MORE_WATCHES:
             videos.more_watches()
         room = np.empty(min(len(order) - at + heap.size + 1, _DECIDED_AT_ONCE), DECISION)
         words = np.zeros(min(_TOLD_MOST * len(room), _TOLD_AT_ONCE), TOLD)
+        made = np.empty(min(len(room), _FORECAST_AT_ONCE), MADE)
         heap.reserve(len(room) + 1)
-        at, heap.size, videos.free_watch_count, count, said, status = _decide(
+        at, heap.size, videos.free_watch_count, count, said, forecast, status = _decide(
             order,
             last_look,
             at,
@@ -238,37 +263,41 @@ def decide_buckets(
             null,
             lengths,
             log_c,
+            parameters.level.count,
+            forecaster.ensemble,
             room,
             words,
+            made,
         )
         decisions.append(room[:count])
         told.append(words[:said])
         told[-1]["decision"] += before
+        forecasts.append(made[:forecast])
+        forecasts[-1]["decision"] += before
         before += count
     undecided.drop(through_bucket)
-    made = decisions[0] if len(decisions) == 1 else np.concatenate(decisions)
-    _forecast(videos.rows, made, parameters.level.count)
     name = cohorts.version.name
     transitions = [transition_of(one, log_c, name) for one in np.concatenate(told)]
-    return Decided(made, transitions, activity)
+    decided = Decided(_joined(decisions), transitions, activity, _joined(forecasts))
+    _explain(decided, forecaster, parameters)
+    return decided
 
 
-@compiled
-def _forecast(rows: Records, decisions: Records, level: int) -> None:
-    """Add the probability to reach the level; after an episode has ended it counts anew."""
-    for at in range(len(decisions)):
-        decision = decisions[at]
-        decision.probability = 0.0
-        if not decision.resting:
-            decision.probability = forecast.probability_of_one(
-                decision.episode_progress,
-                decision.pace_fast_per_hour,
-                decision.pace_slow_per_hour,
-                decision.episode_age_ms,
-                level,
-            )
-        # Of several decisions of a video the last one counts.
-        rows[decision.slot].probability = decision.probability
+def _joined(parts: list[Records]) -> Records:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _explain(decided: Decided, forecaster: Forecaster, parameters: Parameters) -> None:
+    """Say of the forecasts that have come to suffice for an alert what spoke for them."""
+    made = decided.forecasts
+    now = decided.decisions["probability"][made["decision"]]
+    # In the precision of the report, in which who tells the alert compares.
+    enough = now.astype(np.float32) >= parameters.emerging_probability
+    for at in np.flatnonzero(enough & (made["before"] < parameters.emerging_probability)).tolist():
+        row = int(made["decision"][at])
+        decided.explanations[row] = forecaster.explain(
+            made["features"][at], decided.decisions[row], parameters.level.count
+        )
 
 
 @compiled
@@ -311,21 +340,24 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
     null: Records,
     lengths: Lengths,
     log_c: float,
+    level: int,
+    ensemble: Ensemble,
     decisions: Records,
     told: Records,
-) -> tuple[int, int, int, int, int, int]:
+    forecasts: Records,
+) -> tuple[int, int, int, int, int, int, int]:
     """Decide entry after entry, and what is due between them, until done or out of room.
 
     Returns:
         How far `order` was worked off, the sizes of the heap and of the free watches, how many
-        decisions and transitions there are, and why it stopped.
+        decisions, transitions and forecasts there are, and why it stopped.
     """
     rows, watches, watch_of, free_watches, platform_of, dirty = table
     heap_bucket, heap_slot, queued = heap
     cohort_of, cells, intensity, shape, rhythm = cohorts
-    count = said = 0
+    count = said = made = 0
     status = _MORE_ROOM
-    while count < len(decisions) and said + _TOLD_MOST <= len(told):
+    while count < len(decisions) and said + _TOLD_MOST <= len(told) and made < len(forecasts):
         if _is_due_first(heap_bucket, heap_size, order, at, entries, lengths[3]):
             bucket, slot = heap_bucket[0], heap_slot[0]
             heap_size = drop_first(heap_bucket, heap_slot, heap_size)
@@ -385,6 +417,12 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
             for number in range(before, said):
                 told[number].decision = count
             rows[slot].due_bucket = due_bucket(rows[slot], lengths[0])
+            if is_due(rows[slot], level):
+                forecasts[made].decision = count
+                forecasts[made].episode_ms = rows[slot].episode_ms
+                forecasts[made].before = rows[slot].probability
+                forecast_row(rows[slot], level, ensemble, forecasts[made].features)
+                made += 1
             _describe(decisions[count], rows[slot], slot, entry.bucket)
             decisions[count].roles = entry.roles
             count += 1
@@ -394,7 +432,7 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
         if rows[slot].due_bucket < queued[slot]:
             queued[slot] = rows[slot].due_bucket
             heap_size = push(heap_bucket, heap_slot, heap_size, queued[slot], slot)
-    return at, heap_size, free_watch_count, count, said, status
+    return at, heap_size, free_watch_count, count, said, made, status
 
 
 @compiled
@@ -487,5 +525,6 @@ def _describe(decision: Any, row: Row, slot: int, bucket: int) -> None:  # noqa:
     decision.activity_per_hour = row.activity_per_hour
     decision.pace_fast_per_hour = row.pace_fast_per_hour
     decision.pace_slow_per_hour = row.pace_slow_per_hour
+    decision.probability = row.probability
     decision.episode, decision.stage, decision.route = row.episode, row.stage, row.route
     decision.state, decision.resting = row.state, row.resting

@@ -37,6 +37,7 @@ class DecidedRows:
         rows: REPORT[n].
         profiles: By row, what is newly known of a video.
         transitions: By row, those of the video in that bucket, in order.
+        explanations: By row, what spoke for a forecast that has come to suffice for an alert.
     """
 
     keys: list[str]
@@ -44,6 +45,7 @@ class DecidedRows:
     rows: npt.NDArray[np.void]
     profiles: dict[int, dict[str, Any]]
     transitions: dict[int, list[dict[str, Any]]]
+    explanations: dict[int, dict[str, Any]]
 
     def runs(self, buckets: int) -> Iterator[tuple[int, int]]:
         """Yield first and end of the rows of each so many buckets, counted from bucket 0."""
@@ -82,6 +84,7 @@ def in_order(parts: Sequence[Part]) -> DecidedRows:
     place[order] = np.arange(len(order))
     profiles: dict[int, dict[str, Any]] = {}
     transitions: dict[int, list[dict[str, Any]]] = {}
+    explanations: dict[int, dict[str, Any]] = {}
     before = 0
     for part in parts:
         shift = before - part.first
@@ -89,8 +92,10 @@ def in_order(parts: Sequence[Part]) -> DecidedRows:
             profiles[int(place[row + shift])] = profile
         for row, transition in _within(part.report.transitions, part):
             transitions.setdefault(int(place[row + shift]), []).append(transition)
+        for row, why in _within(part.report.explanations, part):
+            explanations[int(place[row + shift])] = why
         before += part.end - part.first
-    return DecidedRows(keys, video[order], rows[order], profiles, transitions)
+    return DecidedRows(keys, video[order], rows[order], profiles, transitions, explanations)
 
 
 def _within(said: list[tuple[int, dict[str, Any]]], part: Part) -> list[tuple[int, dict[str, Any]]]:

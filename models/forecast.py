@@ -1,10 +1,10 @@
-"""Will it reach the hotspot level within the horizon? A first, honest baseline.
+"""Will it reach the hotspot level within the horizon? An honest baseline, for who has no model.
 
 A logistic regression on five figures that need no training on the platform: how far the level is,
 how far the present paces would carry, and how long it has had. It was fitted on the development
 halves of two public sets at once (docs/detection.md), on quantities relative to the level, so that
-it means the same at 10,000 views as at a million. What a platform's own past teaches comes on top
-of it later.
+it means the same at 10,000 views as at a million. It forecasts works, and videos towards levels of
+actions for which nothing better was learned (models/forecasting.py).
 """
 
 import math
@@ -15,8 +15,12 @@ import numpy.typing as npt
 
 from models.compiled import compiled
 from models.parameters import DAY_MS, HOUR_MS
+from models.signal_words import figure, span, strongest
 
 Floats = npt.NDArray[np.float64]
+
+NAME: Final = "baseline:1"
+"""What a decision names as the version it was made with."""
 
 COEFFICIENTS: Final = np.array([-2.125, 0.833, 1.510, -1.496, -1.964])
 INTERCEPT: Final = 5.386
@@ -24,6 +28,10 @@ INTERCEPT: Final = 5.386
 on 275,590 observations of 17,137 videos before their outcome: uploads towards 10,000 views, the
 popular list towards a million. Average precision against views per hour on the same halves: 1.07
 and 1.26 times."""
+
+MEANS: Final = (-0.414, -2.076, -2.618, -1.788, 3.221)
+"""Of the figures, over what is forecast of the videos of the same two sets, weighted likewise: what
+a signal's part in a forecast is held against."""
 
 GREATEST_PROBABILITY: Final = 0.8
 """Above 0.8 the regression is too sure of itself: it said 0.92 and 0.91 where 0.75 and 0.76
@@ -108,3 +116,24 @@ def probability_of_one(
     )
     likely = 1 / (1 + math.exp(-min(max(logit, -30.0), 30.0)))
     return min(likely, GREATEST_PROBABILITY)
+
+
+def signals(
+    progress: int, fast_per_hour: float, slow_per_hour: float, age_ms: int, level: int
+) -> list[str]:
+    """Return what spoke for a forecast, the strongest first, in words; arguments as `features`.
+
+    What a figure adds is its coefficient times how far it lies from the mean.
+    """
+    given = np.array([[progress], [fast_per_hour], [slow_per_hour], [age_ms]], np.float64)
+    found = features(given[0], given[1], given[2], given[3], level)[0]
+    added = COEFFICIENTS * (found - MEANS)
+    ratio = np.exp(found)
+    told = (
+        f"{figure(100 * min(progress / level, 1))} % of the level reached",
+        f"growing in the last 3 hours by {figure(100 * ratio[1])} % of the level a day",
+        f"growing in the last day by {figure(100 * ratio[2])} % of the level a day",
+        f"growing since it began by {figure(100 * ratio[3])} % of the level a day",
+        f"it began {span(ratio[4] - 1)} ago",
+    )
+    return [told[at] for at in strongest(added)]

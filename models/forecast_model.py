@@ -50,6 +50,7 @@ its contribution to the sum, elsewhere the mean of what lies below it."""
 
 Nodes = npt.NDArray[np.void]
 Floats = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
 Ints = npt.NDArray[np.int64]
 
 Ensemble = tuple[Nodes, Ints, float, Floats, Floats]
@@ -127,14 +128,7 @@ class ForecastModel:
             particular they make the sum.
         """
         added = np.zeros(len(self.features))
-        for root in self.roots.tolist():
-            at = root
-            while self.nodes["feature"][at] != LEAF:
-                looked_at = int(self.nodes["feature"][at])
-                goes_left = features[looked_at] <= self.nodes["threshold"][at]
-                child = int(self.nodes["left" if goes_left else "right"][at])
-                added[looked_at] += self.nodes["value"][child] - self.nodes["value"][at]
-                at = child
+        contribute(self.nodes, self.roots, np.ascontiguousarray(features), added)
         return added
 
     def to_bytes(self) -> bytes:
@@ -273,7 +267,7 @@ def predict(
     intercept: float,
     knots: Floats,
     probabilities: Floats,
-    features: Floats,
+    features: Floats | Singles,
 ) -> float:
     """Return the probability for one video: float[features] in, the ensemble's parts before it."""
     score = intercept
@@ -300,6 +294,21 @@ def predict(
     share = (score - knots[low]) / (knots[high] - knots[low])
     between = probabilities[low] + share * (probabilities[high] - probabilities[low])
     return float(between)
+
+
+@compiled
+def contribute(nodes: Nodes, roots: Ints, features: Floats | Singles, added: Floats) -> None:
+    """Add to float[features] what each contributes to the sum of the trees for one video."""
+    for root in roots:
+        at = root
+        while nodes[at].feature != LEAF:
+            feature = nodes[at].feature
+            if features[feature] <= nodes[at].threshold:
+                child = np.int64(nodes[at].left)
+            else:
+                child = np.int64(nodes[at].right)
+            added[feature] += nodes[child].value - nodes[at].value
+            at = child
 
 
 @compiled

@@ -28,8 +28,8 @@ Ints = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.void]
 
 REPORT_BYTES_MAX: Final = 3 * 1024 * 1024
-"""Rows, keys, profiles and transitions of one message, before Arrow's frame: the message stays
-below 4 MB."""
+"""Rows, keys, profiles, transitions and explanations of one message, before Arrow's frame: the
+message stays below 4 MB."""
 
 PROFILE_TOLD: Final = ("title", "creator_id", "topics", "source")
 """What `hotspots` reads of a profile."""
@@ -75,6 +75,29 @@ class DecidedVideos:
 
     videos: list[str]
     last_ms: Ints
+    probability: npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class MadeForecasts:
+    """The forecasts that were made in some buckets, of videos followed or not, for who trains.
+
+    Of each episode that reaches its level the last one is the moment when it did.
+
+    Attributes:
+        videos: The key of each forecast's video.
+        time_ms: int64[m], event time of the last event that it reflects.
+        progress: int64[m], events of the level's action since the episode began.
+        episode: int64[m], when the episode began, -1 for a video's first: tells episodes apart.
+        features: float32[m, len(forecast_features.FEATURES)], what it looked at.
+        probability: float32[m], what it said; 1 from the level on.
+    """
+
+    videos: list[str]
+    time_ms: Ints
+    progress: Ints
+    episode: Ints
+    features: npt.NDArray[np.float32]
     probability: npt.NDArray[np.float32]
 
 
@@ -132,12 +155,15 @@ class ReportBuilder:
         parameters: For the probability from which on a video matters.
         everything: Where to note all decided videos, for who writes forecasts of them; None where
             nobody does.
+        made: Where to note all forecasts that were made, for who learns from them; None likewise.
     """
 
     parameters: Parameters
     everything: list[DecidedVideos] | None = None
+    made: list[MadeForecasts] | None = None
     profiles: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     transitions: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+    explanations: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     summaries: list[tuple[int, str, EpochSummary]] = field(default_factory=list)
     _rows: list[Rows] = field(default_factory=list)
     _slots: list[Ints] = field(default_factory=list)
@@ -186,6 +212,8 @@ class ReportBuilder:
             keys = [videos.keys[slot] or "" for slot in decisions["slot"].tolist()]
             probability = decisions["probability"].astype(np.float32)
             self.everything.append(DecidedVideos(keys, decisions["last_ms"], probability))
+        if self.made is not None and len(decided.forecasts):
+            self.made.append(_made_of(videos, decided))
         told, untold = self._follow(videos, decided)
         where = np.flatnonzero(told)
         if len(where):
@@ -193,6 +221,10 @@ class ReportBuilder:
             self._tell_profiles(videos, decisions["slot"][where], np.flatnonzero(untold[where]))
             position = np.cumsum(told) - 1 + self._count
             self.transitions += [(int(position[t.row]), _to_dict(t)) for t in decided.transitions]
+            # A forecast that suffices for an alert is told, so each of these has a row.
+            self.explanations += [
+                (int(position[row]), why) for row, why in decided.explanations.items()
+            ]
             self._count += len(where)
         self._described.clear()
         self._belonging.clear()
@@ -278,6 +310,7 @@ class ReportBuilder:
                 rows=rows[first:end],
                 profiles=_within(self.profiles, first, end),
                 transitions=_within(self.transitions, first, end),
+                explanations=_within(self.explanations, first, end),
                 summaries=[] if first else beside,
             )
             reports.append(report)
@@ -317,7 +350,7 @@ class ReportBuilder:
             key_bytes: int64[rows], the length of the key of each row's video.
         """
         size = key_bytes + REPORT.itemsize + np.dtype(np.int32).itemsize
-        for row, rare in (*self.profiles, *self.transitions):
+        for row, rare in (*self.profiles, *self.transitions, *self.explanations):
             size[row] += _TEXT_OVERHEAD_BYTES + _BYTES_PER_CHARACTER * _characters(rare)
         reached = np.cumsum(size)
         ends: list[int] = []
@@ -330,6 +363,19 @@ class ReportBuilder:
                 return [*ends, len(reached)]
             ends.append(end)
             first = end
+
+
+def _made_of(videos: VideoTable, decided: Decided) -> MadeForecasts:
+    made = decided.forecasts
+    decisions = decided.decisions[made["decision"]]
+    return MadeForecasts(
+        videos=[videos.keys[slot] or "" for slot in decisions["slot"].tolist()],
+        time_ms=decisions["last_ms"],
+        progress=decisions["episode_progress"],
+        episode=made["episode_ms"].copy(),
+        features=made["features"].copy(),
+        probability=decisions["probability"].astype(np.float32),
+    )
 
 
 def _told_of(profile: Mapping[str, Any] | None) -> dict[str, Any]:

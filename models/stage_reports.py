@@ -3,8 +3,9 @@
 One message = one Arrow IPC stream with one record batch: a row for every video that `hotspots`
 follows and that a decided bucket changed, in order of bucket. Its metadata says through which
 bucket the partition has decided (everything up to it, empty buckets included), and carries what is
-rare: profiles where they changed, transitions, and the cohort summaries of epochs that ended. A
-bucket may be spread over several messages; it is complete with the one that reaches through it.
+rare: profiles where they changed, transitions, what spoke for forecasts that suffice for an alert,
+and the cohort summaries of epochs that ended. A bucket may be spread over several messages; it is
+complete with the one that reaches through it.
 """
 
 import json
@@ -18,7 +19,7 @@ import pyarrow as pa
 from models.cohort_learning import EpochSummary
 from models.cohorts import SIGNALS
 
-VERSION: Final = 2
+VERSION: Final = 3
 _KEY: Final = b"hotspots"
 
 REPORT: Final = np.dtype(
@@ -62,6 +63,8 @@ class StageReport:
         rows: REPORT[n], in order of bucket.
         profiles: (row, profile) where it is new or has changed: it holds from that row on.
         transitions: (row, JSON-ready transition) in order.
+        explanations: (row, {"model", "signals"}) where a forecast suffices for an alert and the one
+            before did not: the version that made it, and what spoke for it.
         summaries: (epoch, platform, summary) of epochs that ended.
     """
 
@@ -75,6 +78,7 @@ class StageReport:
     rows: npt.NDArray[np.void]
     profiles: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     transitions: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+    explanations: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     summaries: list[tuple[int, str, EpochSummary]] = field(default_factory=list)
 
     @property
@@ -95,6 +99,7 @@ def encode_report(report: StageReport) -> bytes:
         "high_ms": report.high_ms,
         "profiles": report.profiles,
         "transitions": report.transitions,
+        "explanations": report.explanations,
         "summaries": [(epoch, name, s.to_dict()) for epoch, name, s in report.summaries],
     }
     columns = [
@@ -173,6 +178,7 @@ def _report_of(metadata: dict[str, Any], batch: Any) -> StageReport:  # noqa: AN
         rows=rows,
         profiles=[(row, profile) for row, profile in metadata["profiles"]],
         transitions=[(row, transition) for row, transition in metadata["transitions"]],
+        explanations=[(row, why) for row, why in metadata["explanations"]],
         summaries=[
             (epoch, name, EpochSummary.from_dict(stored))
             for epoch, name, stored in metadata["summaries"]

@@ -26,9 +26,10 @@ from models.bucket_decision import Cohorts, decide_buckets
 from models.cohorts import CohortVersion
 from models.dirty_rows import DirtyRows
 from models.event_time import NEVER_MS, ClockState, SourceClocks
+from models.forecasting import BASELINE, Forecaster
 from models.parameters import DAY_MS, Parameters
 from models.recent_ids import RecentIds
-from models.report_building import DecidedVideos, ReportBuilder
+from models.report_building import DecidedVideos, MadeForecasts, ReportBuilder
 from models.stage_reports import REPORT, StageReport
 from models.steps import Chunk, Cut, Output
 from models.transitions import RULES, VISIT_MS
@@ -82,15 +83,23 @@ class _CutRows:
 
 
 class StagesStep:
-    """The state of one partition of `engagement-batches`; a models.steps.PartitionStep."""
+    """The state of one partition of `engagement-batches`; a models.steps.PartitionStep.
 
-    def __init__(self, partition: int, parameters: Parameters) -> None:
+    Where somebody asks for them (they are None otherwise), `decided_videos` and `made_forecasts`
+    take in where videos stand and what was forecast of them.
+    """
+
+    def __init__(
+        self, partition: int, parameters: Parameters, forecaster: Forecaster = BASELINE
+    ) -> None:
         self.partition = partition
         self.parameters = parameters
+        self.forecaster = forecaster
         self.counters = StageCounters()
         self.clocks = SourceClocks(parameters.bucket_ms, parameters.allowed_lateness_ms)
         self.videos = VideoTable()
         self.decided_videos: list[DecidedVideos] | None = None
+        self.made_forecasts: list[MadeForecasts] | None = None
         self._undecided = Undecided()
         self._recent = RecentIds(-(-parameters.repeat_window_ms // parameters.bucket_ms))
         self._saved_clocks = SourceClocks(parameters.bucket_ms, parameters.allowed_lateness_ms)
@@ -289,7 +298,7 @@ class StagesStep:
         if closed is None or (self._decided_bucket is not None and closed <= self._decided_bucket):
             return
         self.videos.let_rows_change()
-        report = ReportBuilder(self.parameters, self.decided_videos)
+        report = ReportBuilder(self.parameters, self.decided_videos, self.made_forecasts)
         epochs_ended = self._epochs_ended()
         self._held = False
         through = closed
@@ -347,7 +356,13 @@ class StagesStep:
         ):
             cohorts = self._cohorts = Cohorts.of(version, self.videos.platforms)
         decided = decide_buckets(
-            self.videos, self._undecided, last, cohorts, self.parameters, log_c=self._log_c
+            self.videos,
+            self._undecided,
+            last,
+            cohorts,
+            self.parameters,
+            self.forecaster,
+            log_c=self._log_c,
         )
         for code in np.flatnonzero(decided.activity.any(axis=1)).tolist():
             name = self.videos.platforms[code]

@@ -31,6 +31,12 @@ NOT_DUE: Final = np.iinfo(np.int64).max
 UNWATCHED: Final = -1
 """Stands in `watch_of` where a video has no second record."""
 
+PACES: Final = 3
+"""Half-lives that the pace of the level's action is smoothed with."""
+
+PROPENSITIES: Final = 3
+"""Signals whose events per view the forecast looks at."""
+
 ROW: Final = np.dtype(
     [
         # Totals count every event, late ones too; decisions never read them.
@@ -48,6 +54,10 @@ ROW: Final = np.dtype(
         ("progress", np.int64),
         ("progress_before_episode", np.int64),
         ("episode_ms", np.int64),
+        # Of the level's action: its last event, and what there was of it at the last forecast.
+        ("progress_ms", np.int64),
+        ("forecast_progress", np.int64),
+        ("forecast_visit", np.int64),
         ("activity_per_hour", np.float64),
         ("activity_peak_per_hour", np.float64),
         ("activity_trough_per_hour", np.float64),
@@ -69,6 +79,10 @@ ROW: Final = np.dtype(
         ("epoch_acted_squared", np.float64, (SIGNALS,)),
         ("epoch_acted_squared_per_exposed", np.float64, (SIGNALS,)),
         ("epoch_acted_times_span", np.float64, (SIGNALS,)),
+        # What the forecast looks at (models/forecast_features.py).
+        ("paces_per_hour", np.float32, (PACES,)),
+        ("recent_acted", np.float32, (PROPENSITIES,)),
+        ("recent_views", np.float32),
         ("probability", np.float32),
         ("episode", np.int32),
         ("stage", np.uint8),
@@ -82,7 +96,6 @@ ROW: Final = np.dtype(
         ("resting", np.uint8),
         # Flags are bytes: numba knows no arrays of booleans in a record.
         ("entered", np.uint8, (SIGNALS,)),
-        ("spare", np.uint8, (4,)),
     ]
 )
 """The columns of a video. The layout is part of the changelog's format: see ROW_VERSION."""
@@ -104,7 +117,7 @@ WATCH: Final = np.dtype(
 )
 """What only a watched video needs; `acted_before` is what had acted when the watch began."""
 
-ROW_VERSION: Final = 2
+ROW_VERSION: Final = 3
 """Goes up when the layout of ROW or WATCH changes; a changelog of another version is refused."""
 
 MOST_TOPICS: Final = 16
@@ -135,6 +148,8 @@ _UNKNOWN_AT_FIRST: Final = (
     "last_bucket",
     "since_ms",
     "episode_ms",
+    "progress_ms",
+    "forecast_visit",
     "visit",
     "epoch",
 )

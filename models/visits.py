@@ -11,6 +11,7 @@ import numpy.typing as npt
 from models import forecast, sketches
 from models.cohorts import AGE_BANDS_H, REACH_BANDS, SIGNALS
 from models.compiled import compiled
+from models.forecast_features import follow
 from models.parameters import HOUR_MS
 from models.transitions import (
     CROWD,
@@ -29,6 +30,7 @@ from models.vocabulary import ACTION_CODE, ACTIONS, SIGNAL_OF_ACTION, Action
 _VIEW: Final = ACTION_CODE[Action.VIEW]
 _DELETE: Final = ACTION_CODE[Action.DELETE]
 _LIKED: Final = 0
+_FAST_IN_SLOW: Final = forecast.SLOW_HALF_LIFE_MS // forecast.FAST_HALF_LIFE_MS
 _AGE_BANDS_MS: Final = tuple(hours * HOUR_MS for hours in AGE_BANDS_H)
 
 Records = npt.NDArray[np.void]
@@ -71,8 +73,9 @@ def fade(
     for signal in range(SIGNALS):
         activity += decision.people[signal]
     fade_rates(row, activity, entry.last_ms, span_ms)
-    keep_fast = kept(span_ms, forecast.FAST_HALF_LIFE_MS)
+    # One power for two: a half-life is a multiple of the other.
     keep_slow = kept(span_ms, forecast.SLOW_HALF_LIFE_MS)
+    keep_fast = keep_slow**_FAST_IN_SLOW
     row.pace_fast_per_hour = smoothed(row.pace_fast_per_hour, decision.progress, span_ms, keep_fast)
     row.pace_slow_per_hour = smoothed(row.pace_slow_per_hour, decision.progress, span_ms, keep_slow)
     row.last_bucket = entry.bucket
@@ -126,15 +129,22 @@ def begin_watch(watch: Watch, row: Row) -> None:
 
 
 @compiled
-def _count(row: Row, entry: Entry, level_action: int, decision: Any) -> None:  # noqa: ANN401 - a record
+def _count(
+    row: Row,
+    entry: Entry,
+    level_action: int,
+    bucket_ms: int,
+    decision: Any,  # noqa: ANN401 - a record
+) -> None:
     """Count what the bucket brought, in place."""
     if row.first_ms == NEVER:
         row.first_ms = entry.first_ms
     if row.publish_ms == NEVER and entry.publish_ms != NEVER_PUBLISHED:
         row.publish_ms = entry.publish_ms
-    row.last_ms = max(row.last_ms, entry.last_ms)
     decision.views = max(entry.counts[_VIEW], 0)
     decision.progress = max(entry.counts[level_action], 0)
+    follow(row, entry.last_ms, decision, bucket_ms)
+    row.last_ms = max(row.last_ms, entry.last_ms)
     for signal in range(SIGNALS):
         row.acted[signal] += decision.acted[signal]
     row.views += decision.views
@@ -160,7 +170,7 @@ def visit(
     forty accounts that like a thousand times are not a thousand.
     """
     bucket_ms, epoch_ms, visit_ms, _, level_action = lengths
-    _count(row, entry, level_action, decision)
+    _count(row, entry, level_action, bucket_ms, decision)
     span_ms = _span_ms(row, entry.bucket, bucket_ms)
     start_ms = entry.bucket * bucket_ms
     epoch, visit = start_ms // epoch_ms, start_ms // visit_ms

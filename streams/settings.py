@@ -319,6 +319,13 @@ class Settings(BaseSettings):
         default=format_duration(_DEFAULTS.horizon_ms),
         description="By when the level must be reached: `7d`, `36h`.",
     )
+    model: str = Field(
+        default="",
+        description=(
+            "File of a forecast that `hotspots train` has written, for this level and horizon. "
+            "Empty: the one that is shipped for levels of views, else a simple regression."
+        ),
+    )
     emerging_probability: float = Field(
         default=_DEFAULTS.emerging_probability,
         gt=0,

@@ -12,6 +12,7 @@ from streams.agents.hotspots import hotspots_factory, hotspots_observer
 from streams.agents.stages import stages_factory, stages_observer
 from streams.assembly import Steps, WorkerApp, build_app
 from streams.delivery.board_store import BoardStore
+from streams.forecasters import forecaster_of
 from streams.metrics import Metrics
 from streams.running import run_app
 from streams.settings import Settings
@@ -31,7 +32,7 @@ def product_app(settings: Settings) -> WorkerApp:
             settings.actor_key.get_secret_value().encode(),
             DecodingLimits(max_ahead_ms=settings.max_ahead_ms),
         ),
-        stages=stages_factory(parameters),
+        stages=stages_factory(parameters, forecaster_of(settings)),
         hotspots=hotspots_factory(parameters),
         observe_stages=stages_observer(metrics, lambda: time.time_ns() // 1_000_000),
         observe_hotspots=hotspots_observer(metrics),

@@ -5,17 +5,18 @@ A thin shell: the step is models/stages.py, the way it is run streams/stateful.p
 
 from collections.abc import Callable
 
+from models.forecasting import Forecaster
 from models.parameters import Parameters
 from models.stages import StagesStep
 from models.steps import PartitionStep, StepFactory
 from streams.metrics import Agent, Metrics
 
 
-def stages_factory(parameters: Parameters) -> StepFactory:
+def stages_factory(parameters: Parameters, forecaster: Forecaster) -> StepFactory:
     """Return what makes the step of one partition of `engagement-batches`."""
 
     def make(partition: int) -> PartitionStep:
-        return StagesStep(partition, parameters)
+        return StagesStep(partition, parameters, forecaster)
 
     return make
 

@@ -22,10 +22,20 @@ written."""
     type=click.Path(path_type=Path, dir_okay=False),
     help="Where to write the forecasts, one a line whenever a probability changes.",
 )
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="What forecasts, above HOTSPOTS_MODEL; its level and horizon hold.",
+)
 @click.option("--level", metavar="ACTION:N", help="What a hotspot is, above HOTSPOTS_LEVEL.")
 @click.option("--horizon", metavar="DURATION", help="Within which time, above HOTSPOTS_HORIZON.")
 def command(
-    file: Path, alerts: Path, forecasts: Path | None, level: str | None, horizon: str | None
+    file: Path,
+    alerts: Path,
+    forecasts: Path | None,
+    model: Path | None,
+    level: str | None,
+    horizon: str | None,
 ) -> None:
     """Tell what the monitor would have told of the events in FILE.
 
@@ -37,7 +47,9 @@ def command(
     from contextlib import ExitStack
     from itertools import chain, islice
 
+    from streams.durations import format_duration
     from streams.errors import UserError
+    from streams.forecasters import forecaster_of, read_model
     from streams.offline.backtest import Backtest
     from streams.progress import progress, say
     from streams.scenarios.event_files import read_events
@@ -45,12 +57,18 @@ def command(
 
     given = {"level": level, "horizon": horizon}
     overrides = {name: value for name, value in given.items() if value is not None}
+    if model is not None:
+        remembered = read_model(model, "--model")
+        horizon_known = format_duration(remembered.horizon_ms)
+        known = {"level": str(remembered.level), "horizon": horizon_known}
+        overrides = {"model": str(model), **known, **overrides}
     settings = load_settings(needs=(), overrides=overrides)
     backtest = Backtest(
         parameters=settings.parameters(),
         actor_key=settings.actor_key.get_secret_value().encode() or OFFLINE_KEY,
         limits=settings.decoding_limits(),
         received_ms=time.time_ns() // 1_000_000,
+        forecaster=forecaster_of(settings),
     )
     if any(out is not None and out.resolve() == file.resolve() for out in (alerts, forecasts)):
         raise UserError(f"{file} would be overwritten", remedy="name another file to write")

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Final
 
 from models.events import END_MARK_KEY, DecodingLimits, RejectReason
+from models.forecasting import BASELINE, Forecaster
 from models.identity import split_video_key
 from models.intake import Intake
 from models.parameters import Parameters
@@ -46,6 +47,7 @@ class Backtest:
         actor_key: The key that actors are hashed with; the worker's, for the same sketches.
         limits: Bounds within which an event is accepted.
         received_ms: The time that stands for the receipt: events further ahead are rejected.
+        forecaster: What makes the forecasts; the worker's.
         events: How many were accepted.
         rejects: How many were not, by reason.
     """
@@ -54,6 +56,7 @@ class Backtest:
     actor_key: bytes = field(repr=False)
     limits: DecodingLimits
     received_ms: int
+    forecaster: Forecaster = BASELINE
     events: int = 0
     rejects: Counter[RejectReason] = field(default_factory=Counter)
     pipeline: Pipeline = field(init=False)
@@ -61,7 +64,7 @@ class Backtest:
     _said: dict[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        self.pipeline = Pipeline(replace(self.parameters, partitions=1))
+        self.pipeline = Pipeline(replace(self.parameters, partitions=1), self.forecaster)
         self.pipeline.stages[0].decided_videos = self._decided
 
     def run(self, lines: Iterable[bytes]) -> Iterator[tuple[int, list[bytes], list[Forecast]]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from models.alerts import ALERTS
+from models.forecasting import BASELINE, Forecaster
 from models.hotspots import LEARNED, HotspotsStep
 from models.parameters import Parameters
 from models.ranking import BOARD
@@ -34,9 +35,10 @@ class Outcome:
 class Pipeline:
     """Feeds batches to the steps and carries what they write from one to the next."""
 
-    def __init__(self, parameters: Parameters) -> None:
+    def __init__(self, parameters: Parameters, forecaster: Forecaster = BASELINE) -> None:
         self.parameters = parameters
-        self.stages = [StagesStep(p, parameters) for p in range(parameters.partitions)]
+        partitions = range(parameters.partitions)
+        self.stages = [StagesStep(p, parameters, forecaster) for p in partitions]
         self.hotspots = HotspotsStep(0, parameters)
         self.outcome = Outcome()
         self._offsets = [0] * parameters.partitions

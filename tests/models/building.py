@@ -9,6 +9,7 @@ from models.batches import Batch, BatchHeader, BatchKind
 from models.bucket_decision import Cohorts, Decided, decide_buckets
 from models.cohorts import AGES, REACHES, SHIPPED, CohortVersion, PlatformCohort
 from models.event_time import SourceClocks
+from models.forecasting import BASELINE, Forecaster
 from models.parameters import DAY_MS, MINUTE_MS, Parameters
 from models.undecided import Undecided
 from models.video_state import VideoTable
@@ -47,9 +48,11 @@ def batch_of(*said: dict[str, Any], videos: list[str], source: int = 0, sources:
     )
 
 
-def undecided_of(table: VideoTable, videos: list[str], *said: dict[str, Any]) -> Undecided:
+def undecided_of(
+    table: VideoTable, videos: list[str], *said: dict[str, Any], bucket_ms: int = BUCKET_MS
+) -> Undecided:
     """Return the sums of events, none of which comes late."""
-    clocks = SourceClocks(BUCKET_MS, allowed_lateness_ms=1_000 * DAY_MS)
+    clocks = SourceClocks(bucket_ms, allowed_lateness_ms=1_000 * DAY_MS)
     clocks.accept(0, 1, -1, len(said))
     undecided = Undecided()
     if said:
@@ -67,15 +70,17 @@ def decide(
     parameters: Parameters,
     log_c: float,
     version: CohortVersion | None = None,
+    forecaster: Forecaster = BASELINE,
 ) -> Decided:
-    """Decide one bucket of BUCKET_MS with these events in it."""
+    """Decide everything up to a bucket, with these events in it."""
     table.slots(videos)
     return decide_buckets(
         table,
-        undecided_of(table, videos, *said),
+        undecided_of(table, videos, *said, bucket_ms=parameters.bucket_ms),
         bucket,
         Cohorts.of(version or CohortVersion(0), table.platforms),
         parameters,
+        forecaster,
         log_c=log_c,
     )
 

@@ -13,6 +13,7 @@ ROWS = st.lists(
             "bucket": st.integers(3, 6),
             "views": st.integers(0, 10**6),
             "profile": st.none() | st.fixed_dictionaries({"title": st.text(max_size=2)}),
+            "explanation": st.none() | st.fixed_dictionaries({"model": st.text(max_size=2)}),
             "transitions": st.lists(st.fixed_dictionaries({"n": st.integers(0, 9)}), max_size=2),
         }
     ),
@@ -40,6 +41,8 @@ def test_rows_come_by_bucket_and_key_each_with_what_is_said_of_it(
     assert decided.profiles == profiles
     happened = {i: row["transitions"] for i, row in enumerate(chosen) if row["transitions"]}
     assert decided.transitions == happened
+    explained = {i: row["explanation"] for i, row in enumerate(chosen) if row["explanation"]}
+    assert decided.explanations == explained
     runs = list(decided.runs(buckets))
     assert [row for first, end in runs for row in range(first, end)] == list(range(len(chosen)))
     spans = [{row["bucket"] // buckets for row in chosen[first:end]} for first, end in runs]

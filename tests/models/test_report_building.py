@@ -11,17 +11,18 @@ from hypothesis import strategies as st
 from told_reports import BUCKET_MS, START_BUCKET
 
 from models import report_building
-from models.bucket_decision import DECISION, Decided
+from models.bucket_decision import DECISION, MADE, Decided
 from models.cohort_learning import EpochSummary
+from models.forecast_features import FEATURES
 from models.parameters import Parameters
 from models.report_building import ReportBuilder
 from models.stage_reports import REPORT, StageReport, decode_report
 from models.transitions import Reason, Transition
-from models.video_state import VideoTable
+from models.video_state import NEVER, VideoTable
 from models.vocabulary import Route, Stage, State
 
 PARAMETERS = Parameters(bucket_ms=BUCKET_MS)
-BESIDE = ("video", "happened", "profile")
+BESIDE = ("video", "happened", "profile", "why")
 PER_EPOCH = PARAMETERS.epoch_ms // BUCKET_MS
 
 
@@ -57,7 +58,12 @@ class Platform:
                     decision[name] = value
         happened = [at for at, (_, one) in enumerate(said) if one.get("happened")]
         transitions = [transition(at) for at in happened]
-        self.builder.add(self.table, Decided(decisions, transitions, np.zeros((1, 24))))
+        why = {at: {"model": one["why"]} for at, (_, one) in enumerate(said) if "why" in one}
+        made = np.zeros(len(why), MADE)
+        made["decision"], made["episode_ms"] = list(why), NEVER
+        made["features"] = 1 + np.array(list(why), np.float32)[:, np.newaxis]
+        activity = np.zeros((1, 24))
+        self.builder.add(self.table, Decided(decisions, transitions, activity, made, why))
         self.bucket += len(buckets)
 
     def messages(self) -> list[StageReport]:
@@ -174,6 +180,30 @@ def test_everything_is_noted_for_who_asks_and_the_report_is_the_same() -> None:
     assert plain.encoded() == asked.encoded()
 
 
+def test_forecasts_are_noted_for_who_learns_from_them_and_the_report_is_the_same() -> None:
+    plain, asked = Platform(), Platform()
+    asked.builder.made = []
+    for platform in (plain, asked):
+        low = {"video": "a", "why": "m", "probability": 0.25, "last_ms": 4, "episode_progress": 7}
+        high = {**low, "video": "b", "probability": 1.0, "last_ms": 9}
+        platform.decide([{"video": "c", "views": 1}, low], [{"video": "c"}, high])
+    (made,) = asked.builder.made or ()
+    assert made.videos == ["p\x1fa", "p\x1fb"]
+    assert (made.time_ms.tolist(), made.progress.tolist()) == ([4, 9], [7, 7])
+    assert (made.episode.tolist(), made.probability.tolist()) == ([NEVER, NEVER], [0.25, 1.0])
+    assert made.features.tolist() == [[2.0] * len(FEATURES), [4.0] * len(FEATURES)]
+    assert plain.encoded() == asked.encoded()
+
+
+def test_what_spoke_for_a_forecast_stands_beside_its_row() -> None:
+    platform = Platform()
+    hot = {"video": "a", "why": "m", "probability": 0.7}
+    platform.decide([{"video": "b"}, {"video": "c", "stage": 1}], [hot])
+    (report,) = platform.messages()
+    assert keys_of(report) == ["c", "a"]
+    assert report.explanations == [(1, {"model": "m"})]
+
+
 VIDEO = st.fixed_dictionaries(
     {"stage": st.sampled_from([0, 0, 0, 1]), "probability": st.sampled_from([0, 0.1, 0.6])},
     optional={
@@ -192,7 +222,9 @@ BUCKETS = st.lists(st.dictionaries(st.integers(0, 6), VIDEO, max_size=6), min_si
 
 
 def in_order(videos: dict[int, dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{"video": f"v{number}", **videos[number]} for number in sorted(videos)]
+    made = [{"video": f"v{number}", **videos[number]} for number in sorted(videos)]
+    # What suffices for an alert is explained.
+    return [one | ({"why": one["video"]} if one["probability"] >= 0.6 else {}) for one in made]
 
 
 @given(buckets=BUCKETS, cuts=st.sets(st.integers(1, 8)))
@@ -268,7 +300,7 @@ def test_messages_split_anywhere_say_the_same(
     assert np.concatenate([part.rows for part in parts]).tobytes() == whole.rows.tobytes()
     assert [key for part in parts for key in keys_of(part)] == keys_of(whole)
     starts = np.cumsum([0, *(len(part.rows) for part in parts)]).tolist()
-    for name in ("profiles", "transitions"):
+    for name in ("profiles", "transitions", "explanations"):
         moved = [
             (start + row, what)
             for start, part in zip(starts, parts, strict=False)

@@ -16,6 +16,7 @@ ROWS = st.lists(
             "views": st.integers(0, 2**62),
             "acted": st.lists(st.integers(0, 2**62), min_size=4, max_size=4),
             "probability": st.floats(0, 1, width=32),
+            "explanation": st.none() | st.just({"model": "m", "signals": ["大英"]}),
             "views_per_hour": st.floats(0, 1e9),
             "stage": st.integers(0, 3),
             "transitions": st.lists(
@@ -63,18 +64,20 @@ def test_a_truncated_message_is_told(length: int) -> None:
     "metadata",
     [
         b'"version": 1',
-        b'"VERSION": 2',
+        b'"VERSION": 3',
         b'"version": x',
     ],
 )
 def test_a_message_of_another_version_is_told(metadata: bytes) -> None:
-    damaged = WHOLE.replace(b'"version": 2', metadata)
+    damaged = WHOLE.replace(b'"version": 3', metadata)
     assert damaged != WHOLE
     with pytest.raises(ReportFormatError, match=r"report|version"):
         decode_report(damaged)
 
 
-@pytest.mark.parametrize("name", [b"partition", b"sequence", b"profiles", b"transitions"])
+@pytest.mark.parametrize(
+    "name", [b"partition", b"sequence", b"profiles", b"transitions", b"explanations"]
+)
 def test_a_message_without_a_field_is_told(name: bytes) -> None:
     damaged = WHOLE.replace(b'"' + name + b'"', b'"' + name.upper() + b'"')
     assert damaged != WHOLE

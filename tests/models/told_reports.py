@@ -18,10 +18,10 @@ def report_of(
     sequence: int = 0,
     through_bucket: int = START_BUCKET,
 ) -> StageReport:
-    """Return a report; `video`, `profile` and `transitions` of a row stand beside its numbers."""
+    """Return a report; what is said of a row in words stands beside its numbers."""
     numbers = np.zeros(len(rows), REPORT)
     numbers["bucket"] = through_bucket
-    beside = ("video", "profile", "transitions")
+    beside = ("video", "profile", "transitions", "explanation")
     for number, row in zip(numbers, rows, strict=True):
         for name, value in row.items():
             if name not in beside:
@@ -38,4 +38,7 @@ def report_of(
         rows=numbers,
         profiles=[(i, row["profile"]) for i, row in enumerate(rows) if row.get("profile")],
         transitions=[(i, t) for i, row in enumerate(rows) for t in row.get("transitions", [])],
+        explanations=[
+            (i, row["explanation"]) for i, row in enumerate(rows) if row.get("explanation")
+        ],
     )
