@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models import forecast
+from models.alert_budget import score_of
 from models.blocks import BLOCK_SHIFT
 from models.compiled import compiled
 from models.works import DEPTH, GROWTH, grow, set_due
@@ -28,13 +29,17 @@ CURSOR: Final = np.dtype(
         ("grown", np.int64),
         ("found", np.int64),
         ("next_due", np.int64),
+        ("begins", np.int64),
+        ("bar", np.int64),
+        ("budgeted", np.bool_),
     ]
 )
 """How far the loop has come.
 
 row, end: The next row, and the one before which to stop. bucket: The bucket at hand, begun and not
 over while is_open. grown: How many works it has let grow. found: How many of them there may be news
-of. next_due: The earliest bucket in which the activity of a work may have collapsed."""
+of. next_due: The earliest bucket in which the activity of a work may have collapsed. begins, bar:
+alert_budget.AlertBudget.begins and bar. budgeted: Whether there is a budget."""
 
 DONE: Final = 0
 """All rows are counted and their buckets over."""
@@ -44,6 +49,9 @@ LOOK: Final = 2
 """The next row needs more than counting."""
 NEWS: Final = 3
 """There may be news of some works; the bucket is over but for that, and for `set_due`."""
+
+HOUR: Final = 4
+"""The next row's bucket lies in another hour: the bar of the budget must be worked out anew."""
 
 NEAR: Final = 1e-9
 """Works whose forecast may suffice for an alert are handed back: the loop's own differs from that
@@ -74,6 +82,7 @@ def count_row(
     Arguments as in `pass_buckets`; `told` is a record of REPORT, `slot` the tracked video's.
     """
     tracked[slot]["views"] = told["total_views"]
+    tracked[slot]["progress"] = told["total_progress"]
     tracked[slot]["last_bucket"] = told["bucket"]
     dirty_tracked[slot >> BLOCK_SHIFT] = True
     for link in range(first[slot], first[slot] + count[slot]):
@@ -98,10 +107,25 @@ def count_row(
 
 
 @compiled
+def _is_to_be_offered(
+    cursor: Rows,
+    score: int,
+    row: Any,  # noqa: ANN401 - one record of TRACKED or WORK, which numpy cannot name
+    told: bool,
+) -> bool:
+    """Tell whether the budget must know of a score that suffices for an alert, told or not."""
+    at = cursor[0]
+    may_be_told: bool = not told and score >= at["bar"]
+    return may_be_told or (at["budgeted"] and score >= row["offered"])
+
+
+@compiled
 def _is_to_be_looked_at(
+    cursor: Rows,
     told: Any,  # noqa: ANN401 - one record of REPORT, which numpy cannot name
     slot: int,
     threshold: float,
+    level: int,
     has_room: bool,
     seen: Flags,
     tracked: Rows,
@@ -111,8 +135,10 @@ def _is_to_be_looked_at(
     work_of: Ints,
 ) -> bool:
     """Tell whether a tracked video's row needs more than counting; arguments as `pass_buckets`."""
-    if told["probability"] >= threshold and not tracked[slot]["emerging"]:
-        return True
+    if told["probability"] >= threshold:
+        score = score_of(told["probability"], told["episode_progress"], level)
+        if _is_to_be_offered(cursor, score, tracked[slot], tracked[slot]["emerging"]):
+            return True
     for link in range(first[slot], first[slot] + count[slot]):
         missing = work_of[name[link]] < 0
         if (missing and has_room) or (not missing and not seen[link]):
@@ -121,10 +147,13 @@ def _is_to_be_looked_at(
 
 
 @compiled
-def _find_news(rows: Rows, slots: Ints, threshold: float, level: int, found: Ints) -> int:
+def _find_news(
+    cursor: Rows, rows: Rows, slots: Ints, threshold: float, level: int, found: Ints
+) -> int:
     """Find the works of which `hotspots` may have something to tell; return how many.
 
     Args:
+        cursor: CURSOR[1].
         rows: work_table.WorkTable.rows.
         slots: int64[n], works that have grown.
         threshold: The probability of the level from which on a work is emerging.
@@ -136,7 +165,8 @@ def _find_news(rows: Rows, slots: Ints, threshold: float, level: int, found: Int
         work = rows[slot]
         progress = work["progress"] - work["progress_before_episode"]
         news = progress >= level and work["stages"] & DEPTH == DEPTH and not work["confirmed"]
-        if not (news or work["emerging"] or work["resting"]):
+        settled = work["told"] and not cursor[0]["budgeted"]
+        if not (news or settled or work["resting"]):
             likely = forecast.probability_of_one(
                 progress,
                 work["pace_fast_per_hour"],
@@ -144,7 +174,10 @@ def _find_news(rows: Rows, slots: Ints, threshold: float, level: int, found: Int
                 max(work["last_ms"] - work["episode_ms"], 0),
                 level,
             )
-            news = likely >= threshold - NEAR
+            news = likely >= threshold - NEAR and (
+                not work["emerging"]
+                or _is_to_be_offered(cursor, score_of(likely, progress, level), work, work["told"])
+            )
         if news:
             found[count] = slot
             count += 1
@@ -152,7 +185,7 @@ def _find_news(rows: Rows, slots: Ints, threshold: float, level: int, found: Int
 
 
 @compiled
-def pass_buckets(
+def pass_buckets(  # noqa: C901 - one loop with an exit for each reason to stop
     cursor: Rows,
     report: Rows,
     video: Ints,
@@ -178,7 +211,7 @@ def pass_buckets(
     dirty_tracked: Flags,
     dirty_works: Flags,
 ) -> int:
-    """Go on from the cursor; return why it stops: DONE, SILENCE, LOOK or NEWS.
+    """Go on from the cursor; return why it stops: DONE, SILENCE, LOOK, NEWS or HOUR.
 
     Args:
         cursor: CURSOR[1], changed in place.
@@ -213,6 +246,8 @@ def pass_buckets(
                 return DONE
             if at["next_due"] < report[at["row"]]["bucket"]:
                 return SILENCE
+            if at["begins"] <= report[at["row"]]["bucket"]:
+                return HOUR
             at["bucket"] = report[at["row"]]["bucket"]
             at["grown"] = at["found"] = 0
             at["is_open"] = True
@@ -223,8 +258,8 @@ def pass_buckets(
                 return LOOK
             if slot >= 0:
                 if _is_to_be_looked_at(
-                    report[row], slot, threshold, has_room, seen, tracked, first, count, name,
-                    work_of,
+                    cursor, report[row], slot, threshold, level, has_room, seen, tracked, first,
+                    count, name, work_of,
                 ):  # fmt: skip
                     return LOOK
                 count_row(
@@ -237,7 +272,7 @@ def pass_buckets(
         unforecast[touched] = True
         grow(works, touched, growth, at["bucket"], bucket_ms)
         at["is_open"] = False
-        at["found"] = _find_news(works, touched, threshold, level, found)
+        at["found"] = _find_news(cursor, works, touched, threshold, level, found)
         if at["found"]:
             return NEWS
         at["next_due"] = min(at["next_due"], set_due(works, touched, at["bucket"], bucket_ms))

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from models import forecast
 from models.alerts import Alert, AlertType
 from models.identity import split_video_key
 from models.parameters import Parameters
@@ -47,14 +48,23 @@ class AlertWriter:
         kind = AlertType.FADED if faded else AlertType.STAGE_ENTERED
         self._tell(Alert(kind, transition["time_ms"], shown(tracked.video), occurrence, data))
 
-    def video_emerging(self, tracked: TrackedVideo, numbers: np.void) -> None:
-        """Tell that a video will probably reach the level; `numbers` is its row, of REPORT."""
+    def video_emerging(
+        self, tracked: TrackedVideo, numbers: np.void, more: Mapping[str, Any]
+    ) -> None:
+        """Tell that a video will probably reach the level.
+
+        Args:
+            tracked: The video.
+            numbers: Its row, of REPORT.
+            more: What else to say: what spoke for the forecast, and of the budget.
+        """
         data = self._data_of(tracked) | self._emerging_data(
             float(numbers["probability"]),
             int(numbers["episode_progress"]),
             float(numbers["views_per_hour"]),
         )
         data["stage"] = Stage(int(numbers["stage"])).name.lower()
+        data |= more
         time_ms = int(numbers["last_ms"])
         self._tell(Alert(AlertType.EMERGING, time_ms, shown(tracked.video), str(time_ms), data))
 
@@ -88,12 +98,21 @@ class AlertWriter:
 
     # -- works --------------------------------------------------------------------------------
 
-    def work_emerging(self, work: Work, progress: int) -> None:
-        """Tell that a work will probably reach the level."""
+    def work_emerging(self, work: Work, progress: int, more: Mapping[str, Any]) -> None:
+        """Tell that a work will probably reach the level, and `more`."""
         row = work.row
         data = self._work_data(work) | self._emerging_data(
             float(row["probability"]), progress, float(row["heat"])
         )
+        data["model"] = forecast.NAME
+        data["signals"] = forecast.signals(
+            progress,
+            float(row["pace_fast_per_hour"]),
+            float(row["pace_slow_per_hour"]),
+            max(work.number("last_ms") - work.number("episode_ms"), 0),
+            self._parameters.level.count,
+        )
+        data |= more
         self._tell_work(AlertType.EMERGING, work, data, work.number("last_ms"))
 
     def work_confirmed(self, work: Work, progress: int) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models import forecast
+from models.alert_budget import SCORES, score_of
 from models.alerts import ALERTS, Alert, AlertType
 from models.cohort_learning import CohortMemory, EpochSummary
 from models.decided_rows import DecidedRows, in_order
@@ -26,8 +27,9 @@ from models.report_log import ReportLog
 from models.roll_up import RollUp, WorkEnded, WorkNews
 from models.stage_reports import StageReport, decode_report
 from models.steps import BrokenChainError, Chunk, Cut, Output
-from models.tracked_videos import TrackedVideo
+from models.tracked_videos import TrackedVideo, shown
 from models.vocabulary import Stage, State
+from models.withheld import Withheld, WithheldReason
 from models.works import TOPIC, Work, deep
 
 LEARNED: Final = "learned"
@@ -38,6 +40,7 @@ VERSIONS_KEPT: Final = 4
 
 _META: Final = b"m"
 _MEMORY: Final = b"c"
+_BUDGET: Final = b"b"
 _REPORT: Final = b"r/"
 
 
@@ -48,6 +51,7 @@ class HotspotsStep:
         self.partition = partition
         self.parameters = parameters
         self.roll_up = RollUp(parameters)
+        self.withheld = Withheld()
         self.alerts_by_type = dict.fromkeys(AlertType, 0)
         self._alerts = AlertWriter(parameters, self.roll_up, self._tell)
         self._through: dict[int, int] = {}
@@ -99,6 +103,8 @@ class HotspotsStep:
                 closed = self._load_meta(json.loads(value))
             elif key == _MEMORY:
                 self._memory.load_bytes(value)
+            elif key == _BUDGET:
+                self._load_budget(json.loads(value))
             elif not key.startswith(_REPORT):
                 self.roll_up.load(key, value)
         self.roll_up.recovered()
@@ -132,6 +138,7 @@ class HotspotsStep:
         rows: list[tuple[bytes, bytes | None]] = []
         if self._closed is not None and self._reports.worth_saving(self._closed):
             rows += self.roll_up.take_dirty()
+            rows.append((_BUDGET, json.dumps(self._budget()).encode()))
             learned = -1 if self._memory.epoch is None else self._memory.epoch
             self._reports.drop(self._closed, learned)
             self._saved = self._closed
@@ -143,6 +150,7 @@ class HotspotsStep:
             rows.append((_META, json.dumps(self._meta()).encode()))
         if self._board_dirty and self._closed is not None:
             board = board_of(self.roll_up.works, self._closed, self.parameters)
+            board["withheld"] = self.withheld.latest(self.parameters.board_size)
             value = json.dumps(board, ensure_ascii=False).encode()
             self._outputs.append(Output(BOARD, 0, b"board", value))
         self._memory_dirty = self._meta_dirty = self._board_dirty = False
@@ -216,7 +224,8 @@ class HotspotsStep:
             else:
                 for transition in decided.transitions.get(news.row, ()):
                     self._take_transition(news.tracked, transition)
-                self._take_forecast(news.tracked, decided.rows[news.row])
+                explanation = decided.explanations.get(news.row, {})
+                self._take_forecast(news.tracked, decided.rows[news.row], explanation)
         # What a work was forecast on the way is not kept, unless there was news of it.
         self._forecast_works(self.roll_up.works.take_unforecast())
 
@@ -230,11 +239,26 @@ class HotspotsStep:
                 self.roll_up.works.touch(work)
         self._alerts.transition(tracked, transition)
 
-    def _take_forecast(self, tracked: TrackedVideo, numbers: np.void) -> None:
-        enough = float(numbers["probability"]) >= self.parameters.emerging_probability
-        if enough and not self.roll_up.tracked.rows["emerging"][tracked.slot]:
+    def _take_forecast(
+        self, tracked: TrackedVideo, numbers: np.void, explanation: dict[str, Any]
+    ) -> None:
+        probability = float(numbers["probability"])
+        if probability < self.parameters.emerging_probability:
+            return
+        budget, level = self.roll_up.budget, self.parameters.level.count
+        score = score_of(probability, int(numbers["episode_progress"]), level)
+        subject = shown(tracked.video)
+        best = self.roll_up.offer(tracked, score)
+        if self.roll_up.tracked.rows["emerging"][tracked.slot]:
+            return
+        if score >= budget.bar:
             self.roll_up.told_emerging(tracked, emerging=True)
-            self._alerts.video_emerging(tracked, numbers)
+            why = explanation or self.withheld.explanation(subject)
+            self._alerts.video_emerging(tracked, numbers, why | self._spent_on(score))
+            self._spend(subject, int(numbers["bucket"]))
+        elif best:
+            said = self._withheld(tracked.title, numbers["last_ms"], probability, score)
+            self.withheld.put(subject, said, explanation)
 
     # -- works --------------------------------------------------------------------------------
 
@@ -244,18 +268,37 @@ class HotspotsStep:
         level = self.parameters.level.count
         works = self.roll_up.works.rows[slots]
         progress = works["progress"] - works["progress_before_episode"]
-        emerging = (likely >= self.parameters.emerging_probability) & ~works["emerging"]
+        emerging = likely >= self.parameters.emerging_probability
+        emerging &= ~works["told"] | bool(self.roll_up.budget)
         confirmed = (progress >= level) & deep(works) & ~works["confirmed"]
         found = np.flatnonzero(emerging | confirmed).tolist()
         judged = [(self._work_at(int(slots[at])), at) for at in found]
         for work, at in sorted(judged, key=lambda pair: pair[0].work_id):
             if emerging[at]:
-                work.row["emerging"] = True
-                if work.kind == TOPIC:
-                    self._alerts.work_emerging(work, int(progress[at]))
+                self._take_work_forecast(work, float(likely[at]), int(progress[at]))
             if confirmed[at]:
                 work.row["confirmed"] = True
                 self._alerts.work_confirmed(work, int(progress[at]))
+
+    def _take_work_forecast(self, work: Work, probability: float, progress: int) -> None:
+        row = work.row
+        row["emerging"] = True
+        if work.kind != TOPIC:
+            row["told"] = True
+            return
+        budget = self.roll_up.budget
+        score = score_of(probability, progress, self.parameters.level.count)
+        before = int(row["offered"])
+        row["offered"] = budget.reach(before, score)
+        if row["told"]:
+            return
+        if score >= budget.bar:
+            row["told"] = True
+            self._alerts.work_emerging(work, progress, self._spent_on(score))
+            self._spend(work.work_id, work.number("last_bucket"))
+        elif row["offered"] > before:
+            said = self._withheld(work.title, row["last_ms"], probability, score)
+            self.withheld.put(work.work_id, said)
 
     def _forecast_works(self, slots: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """Work out the probabilities of some works anew: float64[n]."""
@@ -285,7 +328,7 @@ class HotspotsStep:
 
     def _end(self, work: Work, bucket: int) -> None:
         row = work.row
-        if work.kind == TOPIC and (row["emerging"] or row["confirmed"]):
+        if work.kind == TOPIC and (row["told"] or row["confirmed"]):
             self._alerts.work_faded(work, bucket)
         work.fade()
 
@@ -294,6 +337,38 @@ class HotspotsStep:
             return
         self.alerts_by_type[alert.type] += 1
         self._outputs.append(Output(ALERTS, 0, alert.subject.encode(), alert.to_bytes()))
+
+    # -- the budget ---------------------------------------------------------------------------
+
+    def _spent_on(self, score: int) -> dict[str, Any]:
+        """Return what an alert says of the budget: nothing where there is none."""
+        budget = self.roll_up.budget
+        return {"budget": budget.figures(score)} if budget else {}
+
+    def _spend(self, subject: str, bucket: int) -> None:
+        self.roll_up.budget.spend(bucket)
+        self.withheld.told(subject)
+
+    def _withheld(
+        self, title: str, time_ms: np.int64, probability: float, score: int
+    ) -> dict[str, Any]:
+        budget = self.roll_up.budget
+        spent = budget.bar == SCORES
+        return {
+            "title": title,
+            "time_ms": int(time_ms),
+            "probability": round(probability, 4),
+            "score": score / SCORES,
+            "bar": None if spent else budget.bar / SCORES,
+            "reason": WithheldReason.BUDGET_SPENT if spent else WithheldReason.BELOW_BAR,
+        }
+
+    def _budget(self) -> dict[str, Any]:
+        return {"budget": self.roll_up.budget.to_dict(), "withheld": self.withheld.to_list()}
+
+    def _load_budget(self, stored: dict[str, Any]) -> None:
+        self.roll_up.budget.load_dict(stored["budget"])
+        self.withheld.load_list(stored["withheld"])
 
     # -- learning -----------------------------------------------------------------------------
 

@@ -54,6 +54,7 @@ class Parameters:
     level: Level = Level("view", 10_000)
     horizon_ms: int = 7 * DAY_MS
     emerging_probability: float = 0.6
+    alerts_per_day: int = 0
     expire_after_ms: int = 30 * DAY_MS
     repeat_window_ms: int = HOUR_MS
     board_size: int = 50
@@ -72,3 +73,5 @@ class Parameters:
             raise ValueError("alarm_rate_per_video_day must lie between 0 and 1")
         if not 0 < self.emerging_probability < 1:
             raise ValueError("emerging_probability must lie between 0 and 1")
+        if self.alerts_per_day < 0:
+            raise ValueError("alerts_per_day must not be negative")

@@ -13,7 +13,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from models.bucket_passing import CURSOR, DONE, NEWS, SILENCE, count_row, pass_buckets
+from models.alert_budget import AlertBudget
+from models.bucket_passing import CURSOR, DONE, HOUR, NEWS, SILENCE, count_row, pass_buckets
 from models.decided_rows import DecidedRows
 from models.identity import split_video_key
 from models.parameters import Parameters
@@ -65,6 +66,7 @@ class RollUp:
     Attributes:
         works: The works.
         tracked: The videos.
+        budget: Which of those that emerge are told.
     """
 
     def __init__(self, parameters: Parameters) -> None:
@@ -72,6 +74,7 @@ class RollUp:
         self._bucket_ms = parameters.bucket_ms
         self.works = WorkTable()
         self.tracked = TrackedVideos()
+        self.budget = AlertBudget(parameters.alerts_per_day, parameters.bucket_ms)
         self._next_due = NOT_DUE
 
     # -- what was decided ---------------------------------------------------------------------
@@ -103,6 +106,8 @@ class RollUp:
             if reason == SILENCE:
                 for work, due in self.due(int(rows["bucket"][row]) - 1):
                     yield WorkEnded(work, due)
+            elif reason == HOUR:
+                self.budget.begin(int(rows["bucket"][row]))
             elif reason == NEWS:
                 yield WorkNews(self.works.found[: cursor["found"][0]].copy())
                 self._watch(self.works.grown[: cursor["grown"][0]], bucket)
@@ -118,7 +123,10 @@ class RollUp:
         links, works, tracked, parameters = (
             self.tracked.links, self.works, self.tracked, self._parameters,
         )  # fmt: skip
+        budget = self.budget
         cursor["next_due"] = self._next_due
+        cursor["begins"], cursor["bar"] = budget.begins, budget.bar
+        cursor["budgeted"] = bool(budget)
         reason = pass_buckets(
             cursor, decided.rows, decided.video, slots, special, worth,
             parameters.emerging_probability, parameters.level.count, self._bucket_ms,
@@ -202,7 +210,17 @@ class RollUp:
     def told_emerging(self, tracked: TrackedVideo, *, emerging: bool) -> None:
         """Note whether `hotspot.emerging` has been told of a video in this episode."""
         self.tracked.rows["emerging"][tracked.slot] = emerging
+        if not emerging:
+            self.tracked.rows["offered"][tracked.slot] = 0
         self.tracked.touch(tracked)
+
+    def offer(self, tracked: TrackedVideo, score: int) -> bool:
+        """Note that a video's score suffices for an alert; tell whether it is its best so far."""
+        row = self.tracked.rows[tracked.slot]
+        before = int(row["offered"])
+        row["offered"] = self.budget.reach(before, score)
+        self.tracked.touch(tracked)
+        return int(row["offered"]) > before
 
     # -- time that passes ---------------------------------------------------------------------
 

@@ -23,9 +23,18 @@ DEEPEST_DERIVATION: Final = 8
 """A derivative of a derivative still counts for the first work; chains longer than this, or in a
 ring, are cut."""
 
-TRACKED: Final = np.dtype([("views", np.int64), ("last_bucket", np.int64), ("emerging", np.bool_)])
-"""The numbers of a tracked video: exposures so far, its last activity, and whether
-`hotspot.emerging` was told in this episode."""
+TRACKED: Final = np.dtype(
+    [
+        ("views", np.int64),
+        ("progress", np.int64),
+        ("last_bucket", np.int64),
+        ("emerging", np.bool_),
+        ("offered", np.uint8),
+    ]
+)
+"""The numbers of a tracked video: exposures and events of the level's action so far, its last
+activity, whether `hotspot.emerging` was told in this episode, and what the alert budget has been
+offered of it in this episode (alert_budget.AlertBudget.reach)."""
 
 NO_WORK: Final = -1
 """A link to a work that does not exist (yet)."""

@@ -64,8 +64,10 @@ WORK: Final = np.dtype(
         ("state", np.uint8),
         ("resting", np.bool_),
         ("emerging", np.bool_),
+        ("told", np.bool_),
         ("confirmed", np.bool_),
         ("topical", np.bool_),
+        ("offered", np.uint8),
     ]
 )
 """The numbers of a work. The layout is part of the changelog's format: see LAYOUT_VERSION.
@@ -79,10 +81,12 @@ who took part. pace_*: Paces of the level's action. heat: Activity per hour, smo
 greatest value in this episode, trough_heat its least since the last one ended. probability: That it
 reaches the level. videos: How many count for it. episode: Counts up when it has faded. stages: Bit
 mask of those its videos have entered in this episode; stage, route and state are those of its
-latest transition. resting: Whether an episode has ended and none has begun. emerging, confirmed:
-What has been told in this episode. topical: Whether it is a topic."""
+latest transition. resting: Whether an episode has ended and none has begun. emerging: Whether it
+has become so in this episode. told: Whether there is nothing to tell of that any more: it was told,
+or it is no topic. confirmed: Whether that was told in this episode. topical: Whether it is a topic.
+offered: What the alert budget has been offered of it in this episode (AlertBudget.reach)."""
 
-LAYOUT_VERSION: Final = 1
+LAYOUT_VERSION: Final = 2
 """Goes up when the layout of WORK or of roll_up's rows changes; another version is refused."""
 
 GROWTH: Final = 2 + SIGNALS
@@ -297,7 +301,8 @@ class Work:
         """End the episode: it rests until it returns (transitions.RETURN)."""
         row = self.row
         row["state"] = _FADED
-        row["emerging"] = row["confirmed"] = False
+        row["emerging"] = row["told"] = row["confirmed"] = False
+        row["offered"] = 0
         row["stages"] = 0
         row["resting"] = True
         row["trough_heat"] = row["heat"]

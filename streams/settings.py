@@ -332,6 +332,15 @@ class Settings(BaseSettings):
         lt=1,
         description="The probability of reaching the level from which on a video is emerging.",
     )
+    alerts_per_day: int = Field(
+        default=_DEFAULTS.alerts_per_day,
+        ge=0,
+        description=(
+            "How many `hotspot.emerging` alerts your team can read in a day (UTC, event time): the "
+            "best are told as they come, never more than these, and what is withheld stands on the "
+            "board. 0: no budget."
+        ),
+    )
     expire_after_ms: int = Field(
         default=_DEFAULTS.expire_after_ms,
         ge=1,

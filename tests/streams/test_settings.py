@@ -53,6 +53,7 @@ def test_every_parameter_and_limit_is_a_setting() -> None:
             "HOTSPOTS_LEVEL": "share:100",
             "HOTSPOTS_HORIZON": "36h",
             "HOTSPOTS_EMERGING_PROBABILITY": "0.8",
+            "HOTSPOTS_ALERTS_PER_DAY": "20",
             "HOTSPOTS_EXPIRE_AFTER_MS": "9",
             "HOTSPOTS_REPEAT_WINDOW_MS": "10",
             "HOTSPOTS_BOARD_SIZE": "11",
