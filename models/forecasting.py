@@ -95,6 +95,12 @@ BASELINE: Final = Forecaster(
 """The logistic regression, which needs no training on the platform."""
 
 
+def warm_up() -> None:
+    """Compile what only the explanation of a learned forecast calls."""
+    nodes, roots = BASELINE.ensemble[:2]
+    contribute(nodes, roots, np.zeros(len(FEATURES), np.float32), np.zeros(len(FEATURES)))
+
+
 @compiled
 def is_due(row: Row, level: int) -> bool:
     """Tell whether a row is to be forecast: it is near enough, and another or further than before.

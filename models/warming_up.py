@@ -7,6 +7,7 @@ that would be a standstill.
 import json
 from typing import Final
 
+from models import forecasting
 from models.cohorts import CohortVersion
 from models.hotspots import HotspotsStep
 from models.intake import Intake
@@ -33,8 +34,9 @@ def warm_up() -> None:
         hotspots.process(_chunk(reports, reported))
         hotspots.cut()
         reported += len(reports)
-    # What grows only with a large stream, and what only a restart needs.
+    # What grows only with a large stream, what only a restart needs, and what only a model does.
     RecentIds(1).warm_up()
+    forecasting.warm_up()
 
 
 def _messages() -> list[bytes]:

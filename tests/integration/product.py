@@ -25,6 +25,7 @@ from models.parameters import HOUR_MS, MINUTE_MS
 from models.video_state import VideoTable
 from models.vocabulary import ACTIONS
 from streams.delivery.board_store import BoardStore
+from streams.forecasters import forecaster_of
 from streams.offline.backtest import Backtest
 from streams.settings import Settings
 from streams.topics import Topic
@@ -227,6 +228,7 @@ def truth_of(lines: list[bytes]) -> Truth:
         actor_key=ACTOR_KEY.encode(),
         limits=settings.decoding_limits(),
         received_ms=time.time_ns() // 1_000_000,
+        forecaster=forecaster_of(settings),
     )
     alerts = [json.loads(a) for _, new, _ in backtest.run(lines) for a in new]
     board = json.loads(backtest.pipeline.outcome.board or b"{}")

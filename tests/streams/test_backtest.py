@@ -11,6 +11,10 @@ import pytest
 import zstandard
 from click.testing import CliRunner, Result
 
+from models.forecast import NAME
+from models.forecast_features import FEATURES
+from models.forecast_model import LEAF, NODE, Calibration, ForecastModel
+from models.parameters import Level
 from streams.cli import hotspots
 from streams.errors import UserError
 
@@ -136,6 +140,52 @@ def test_the_level_and_the_horizon_can_be_given(folder: Path, tmp_path: Path) ->
     assert {(d["level"], d["horizon_ms"]) for d in emerging} == {  # type: ignore[index]  # JSON
         ("share:100", 36 * 3_600_000)
     }
+
+
+def model_file(folder: Path, *, level: str = "view:58000", horizon_ms: int = 36 * 3_600_000) -> str:
+    """Write a forecast that says 0.7 of every video, and return its name."""
+    nodes = np.zeros(1, NODE)
+    nodes["feature"] = LEAF
+    calibration = Calibration(np.array([0.0, 1.0]), np.array([0.7, 0.8]))
+    roots, parsed = np.array([0]), Level.parse(level)
+    made = ForecastModel("own", parsed, horizon_ms, FEATURES, nodes, roots, 0.0, calibration)
+    path = folder / "model.json"
+    path.write_bytes(made.to_bytes())
+    return str(path)
+
+
+def test_a_model_forecasts_for_the_level_and_horizon_it_remembers(
+    folder: Path, tmp_path: Path
+) -> None:
+    model = model_file(tmp_path)
+    options = ["--model", model, "--forecasts", str(tmp_path / "f.jsonl")]
+    alerts, _ = backtest(folder / "events.jsonl", tmp_path, *options)
+    (told,) = [a["data"] for a in alerts if a["type"] == "hotspot.emerging"]
+    assert isinstance(told, dict)
+    assert (told["level"], told["horizon_ms"]) == ("view:58000", 36 * 3_600_000)
+    assert (told["probability"], told["model"]) == (0.7, "own")
+    lines = (tmp_path / "f.jsonl").read_text(encoding="utf-8").splitlines()
+    assert {f["probability"] for f in map(json.loads, lines)} == {0.0, 0.7, 1.0}
+    same, _ = backtest(folder / "events.jsonl", tmp_path, *options, "--level", "view:58000")
+    assert same == alerts
+
+
+@pytest.mark.parametrize("option", [("--level", "view:5000"), ("--horizon", "7d")])
+def test_a_level_or_horizon_that_contradicts_the_model_is_told(
+    folder: Path, tmp_path: Path, option: tuple[str, str]
+) -> None:
+    with pytest.raises(UserError, match=option[1]):
+        backtest(folder / "events.jsonl", tmp_path, "--model", model_file(tmp_path), *option)
+
+
+def test_an_emerging_alert_says_what_spoke_for_it(folder: Path, tmp_path: Path) -> None:
+    options = ("--level", "comment:900")  # there is no learned forecast of comments
+    alerts, _ = backtest(folder / "events.jsonl", tmp_path, *options)
+    (told,) = [a["data"] for a in alerts if a["type"] == "hotspot.emerging"]
+    assert isinstance(told, dict)
+    assert told["model"] == NAME
+    assert 1 <= len(told["signals"]) <= 3
+    assert all("of the level" in said or said.startswith("it began") for said in told["signals"])
 
 
 def test_bad_lines_are_counted_by_reason_and_change_nothing(folder: Path, tmp_path: Path) -> None:
