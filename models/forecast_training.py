@@ -1,0 +1,317 @@
+"""Training: forecasts that were made, and what became of them, in; a forecast's file out.
+
+A moment is a hit when the level is crossed after it and within the horizon. What is known only
+after the moment is in that answer, and nowhere else: the features are those that the forecast was
+made with. How large the model may grow, and how its score becomes a probability, is found on videos
+that it was not trained on, by folds over videos.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b, sha256
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from models.boosted_trees import Grown, Size, grow, library_version
+from models.forecast_features import FEATURES
+from models.forecast_model import ForecastModel
+from models.parameters import Level
+from models.probability_calibration import calibrate, log_loss
+
+if TYPE_CHECKING:
+    from models.report_building import MadeForecasts
+
+Floats = npt.NDArray[np.float64]
+Singles = npt.NDArray[np.float32]
+Ints = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+SIZES: Final = (Size(7, 0.05, 350), Size(15, 0.04, 350))
+"""What is tried, up to so many trees. On the development halves 250 trees of 7 leaves were best for
+the uploads and 350 of 15 for the popular list; 4 leaves, or 500 trees, gained nothing."""
+
+TREES_STEP: Final = 50
+"""Numbers of trees that are tried are multiples of it: between two of them the loss differs by less
+than between two ways to fold."""
+
+FOLDS: Final = 5
+"""Fifteen gained nothing over five."""
+
+HITS_LEAST: Final = 20
+"""Videos that reached the level, to train at all: four in each fold. A share that is estimated from
+fewer has a 95 % interval wider than itself, and a curve fitted to them says anything."""
+
+
+class TooFewExamplesError(ValueError):
+    """There is too little to learn from."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Moments at which forecasts were made, and what became of them.
+
+    Attributes:
+        video: int64[n], which video each is of (`video_number`).
+        time_ms: int64[n].
+        features: float32[n, len(FEATURES)].
+        hit: bool[n], whether the level was crossed later, within the horizon.
+    """
+
+    video: Ints
+    time_ms: Ints
+    features: Singles
+    hit: Flags
+
+    def __len__(self) -> int:
+        """Return the number of moments."""
+        return len(self.video)
+
+    @classmethod
+    def together(cls, parts: Iterable[Self]) -> Self:
+        """Return the examples of several."""
+        nothing = cls(
+            np.zeros(0, np.int64),
+            np.zeros(0, np.int64),
+            np.zeros((0, len(FEATURES)), np.float32),
+            np.zeros(0, np.bool_),
+        )
+        every = [nothing, *parts]
+        return cls(
+            np.concatenate([part.video for part in every]),
+            np.concatenate([part.time_ms for part in every]),
+            np.concatenate([part.features for part in every]),
+            np.concatenate([part.hit for part in every]),
+        )
+
+    def at(self, where: Ints | Flags) -> Self:
+        """Return some of them."""
+        return type(self)(
+            self.video[where], self.time_ms[where], self.features[where], self.hit[where]
+        )
+
+    def in_order(self) -> Self:
+        """Return them by video and time, whatever order they came in."""
+        # Two moments of a video at one time are told apart by what was seen.
+        by_features = tuple(self.features.T[::-1])
+        return self.at(np.lexsort((self.hit, *by_features, self.time_ms, self.video)))
+
+    def weights(self) -> Floats:
+        """Return float[n]: one over the root of the number of moments of the same video.
+
+        Between a weight for each moment, by which long series rule, and one for each video, by
+        which most moments hardly count; better calibrated than either on the development halves.
+        """
+        _, which, count = np.unique(self.video, return_inverse=True, return_counts=True)
+        return np.asarray(1 / np.sqrt(count[which]))
+
+    def digest(self) -> bytes:
+        """Return what tells them from others, in any order."""
+        ordered = self.in_order()
+        columns = (ordered.video, ordered.time_ms, ordered.features, ordered.hit)
+        return sha256(b"".join(column.tobytes() for column in columns)).digest()
+
+    def videos(self) -> int:
+        """Return how many videos there are."""
+        return len(np.unique(self.video))
+
+    def videos_hit(self) -> int:
+        """Return how many videos reached the level after a moment."""
+        return len(np.unique(self.video[self.hit]))
+
+
+def video_number(video: str) -> int:
+    """Return a number for a video's key that is the same in every process: a digest of 63 bits.
+
+    >>> video_number("a") == video_number("a") != video_number("b")
+    True
+    """
+    return int.from_bytes(blake2b(video.encode(), digest_size=8).digest(), "big") >> 1
+
+
+Crossings = Mapping[tuple[str, int], Sequence[int]]
+"""When the level was crossed, in milliseconds, rising, by video and beginning of the episode: once
+for each episode, and again for a video that had been forgotten in between."""
+
+
+def crossings(made: Iterable["MadeForecasts"], level_count: int) -> Crossings:
+    """Return when the level was crossed: of each episode, the last forecast is that moment."""
+    crossed: dict[tuple[str, int], list[int]] = {}
+    for one in made:
+        for at in np.flatnonzero(one.progress >= level_count).tolist():
+            key = one.videos[at], int(one.episode[at])
+            crossed.setdefault(key, []).append(int(one.time_ms[at]))
+    return {key: sorted(times) for key, times in crossed.items()}
+
+
+def examples_of(
+    made: Iterable["MadeForecasts"],
+    crossed_ms: Crossings,
+    *,
+    level_count: int,
+    horizon_ms: int,
+    through_ms: int,
+) -> Examples:
+    """Return what forecasts made up to a moment teach, by what was known then.
+
+    A moment whose horizon is not over then counts as a miss unless the level was crossed.
+
+    Args:
+        made: The forecasts.
+        crossed_ms: When the level was crossed.
+        level_count: How many events make a hotspot: forecasts made with as many teach nothing.
+        horizon_ms: Within which time it counts.
+        through_ms: What happened later is not known.
+    """
+    parts = [_examples_of(one, crossed_ms, level_count, horizon_ms, through_ms) for one in made]
+    return Examples.together(parts)
+
+
+_NEVER: Final = np.iinfo(np.int64).max
+
+
+def _examples_of(
+    made: "MadeForecasts",
+    crossed_ms: Crossings,
+    level_count: int,
+    horizon_ms: int,
+    through_ms: int,
+) -> Examples:
+    where = np.flatnonzero((made.progress < level_count) & (made.time_ms <= through_ms))
+    videos = [made.videos[at] for at in where.tolist()]
+    time_ms = made.time_ms[where]
+    next_ms = np.full(len(where), _NEVER)
+    moments = zip(videos, made.episode[where].tolist(), time_ms.tolist(), strict=True)
+    for at, (video, episode, moment_ms) in enumerate(moments):
+        times = crossed_ms.get((video, episode), ())
+        later = bisect_right(times, moment_ms)
+        if later < len(times):
+            next_ms[at] = times[later]
+    hit = next_ms <= np.minimum(time_ms + horizon_ms, through_ms)
+    numbers = np.array([video_number(video) for video in videos], np.int64)
+    return Examples(numbers, time_ms, made.features[where], hit)
+
+
+def train(
+    *parts: Examples,
+    level: Level,
+    horizon_ms: int,
+    name: str,
+    told: Mapping[str, Any] | None = None,
+    sizes: Sequence[Size] = SIZES,
+    advance: Callable[[int], None] | None = None,
+) -> ForecastModel:
+    """Return what the examples teach. The same examples, in any order, give the same bytes.
+
+    Args:
+        parts: The examples of each set; each set weighs the same.
+        level: What was forecast.
+        horizon_ms: Within which time.
+        name: The version's name.
+        told: What the file says of its training, beside what is said here.
+        sizes: How large it may grow.
+        advance: Called with 1 after each tree; there are `trees_to_grow` of them at the most.
+
+    Raises:
+        TooFewExamplesError: Fewer than HITS_LEAST videos reached the level, or did not.
+        NoTreesError: The library cannot be loaded.
+    """
+    check_enough(parts)
+    ordered = [part.in_order() for part in parts]
+    features = np.concatenate([part.features for part in ordered])
+    hit = np.concatenate([part.hit for part in ordered])
+    weight = np.concatenate(
+        [weights / weights.sum() for weights in (part.weights() for part in ordered)]
+    )
+    weight *= len(weight)
+    fold = np.concatenate([part.video for part in ordered]) % FOLDS
+    size, score = _choose(features, hit, weight, fold, sizes, advance)
+    grown = grow(features, hit, weight, size, advance)
+    nodes, roots = grown.nodes(size.trees)
+    return ForecastModel(
+        name=name,
+        level=level,
+        horizon_ms=horizon_ms,
+        features=FEATURES,
+        nodes=nodes,
+        roots=roots,
+        intercept=0.0,
+        calibration=calibrate(score, hit, weight),
+        trained={
+            "library": f"lightgbm {library_version()}",
+            "videos": [part.videos() for part in parts],
+            "hits": [part.videos_hit() for part in parts],
+            "moments": [len(part) for part in parts],
+            "leaves": size.leaves,
+            "rate": size.rate,
+            "trees": size.trees,
+            "log_loss_unseen": round(log_loss(score, hit, weight), 6),
+            **(told or {}),
+        },
+    )
+
+
+def check_enough(parts: Iterable[Examples]) -> None:
+    """Make sure that there is enough to learn from.
+
+    Raises:
+        TooFewExamplesError: There is not.
+    """
+    for part in parts:
+        hits, videos = part.videos_hit(), part.videos()
+        if hits < HITS_LEAST:
+            raise TooFewExamplesError(
+                f"{hits} of {videos:,} videos reached the level after a forecast, "
+                f"and {HITS_LEAST} are needed to tell chance from skill"
+            )
+        misses = videos - hits
+        if misses < HITS_LEAST:
+            raise TooFewExamplesError(
+                f"{misses} of {videos:,} videos did not reach the level after a forecast, "
+                f"and {HITS_LEAST} are needed to tell chance from skill"
+            )
+
+
+def trees_to_grow(sizes: Sequence[Size] = SIZES) -> int:
+    """Return how many trees `train` grows at the most."""
+    return FOLDS * sum(size.trees for size in sizes) + max(size.trees for size in sizes)
+
+
+def _choose(
+    features: Singles,
+    hit: Flags,
+    weight: Floats,
+    fold: Ints,
+    sizes: Sequence[Size],
+    advance: Callable[[int], None] | None,
+) -> tuple[Size, Floats]:
+    """Return the size with the least loss on videos not trained on, and their scores (log odds).
+
+    Args:
+        features: float32[n, F].
+        hit: bool[n].
+        weight: float[n].
+        fold: int64[n], in 0 to FOLDS - 1: which videos are left out together.
+        sizes: What may be chosen, each with every multiple of TREES_STEP up to its trees.
+        advance: As for `train`.
+    """
+    best: tuple[float, Size, Floats] | None = None
+    for size in sizes:
+        steps = range(min(TREES_STEP, size.trees), size.trees + 1, TREES_STEP)
+        scores = np.zeros((len(steps), len(hit)))
+        for left_out in range(FOLDS):
+            unseen = fold == left_out
+            if not unseen.any():
+                continue
+            grown: Grown = grow(features[~unseen], hit[~unseen], weight[~unseen], size, advance)
+            for at, trees in enumerate(steps):
+                scores[at, unseen] = grown.scores(features[unseen], trees)
+        for at, trees in enumerate(steps):
+            loss = log_loss(scores[at], hit, weight)
+            if best is None or loss < best[0]:
+                best = loss, Size(size.leaves, size.rate, trees), scores[at].copy()
+    if best is None:
+        raise ValueError("no size to choose from")
+    return best[1], best[2]
