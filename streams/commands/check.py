@@ -50,11 +50,16 @@ def _check(settings: "Settings", timeout_s: float) -> "Findings":
         check_redis,
         quiet,
     )
+    from streams.forecasters import forecaster_of
     from streams.input_identity import input_identity_of
     from streams.rights import check_rights
     from streams.topics import topic_problems
 
     findings = Findings(facts=["the settings are complete and fit together"])
+    try:
+        findings.facts.append(f"videos are forecast by {forecaster_of(settings).name}")
+    except UserError as error:
+        findings.problems += error.problems
     brokers = asyncio.run(check_brokers(settings, timeout_s))
     findings.add(brokers)
     if brokers.ok:

@@ -29,6 +29,7 @@ from kafka.admin import (
 
 from streams.cli import hotspots
 from streams.errors import UserError
+from streams.forecasters import forecaster_of
 from streams.local.kafka import EmbeddedKafka
 from streams.preflight import require_kafka, warn_of_redis
 from streams.settings import Settings, load_settings
@@ -99,6 +100,7 @@ def test_a_complete_deployment_is_right(kafka: EmbeddedKafka, redis_url: str) ->
     assert (code, problems) == (0, [])
     assert facts == [
         "ok: the settings are complete and fit together",
+        f"ok: videos are forecast by {forecaster_of(Settings()).name}",
         f"ok: Kafka answers (PLAINTEXT): {kafka.bootstrap_servers}",
         "ok: this user may do all that a worker does",
         f"ok: Redis answers: {redis_url.removeprefix('redis://').partition('/')[0]}",
@@ -131,6 +133,16 @@ def test_missing_settings_are_told_before_anything_is_asked() -> None:
         "hotspots: HOTSPOTS_KAFKA",
         "hotspots: HOTSPOTS_ACTOR_KEY",
     ]
+
+
+def test_a_model_that_cannot_be_read_is_told_beside_what_else_is_wrong() -> None:
+    code, _, problems = check(kafka="127.0.0.1:1", model="nowhere.json")
+    assert code == 2
+    assert problems[0] == (
+        "hotspots: the model nowhere.json cannot be read: No such file or directory "
+        "(HOTSPOTS_MODEL): name a file that can be"
+    )
+    assert len(problems) == 2
 
 
 def test_kafka_and_redis_that_nobody_answers_for_are_both_told() -> None:

@@ -9,8 +9,10 @@ from models.batches import Batch, BatchHeader, BatchKind
 from models.bucket_decision import Cohorts, Decided, decide_buckets
 from models.cohorts import AGES, REACHES, SHIPPED, CohortVersion, PlatformCohort
 from models.event_time import SourceClocks
+from models.forecast_features import FEATURES
+from models.forecast_model import LEAF, NODE, Calibration, ForecastModel
 from models.forecasting import BASELINE, Forecaster
-from models.parameters import DAY_MS, MINUTE_MS, Parameters
+from models.parameters import DAY_MS, MINUTE_MS, Level, Parameters
 from models.undecided import Undecided
 from models.video_state import VideoTable
 from models.vocabulary import ACTION_CODE, Signal
@@ -125,6 +127,28 @@ def visit_all(
     undecided.add(batch, table.slots(keys), np.zeros(n, np.bool_), clocks, 0)
     cohorts = Cohorts.of(CohortVersion(0, {"p": flat_cohort()}), table.platforms)
     return decide_buckets(table, undecided, bucket, cohorts, parameters, log_c=log_c)
+
+
+def learned_forecast() -> Forecaster:
+    """Return a small model of a rise: half of the level, then pace, then shares per view."""
+    nodes = np.zeros(8, NODE)
+    nodes["feature"] = LEAF
+    for at, name, ratio, left in ((0, "progress", 0.5, 1), (2, "pace_6h", 2.0, 3)):
+        nodes[at] = (np.log(ratio), 0.1, FEATURES.index(name), left, left + 1, 0)
+    nodes[5] = (np.log(0.01), 0.0, FEATURES.index("recent_diffusion"), 6, 7, 0)
+    for at, value in ((1, -1.5), (3, 0.3), (4, 1.5), (6, -0.2), (7, 0.4)):
+        nodes["value"][at] = value
+    model = ForecastModel(
+        name="learned",
+        level=Level("view", 3_000),
+        horizon_ms=7 * DAY_MS,
+        features=FEATURES,
+        nodes=nodes,
+        roots=np.array([0, 5]),
+        intercept=0.0,
+        calibration=Calibration(np.array([-2.0, 0.0, 2.0]), np.array([0.05, 0.4, 0.95])),
+    )
+    return Forecaster.of(model)
 
 
 def flat_cohort() -> PlatformCohort:

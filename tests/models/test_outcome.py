@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
+from building import learned_forecast
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -144,7 +145,8 @@ class Worker:
         self.crash()
 
     def crash(self) -> None:
-        self.steps = [StagesStep(p, self.parameters) for p in range(len(self.logs))]
+        partitions, forecaster = range(len(self.logs)), learned_forecast()
+        self.steps = [StagesStep(p, self.parameters, forecaster) for p in partitions]
         self.hotspots = HotspotsStep(0, self.parameters)
         for step, durable in zip(self.steps, self.durable, strict=True):
             self._recover(step, durable)
@@ -247,6 +249,9 @@ def test_the_platform_tells_a_story(undisturbed: Worker) -> None:
     kinds = [a["type"] for a in undisturbed.alerts]
     assert "hotspot.emerging" in kinds
     assert "hotspot.confirmed" in kinds
+    videos = [a["data"] for a in undisturbed.alerts if a["type"] == "hotspot.emerging"]
+    said = {(d["model"], len(d["signals"]) > 0) for d in videos}  # type: ignore[index]  # JSON
+    assert ("learned", True) in said
     ids = [a["id"] for a in undisturbed.alerts]
     assert len(set(ids)) == len(ids)
     for alert in undisturbed.alerts:
