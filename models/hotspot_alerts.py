@@ -33,14 +33,17 @@ class AlertWriter:
 
     # -- videos -------------------------------------------------------------------------------
 
-    def transition(self, tracked: TrackedVideo, transition: Mapping[str, Any]) -> None:
-        """Tell a transition of a video."""
+    def transition(
+        self, tracked: TrackedVideo, transition: Mapping[str, Any], more: Mapping[str, Any]
+    ) -> None:
+        """Tell a transition of a video, and `more`: what comes next."""
         data = self._data_of(tracked) | {
             name: transition[name]
             for name in ("stage", "state", "route", "episode", "juncture", "signal", "reason")
         }
         data["figures"] = transition["figures"]
         data["alarm_rate_per_video_day"] = self._parameters.alarm_rate_per_video_day
+        data |= more
         occurrence = "/".join(
             str(transition[name]) for name in ("episode", "stage", "state", "signal")
         )
@@ -56,7 +59,7 @@ class AlertWriter:
         Args:
             tracked: The video.
             numbers: Its row, of REPORT.
-            more: What else to say: what spoke for the forecast, and of the budget.
+            more: What else to say: what spoke for the forecast, what comes next, the budget.
         """
         data = self._data_of(tracked) | self._emerging_data(
             float(numbers["probability"]),

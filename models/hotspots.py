@@ -21,10 +21,11 @@ from models.alerts import ALERTS, Alert, AlertType
 from models.cohort_learning import CohortMemory, EpochSummary
 from models.decided_rows import DecidedRows, in_order
 from models.hotspot_alerts import AlertWriter
+from models.outlook import PREFIX, Outlook
 from models.parameters import Parameters
 from models.ranking import BOARD, board_of
 from models.report_log import ReportLog
-from models.roll_up import RollUp, WorkEnded, WorkNews
+from models.roll_up import RollUp, VideoNews, WorkEnded, WorkNews
 from models.stage_reports import StageReport, decode_report
 from models.steps import BrokenChainError, Chunk, Cut, Output
 from models.tracked_videos import TrackedVideo, shown
@@ -51,6 +52,7 @@ class HotspotsStep:
         self.partition = partition
         self.parameters = parameters
         self.roll_up = RollUp(parameters)
+        self.outlook = Outlook(parameters, self.roll_up.tracked)
         self.withheld = Withheld()
         self.alerts_by_type = dict.fromkeys(AlertType, 0)
         self._alerts = AlertWriter(parameters, self.roll_up, self._tell)
@@ -105,6 +107,8 @@ class HotspotsStep:
                 self._memory.load_bytes(value)
             elif key == _BUDGET:
                 self._load_budget(json.loads(value))
+            elif key.startswith(PREFIX):
+                self.outlook.load(key, value)
             elif not key.startswith(_REPORT):
                 self.roll_up.load(key, value)
         self.roll_up.recovered()
@@ -139,6 +143,7 @@ class HotspotsStep:
         if self._closed is not None and self._reports.worth_saving(self._closed):
             rows += self.roll_up.take_dirty()
             rows.append((_BUDGET, json.dumps(self._budget()).encode()))
+            rows += self.outlook.rows()
             learned = -1 if self._memory.epoch is None else self._memory.epoch
             self._reports.drop(self._closed, learned)
             self._saved = self._closed
@@ -208,7 +213,8 @@ class HotspotsStep:
         passed = whole if self._passed_epoch is None else self._passed_epoch
         for epoch in range(passed + 1, whole + 1):
             self._end_silent((epoch + 1) * self._buckets_per_epoch - 1)
-            self.roll_up.expire(epoch)
+            self.outlook.pass_epoch(epoch)
+            self.outlook.forget(self.roll_up.expire(epoch))
         self._passed_epoch = max(passed, whole)
         self._end_silent(bucket)
 
@@ -222,43 +228,64 @@ class HotspotsStep:
             elif isinstance(news, WorkNews):
                 self._judge_works(news.slots)
             else:
-                for transition in decided.transitions.get(news.row, ()):
-                    self._take_transition(news.tracked, transition)
-                explanation = decided.explanations.get(news.row, {})
-                self._take_forecast(news.tracked, decided.rows[news.row], explanation)
+                self._take_video(news, decided)
         # What a work was forecast on the way is not kept, unless there was news of it.
         self._forecast_works(self.roll_up.works.take_unforecast())
 
-    def _take_transition(self, tracked: TrackedVideo, transition: dict[str, Any]) -> None:
-        if transition["state"] in (State.FADED, State.INTERRUPTED):
+    def _take_video(self, news: VideoNews, decided: DecidedRows) -> None:
+        tracked, numbers = news.tracked, decided.rows[news.row]
+        noteworthy = False
+        for transition in decided.transitions.get(news.row, ()):
+            noteworthy |= self._take_transition(tracked, transition, numbers)
+        explanation = decided.explanations.get(news.row, {})
+        noteworthy |= self._take_forecast(tracked, numbers, explanation)
+        if noteworthy:
+            self.outlook.note(tracked, numbers)
+
+    def _take_transition(
+        self, tracked: TrackedVideo, transition: dict[str, Any], numbers: np.void
+    ) -> bool:
+        """Tell a transition; return whether it is one into a stage."""
+        self.outlook.transition(tracked, transition)
+        ends = transition["state"] in (State.FADED, State.INTERRUPTED)
+        if ends:
             self.roll_up.told_emerging(tracked, emerging=False)
+            self._alerts.transition(tracked, transition, {})
         else:
             for work in self.roll_up.works_of(tracked):
                 stage = Stage[transition["stage"].upper()]
                 work.enter(stage, transition["route"], transition["state"], transition["reason"])
                 self.roll_up.works.touch(work)
-        self._alerts.transition(tracked, transition)
+            ahead = self.outlook.of(tracked, numbers, transition["time_ms"])
+            self._alerts.transition(tracked, transition, ahead)
+        return not ends
 
     def _take_forecast(
         self, tracked: TrackedVideo, numbers: np.void, explanation: dict[str, Any]
-    ) -> None:
+    ) -> bool:
+        """Tell or withhold that a video is emerging; return whether there was anything to tell."""
         probability = float(numbers["probability"])
         if probability < self.parameters.emerging_probability:
-            return
+            return False
         budget, level = self.roll_up.budget, self.parameters.level.count
         score = score_of(probability, int(numbers["episode_progress"]), level)
         subject = shown(tracked.video)
+        first = self.roll_up.tracked.rows["offered"][tracked.slot] == 0
         best = self.roll_up.offer(tracked, score)
         if self.roll_up.tracked.rows["emerging"][tracked.slot]:
-            return
-        if score >= budget.bar:
+            return False
+        self.outlook.emerging(tracked, numbers)
+        told = score >= budget.bar
+        if told:
             self.roll_up.told_emerging(tracked, emerging=True)
             why = explanation or self.withheld.explanation(subject)
-            self._alerts.video_emerging(tracked, numbers, why | self._spent_on(score))
+            ahead = self.outlook.of(tracked, numbers, int(numbers["last_ms"]))
+            self._alerts.video_emerging(tracked, numbers, why | ahead | self._spent_on(score))
             self._spend(subject, int(numbers["bucket"]))
         elif best:
             said = self._withheld(tracked.title, numbers["last_ms"], probability, score)
             self.withheld.put(subject, said, explanation)
+        return told or (best and first)
 
     # -- works --------------------------------------------------------------------------------
 

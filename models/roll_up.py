@@ -244,8 +244,12 @@ class RollUp:
             self.works.touch(work)
         self._next_due = self.works.next_due()
 
-    def expire(self, epoch: int) -> None:
-        """Forget works and videos without activity for `expire_after_ms` of event time."""
+    def expire(self, epoch: int) -> Ints:
+        """Forget works and videos without activity for `expire_after_ms` of event time.
+
+        Returns:
+            int64[n], the slots of the videos.
+        """
         parameters = self._parameters
         now_ms = (epoch + 1) * parameters.epoch_ms
         before = (now_ms - parameters.expire_after_ms) // parameters.bucket_ms
@@ -265,6 +269,7 @@ class RollUp:
             tracked.links.work[tracked.links.number(work_id)] = NO_WORK
         if len(videos) or len(silent):
             tracked.links.drop_unused()
+        return videos
 
     def lead_of(self, work: Work) -> str:
         """Return the key of a work's most viewed video."""

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from models.blocks import BLOCK_SHIFT, DirtyBlocks
 from models.identity import split_video_key
+from models.junctures import CLOCK
 
 Ints = npt.NDArray[np.int64]
 
@@ -30,11 +31,13 @@ TRACKED: Final = np.dtype(
         ("last_bucket", np.int64),
         ("emerging", np.bool_),
         ("offered", np.uint8),
+        *CLOCK,
     ]
 )
 """The numbers of a tracked video: exposures and events of the level's action so far, its last
-activity, whether `hotspot.emerging` was told in this episode, and what the alert budget has been
-offered of it in this episode (alert_budget.AlertBudget.reach)."""
+activity, whether `hotspot.emerging` was told in this episode, what the alert budget has been
+offered of it in this episode (alert_budget.AlertBudget.reach), and its clock (models/junctures.py).
+"""
 
 NO_WORK: Final = -1
 """A link to a work that does not exist (yet)."""

@@ -76,7 +76,7 @@ def outcome(
         cut = step.cut()
         for key, value in cut.rows:
             if value is None:
-                rows.pop(key)
+                rows.pop(key, None)
             else:
                 rows[key] = value
         for output in cut.outputs:
