@@ -6,7 +6,7 @@ fall into one slot of a cluster and can change in one transaction:
 | key | type | holds |
 |---|---|---|
 | `{hotspots}:board` | sorted set | ids of the hotspots, scored by rank (1 is the hottest) |
-| `{hotspots}:board:about` | hash | `time_ms` (event time) and `hotspots` (how many) |
+| `{hotspots}:board:about` | hash | `time_ms` (event time), `hotspots` (how many), `withheld` |
 | `{hotspots}:hotspot:ID` | hash | one hotspot: each field as text, the whole as JSON in `json` |
 | `{hotspots}:alerts` | list | the latest alerts (CloudEvents JSON), newest first |
 | `{hotspots}:alerts:ids` | sorted set | ids of alerts seen, scored by arrival |
@@ -87,8 +87,9 @@ class BoardStore:
     async def write_board(self, board: Mapping[str, Any]) -> bool:
         """Replace the board; return False and do nothing when the stored one is of a later time.
 
-        `board` is the JSON of the topic `hotspot-board`: `time_ms` and `hotspots`, each with
-        `hotspot_id` and `rank`. A hotspot that is no longer on it loses its hash.
+        `board` is the JSON of the topic `hotspot-board`: `time_ms`, `hotspots`, each with
+        `hotspot_id` and `rank`, and `withheld`, what emerged and was not told because of the alert
+        budget. A hotspot that is no longer on it loses its hash.
 
         Raises:
             BoardStoreError: See the class.
@@ -99,6 +100,8 @@ class BoardStore:
             raise ValueError(f"{len(hotspots)} hotspots on a board, {HOTSPOTS_LIMIT} are the most")
         time_ms = int(board["time_ms"])
         names = {str(hotspot["hotspot_id"]) for hotspot in hotspots}
+        # A board of a version before the budget has none.
+        withheld = _as_json(board.get("withheld", []))
         building = self._tag + self._new_branch()
 
         async def attempt(pipe: Pipeline) -> bool:
@@ -110,7 +113,12 @@ class BoardStore:
             await self._build(building, hotspots)
             _begin(pipe)
             self._put_in_place(pipe, building, names, gone)
-            pipe.hset(self._about_key, mapping={"time_ms": time_ms, "hotspots": len(hotspots)})
+            about: dict[FieldT, EncodableT] = {
+                "time_ms": time_ms,
+                "hotspots": len(hotspots),
+                "withheld": withheld,
+            }
+            pipe.hset(self._about_key, mapping=about)
             pipe.expire(self._about_key, self._expire_s)
             await pipe.execute()
             return True
@@ -122,7 +130,7 @@ class BoardStore:
 
         async def attempt(pipe: Pipeline) -> dict[str, Any] | None:
             await pipe.watch(self._about_key, self._board_key)
-            time_ms = await pipe.hget(self._about_key, "time_ms")
+            time_ms, withheld = await pipe.hmget(self._about_key, ["time_ms", "withheld"])
             names = await _members(pipe, self._board_key)
             _begin(pipe)
             for name in names:
@@ -131,7 +139,11 @@ class BoardStore:
             if time_ms is None:
                 return None
             hotspots = [json.loads(text) for text in texts if text is not None]
-            return {"time_ms": int(time_ms), "hotspots": hotspots}
+            return {
+                "time_ms": int(time_ms),
+                "hotspots": hotspots,
+                "withheld": json.loads(withheld or "[]"),
+            }
 
         return await self._transact(attempt)
 
@@ -192,7 +204,8 @@ class BoardStore:
         """Run every command that this class needs, under keys beside the board's own."""
         probe = BoardStore(self._url, self._key_prefix, BUILDING_EXPIRE_S, self._new_branch())
         async with probe:
-            board = {"time_ms": 1, "hotspots": [{"hotspot_id": "probe", "rank": 1}]}
+            hotspots = [{"hotspot_id": "probe", "rank": 1}]
+            board = {"time_ms": 1, "hotspots": hotspots, "withheld": []}
             await probe.write_board(board)
             await probe.record_alerts([{"id": "probe"}])
             await probe.read_board()

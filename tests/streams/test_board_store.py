@@ -50,6 +50,7 @@ def board(time_ms: int, *names: str) -> dict[str, Any]:
     return {
         "time_ms": time_ms,
         "hotspots": [hotspot(name, rank) for rank, name in enumerate(names, 1)],
+        "withheld": [],
     }
 
 
@@ -76,6 +77,15 @@ def keys(client: redis.Redis, prefix: str) -> set[str]:
     return {key.removeprefix(tag) for key in client.scan_iter(match=f"{tag}*")}
 
 
+async def test_what_was_withheld_stands_beside_the_board(store: BoardStore) -> None:
+    withheld = [{"subject": "bilibili/v", "title": "英", "score": 0.4, "bar": None}]
+    await store.write_board({**board(1, "a"), "withheld": withheld})
+    assert await store.read_board() == {**board(1, "a"), "withheld": withheld}
+    before_budgets = {"time_ms": 2, "hotspots": []}
+    await store.write_board(before_budgets)
+    assert await store.read_board() == board(2)
+
+
 async def test_there_is_no_board_before_the_first(store: BoardStore) -> None:
     assert await store.read_board() is None
     assert await store.read_alerts() == []
@@ -94,7 +104,11 @@ async def test_what_others_find_in_redis(
     tag = f"{{{prefix}}}"
     assert keys(client, prefix) == {":board", ":board:about", ":hotspot:a", ":hotspot:b"}
     assert client.zrange(f"{tag}:board", 0, -1, withscores=True) == [("a", 1.0), ("b", 2.0)]
-    assert client.hgetall(f"{tag}:board:about") == {"time_ms": "7", "hotspots": "2"}
+    assert client.hgetall(f"{tag}:board:about") == {
+        "time_ms": "7",
+        "hotspots": "2",
+        "withheld": "[]",
+    }
     row = client.hgetall(f"{tag}:hotspot:b")
     assert json.loads(row.pop("json")) == hotspot("b", 2)
     assert row["rank"] == "2"
@@ -113,7 +127,7 @@ async def test_what_left_the_board_is_gone_and_the_rest_is_new(
     assert client.hget(f"{{{prefix}}}:hotspot:c", "rank") == "1"
     await store.write_board(board(3))
     assert keys(client, prefix) == {":board:about"}
-    assert await store.read_board() == {"time_ms": 3, "hotspots": []}
+    assert await store.read_board() == board(3)
 
 
 async def test_a_field_that_a_hotspot_no_longer_has_is_gone(
@@ -156,6 +170,7 @@ async def test_a_reader_sees_one_board_or_the_other_and_never_a_mixture(
         return {
             "time_ms": time_ms,
             "hotspots": [hotspot(n, r, views=time_ms) for r, n in enumerate(names, 1)],
+            "withheld": [],
         }
 
     async def write(times: range) -> None:
