@@ -12,7 +12,7 @@ import click
 
 from streams.errors import EXIT_USER_ERROR, UserError
 
-COMMANDS: Final = ("demo", "worker", "simulate", "replay", "backtest", "check")
+COMMANDS: Final = ("demo", "worker", "simulate", "replay", "backtest", "train", "withheld", "check")
 """In the order in which they are listed; each is `streams.commands.NAME:command`."""
 
 
