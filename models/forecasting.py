@@ -21,13 +21,15 @@ from models.signal_words import strongest
 from models.video_state import NEVER
 
 LEAST_SHARE: Final = 0.05
-"""Below this share of the level nothing is forecast, and the probability stays 0: forecasts from
-there on lose nothing in average precision, 1.335 against 1.337 times views per hour on the uploads
-and 1.411 against 1.408 on the popular list (development halves)."""
+"""Below this share of the level nothing is forecast, and the probability stays 0. It leaves out
+seven of ten forecasts of the uploads and three of ten of the popular list, and average precision
+gains (of views per hour's): 1.325 times against 1.322, and 1.424 against 1.418; from a tenth of the
+level on it is 1.310 and 1.424 (development halves, forecasts out of fold)."""
 
 LEAST_GROWTH: Final = 0.02
-"""Within a visit a video is forecast anew when it has grown by so much: what a fiftieth more tells
-is below the error of a forecast."""
+"""Within a visit a video is forecast anew when it has grown by so much. From a twentieth of the level
+to all of it that is 151 times at the most, whatever the bucket and however many events come. On the
+development halves, whose counters come hours apart, it changes no figure."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -332,10 +332,14 @@ def test_the_outcome_does_not_depend_on_how_much_is_decided_in_one_call(
         outcomes.append(made)
         monkeypatch.setattr(bucket_decision, "_DECIDED_AT_ONCE", 7)
         monkeypatch.setattr(bucket_decision, "_TOLD_AT_ONCE", len(Signal) + 1)
+        monkeypatch.setattr(bucket_decision, "_FORECAST_AT_ONCE", 2)
     for once, bit_by_bit in zip(*outcomes, strict=True):
         assert np.array_equal(once.decisions, bit_by_bit.decisions)
         assert once.transitions == bit_by_bit.transitions
         assert np.array_equal(once.activity, bit_by_bit.activity)
+        assert np.array_equal(once.forecasts, bit_by_bit.forecasts)
+        assert once.explanations == bit_by_bit.explanations
+    assert len(outcomes[0][0].forecasts) > 2
     assert sum(len(made.transitions) for made in outcomes[0]) > len(people)
     assert tables[0].used.tobytes() == tables[1].used.tobytes()
 
