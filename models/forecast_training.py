@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from models.boosted_trees import Grown, Size, grow, library_version
 from models.forecast_features import FEATURES
-from models.forecast_model import ForecastModel
+from models.forecast_model import Calibration, ForecastModel
 from models.parameters import Level
 from models.probability_calibration import calibrate, log_loss
 
@@ -226,7 +226,8 @@ def train(
         [weights / weights.sum() for weights in (part.weights() for part in ordered)]
     )
     weight *= len(weight)
-    fold = np.concatenate([part.video for part in ordered]) % FOLDS
+    video = np.concatenate([part.video for part in ordered])
+    fold = video % FOLDS
     size, score = _choose(features, hit, weight, fold, sizes, advance)
     grown = grow(features, hit, weight, size, advance)
     nodes, roots = grown.nodes(size.trees)
@@ -238,7 +239,7 @@ def train(
         nodes=nodes,
         roots=roots,
         intercept=0.0,
-        calibration=calibrate(score, hit, weight),
+        calibration=_calibrated(video, score, hit, weight),
         trained={
             "library": f"lightgbm {library_version()}",
             "videos": [part.videos() for part in parts],
@@ -251,6 +252,29 @@ def train(
             **(told or {}),
         },
     )
+
+
+def _calibrated(video: Ints, score: Floats, hit: Flags, weight: Floats) -> Calibration:
+    """Return the curve that keeps its promise at any moment, and when a score is a video's highest.
+
+    Who is told of a video is told when it is forecast higher than ever before, and a curve that is
+    right for all moments together promised too much then: on the development half of the popular
+    list 0.59 of the videos told of at 0.6 reached the level, against 0.60 (0.56 and 0.58 by the
+    shipped model), and the worst bin at 6 and 24 hours lay 0.083 off its promise, against 0.055.
+
+    Args:
+        video: int64[n], in order of video and time.
+        score: float[n], log odds said by trees that were not grown on the video.
+        hit: bool[n].
+        weight: float[n].
+    """
+    begins = np.diff(video, prepend=video[:1] - 1) != 0
+    # Each video's scores lie above all of the videos before it, so one running maximum does.
+    raised = score + np.cumsum(begins) * (np.ptp(score) + 1)
+    highest = np.ones(len(score), np.bool_)
+    highest[1:] = raised[1:] > np.maximum.accumulate(raised)[:-1]
+    both = weight / weight.sum() + highest * weight / weight[highest].sum()
+    return calibrate(score, hit, both * (len(both) / both.sum()))
 
 
 def check_enough(parts: Iterable[Examples]) -> None:

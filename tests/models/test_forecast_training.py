@@ -7,12 +7,13 @@ import pytest
 
 from models.boosted_trees import Size, grow
 from models.forecast_features import FEATURES
-from models.forecast_model import ForecastModel
+from models.forecast_model import Calibration, ForecastModel
 from models.forecast_training import (
     FOLDS,
     HITS_LEAST,
     Examples,
     TooFewExamplesError,
+    _calibrated,
     crossings,
     examples_of,
     train,
@@ -20,6 +21,7 @@ from models.forecast_training import (
     video_number,
 )
 from models.parameters import DAY_MS, HOUR_MS, Level
+from models.probability_calibration import calibrate
 from models.report_building import MadeForecasts
 
 LEVEL = Level("view", 1_000)
@@ -104,6 +106,27 @@ def test_the_size_is_chosen_by_videos_left_out() -> None:
     share = noise.hit.mean()
     entropy = -(share * np.log(share) + (1 - share) * np.log(1 - share))
     assert chosen["log_loss_unseen"] > 0.9 * entropy
+
+
+def test_the_curve_keeps_its_promise_when_a_score_is_the_highest_so_far() -> None:
+    random = np.random.default_rng(12)
+    true = random.normal(-1, 1.5, 3_000)
+    video = np.repeat(np.arange(len(true)), 12)
+    score = true[video] + random.normal(0, 1.5, len(video))
+    hit = (random.random(len(true)) < 1 / (1 + np.exp(-true)))[video]
+    weight = np.ones(len(video))
+    highest = score == np.maximum.accumulate(score.reshape(-1, 12), axis=1).reshape(-1)
+
+    def off(curve: Calibration, where: np.ndarray) -> float:
+        said = np.interp(score[where], curve.score, curve.probability)
+        return float(said.mean() - hit[where].mean())
+
+    plain, found = calibrate(score, hit, weight), _calibrated(video, score, hit, weight)
+
+    # Chance makes a highest score high: what is right on the whole promises too much there.
+    assert abs(off(plain, np.ones(len(video), bool))) < 0.01
+    assert off(plain, highest) > 0.05
+    assert 0 < off(found, highest) < 0.6 * off(plain, highest)
 
 
 def test_each_set_weighs_the_same() -> None:
