@@ -27,8 +27,8 @@ gains (of views per hour's): 1.325 times against 1.322, and 1.424 against 1.418;
 level on it is 1.310 and 1.424 (development halves, forecasts out of fold)."""
 
 LEAST_GROWTH: Final = 0.02
-"""Within a visit a video is forecast anew when it has grown by so much. From a twentieth of the level
-to all of it that is 151 times at the most, whatever the bucket and however many events come. On the
+"""Within a visit a video is forecast anew when it has grown by so much: 151 times at the most from
+a twentieth of the level to all of it, whatever the bucket and however many events come. On the
 development halves, whose counters come hours apart, it changes no figure."""
 
 

@@ -151,6 +151,7 @@ async def test_what_cannot_be_used_is_told_in_one_line(product: Product) -> None
         "HOTSPOTS_ACTOR_KEY is not set": {"HOTSPOTS_ACTOR_KEY": ""},
         "did you mean HOTSPOTS_PARTITIONS?": {"HOTSPOTS_PARTITION": "3"},
         "nothing listens at 127.0.0.1:1 (HOTSPOTS_KAFKA)": {"HOTSPOTS_KAFKA": "127.0.0.1:1"},
+        "the model nowhere.json cannot be read": {"HOTSPOTS_MODEL": "nowhere.json"},
         "(HOTSPOTS_INPUT_TOPIC)": {},
     }
     workers = {what: product.start_worker(**given) for what, given in cases.items()}
