@@ -156,7 +156,10 @@ def examples_of(
 ) -> Examples:
     """Return what forecasts made up to a moment teach, by what was known then.
 
-    A moment whose horizon is not over then counts as a miss unless the level was crossed.
+    A moment whose horizon is not over then counts as a miss unless the level was crossed. Leaving
+    such moments out (all, the young ones, or those of videos still active) was no better calibrated
+    on later videos of the popular list, and far worse on those of the uploads: learned from the
+    first half of them, the worst bin lay 0.4 to 0.5 off its promise, against 0.11.
 
     Args:
         made: The forecasts.

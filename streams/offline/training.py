@@ -227,12 +227,13 @@ def learn(
     level: Level,
     horizon_ms: int,
     told: Mapping[str, Any],
+    made_by: str = "trained",
     sizes: Sequence[Size] = SIZES,
     advance: Callable[[int], None] | None = None,
 ) -> ForecastModel:
     """Return what whole pasts teach, each of which weighs the same.
 
-    The version is named by what it learned from, so that the same past gives the same file.
+    The version is named by who made it and by what it learned from: the same past, the same file.
 
     Raises:
         TooFewExamplesError: There is too little to learn from.
@@ -246,7 +247,7 @@ def learn(
         *parts,
         level=level,
         horizon_ms=horizon_ms,
-        name=f"trained:{digest.hexdigest()[:NAME_DIGITS]}",
+        name=f"{made_by}:{digest.hexdigest()[:NAME_DIGITS]}",
         told=told,
         sizes=sizes,
         advance=advance,

@@ -70,6 +70,7 @@ def ship(out: Path, pasts: Sequence[Past], sizes: Sequence[Size] = SIZES) -> Non
             level=LEVEL,
             horizon_ms=pasts[0].horizon_ms,
             told=told,
+            made_by="shipped",
             sizes=sizes,
             advance=steps.advance,
         )
