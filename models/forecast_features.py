@@ -182,10 +182,6 @@ def _share(before: str, after: str) -> Callable[[float], str]:
     return lambda ratio: f"{before}{figure(100 * ratio)} % of the level{after}"
 
 
-def _times(than: str) -> Callable[[float], str]:
-    return lambda ratio: f"growing {figure(ratio)} times as fast as {than}"
-
-
 def _needs(hours: int) -> Callable[[float], str]:
     return lambda days: f"at the pace of the last {hours} hours the level in {span(24 * days)}"
 
@@ -203,8 +199,12 @@ _WORDS: Final[tuple[Callable[[float], str], ...]] = (
     _share("growing in the last 6 hours by ", _IN_A_DAY),
     _share("growing in the last day by ", _IN_A_DAY),
     _share("growing in the last three days by ", _IN_A_DAY),
-    _times("since it began, in the last day"),
-    _times("over the last three days, in the last 6 hours"),
+    lambda ratio: f"in the last day growing {figure(ratio)} times as fast as since it began",
+    # Of a smoothed pace times its half-life: 12 times as fast is all that there was.
+    lambda ratio: (
+        f"{figure(100 * ratio * PACE_HALF_LIVES_H[0] / PACE_HALF_LIVES_H[2])} % of what came "
+        "in three days came in the last 6 hours"
+    ),
     _needs(6),
     _needs(24),
     _share("another day like the last 6 hours would make ", ""),

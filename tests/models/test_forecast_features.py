@@ -205,7 +205,8 @@ def test_visits_without_the_levels_action_are_no_silence() -> None:
     [
         ("progress", 0.34, "34 % of the level reached"),
         ("age", 4.5, "it began 3.5 hours ago"),
-        ("pace_24h_to_mean", 3.21, "growing 3.2 times as fast as since it began, in the last day"),
+        ("pace_24h_to_mean", 3.21, "in the last day growing 3.2 times as fast as since it began"),
+        ("pace_6h_to_72h", 9.0, "75 % of what came in three days came in the last 6 hours"),
         ("need_6h", 0.25, "at the pace of the last 6 hours the level in 6.0 hours"),
         ("need_24h", 4.0, "at the pace of the last 24 hours the level in 4.0 days"),
         ("day_24h", 1.8, "another day like the last one would make 180 % of the level"),
