@@ -1,15 +1,16 @@
 """Which of those that emerge are told when only so many a day can be read: the best, as they come.
 
 An alert is worth what it leaves time for: its score is the expected part of the level that is still
-to come, probability x (1 - progress / level). A score may rise later, so what is learned is how
-many episodes first reach each score in each hour of the day. At any moment the bar is the lowest
-score of which, as on the days before, no more are to come today than may still be told: the
-budget-ratio policy [1], solved anew with every hour and every alert told. With the distribution
-known, scores on finitely many steps and independent arrivals, what it loses against somebody who
-sees the whole day in advance does not grow with the day [1]; a bar that is fixed in advance loses
-like the square root of it. Here the distribution is learned and changes, so this is the reason for
-the rule and no promise; docs/budget.md says what was measured. What is promised: never more than
-the budget in a UTC day of event time, by the bucket in which an alert is decided.
+to come, probability x (1 - progress / level). An episode is looked at whenever its score is the
+best that it had so far, so what is learned is how many first reach each score in each hour of the
+day. At any moment the bar is the lowest score of which, as on the days before, no more are to come
+today than may still be told: the budget-ratio policy [1], solved anew with every hour and every
+alert told. With the distribution known, scores on finitely many steps and independent arrivals,
+what it loses against somebody who sees the whole day in advance does not grow with the day [1]; a
+bar that is fixed in advance loses like the square root of it. Here the distribution is learned and
+changes, so this is the reason for the rule and no promise; docs/budget.md says what was measured.
+What is promised: never more than the budget in a UTC day of event time, by the bucket in which an
+alert is decided.
 
 Only `hotspot.emerging` has a budget. Stages and confirmed hotspots are found, not forecast, and
 their rate is bounded by the evidence they take.

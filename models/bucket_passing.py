@@ -30,7 +30,6 @@ CURSOR: Final = np.dtype(
         ("found", np.int64),
         ("next_due", np.int64),
         ("begins", np.int64),
-        ("bar", np.int64),
         ("budgeted", np.bool_),
     ]
 )
@@ -38,8 +37,8 @@ CURSOR: Final = np.dtype(
 
 row, end: The next row, and the one before which to stop. bucket: The bucket at hand, begun and not
 over while is_open. grown: How many works it has let grow. found: How many of them there may be news
-of. next_due: The earliest bucket in which the activity of a work may have collapsed. begins, bar:
-alert_budget.AlertBudget.begins and bar. budgeted: Whether there is a budget."""
+of. next_due: The earliest bucket in which the activity of a work may have collapsed. begins:
+alert_budget.AlertBudget.begins. budgeted: Whether there is a budget."""
 
 DONE: Final = 0
 """All rows are counted and their buckets over."""
@@ -113,10 +112,12 @@ def _is_to_be_offered(
     row: Any,  # noqa: ANN401 - one record of TRACKED or WORK, which numpy cannot name
     told: bool,
 ) -> bool:
-    """Tell whether the budget must know of a score that suffices for an alert, told or not."""
-    at = cursor[0]
-    may_be_told: bool = not told and score >= at["bar"]
-    return may_be_told or (at["budgeted"] and score >= row["offered"])
+    """Tell whether to look at a score that suffices for an alert.
+
+    Without a budget the first one is news, with one each that is its episode's best so far.
+    """
+    news: bool = score >= row["offered"] if cursor[0]["budgeted"] else not told
+    return news
 
 
 @compiled

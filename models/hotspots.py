@@ -272,7 +272,7 @@ class HotspotsStep:
         subject = shown(tracked.video)
         first = self.roll_up.tracked.rows["offered"][tracked.slot] == 0
         best = self.roll_up.offer(tracked, score)
-        if self.roll_up.tracked.rows["emerging"][tracked.slot]:
+        if self.roll_up.tracked.rows["emerging"][tracked.slot] or not best:
             return False
         self.outlook.emerging(tracked, numbers)
         told = score >= budget.bar
@@ -282,10 +282,10 @@ class HotspotsStep:
             ahead = self.outlook.of(tracked, numbers, int(numbers["last_ms"]))
             self._alerts.video_emerging(tracked, numbers, why | ahead | self._spent_on(score))
             self._spend(subject, int(numbers["bucket"]))
-        elif best:
+        else:
             said = self._withheld(tracked.title, numbers["last_ms"], probability, score)
             self.withheld.put(subject, said, explanation)
-        return told or (best and first)
+        return told or bool(first)
 
     # -- works --------------------------------------------------------------------------------
 
@@ -317,13 +317,13 @@ class HotspotsStep:
         score = score_of(probability, progress, self.parameters.level.count)
         before = int(row["offered"])
         row["offered"] = budget.reach(before, score)
-        if row["told"]:
+        if row["told"] or (budget and row["offered"] <= before):
             return
         if score >= budget.bar:
             row["told"] = True
             self._alerts.work_emerging(work, progress, self._spent_on(score))
             self._spend(work.work_id, work.number("last_bucket"))
-        elif row["offered"] > before:
+        else:
             said = self._withheld(work.title, row["last_ms"], probability, score)
             self.withheld.put(work.work_id, said)
 

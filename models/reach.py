@@ -40,9 +40,11 @@ SHARE_BANDS: Final = (0.1, 0.3, 1.0, 3.0)
 PACE_BANDS: Final = (0.1, 0.3, 1.0, 3.0)
 """Half decades of what a day of activity as it is now would add to what there is, as a ratio."""
 
-BINS_PER_DECADE: Final = 20
+BINS_PER_DECADE: Final = 40
 BINS: Final = 1 + 4 * BINS_PER_DECADE
-"""Ratios of 1 (bin 0) and up to ten thousand times; a bin is 12 % wide."""
+"""Ratios of 1 (bin 0) and up to ten thousand times; a bin is 6 % wide: at 12 % the outer edges made
+the interval hold 0.855 of the outcomes on the popular list instead of 0.814, for a promise of 0.8
+(docs/budget.md)."""
 
 MOST_WAITING: Final = 10_000
 """Moments that wait for their outcome at once; a named limit: 1,400 alerts a day at a horizon of a

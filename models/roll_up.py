@@ -125,8 +125,7 @@ class RollUp:
         )  # fmt: skip
         budget = self.budget
         cursor["next_due"] = self._next_due
-        cursor["begins"], cursor["bar"] = budget.begins, budget.bar
-        cursor["budgeted"] = bool(budget)
+        cursor["begins"], cursor["budgeted"] = budget.begins, bool(budget)
         reason = pass_buckets(
             cursor, decided.rows, decided.video, slots, special, worth,
             parameters.emerging_probability, parameters.level.count, self._bucket_ms,
@@ -215,12 +214,15 @@ class RollUp:
         self.tracked.touch(tracked)
 
     def offer(self, tracked: TrackedVideo, score: int) -> bool:
-        """Note that a video's score suffices for an alert; tell whether it is its best so far."""
+        """Note that a video's score suffices for an alert; tell whether it is its best so far.
+
+        Without a budget every score is: what was told is known by `emerging`.
+        """
         row = self.tracked.rows[tracked.slot]
         before = int(row["offered"])
         row["offered"] = self.budget.reach(before, score)
         self.tracked.touch(tracked)
-        return int(row["offered"]) > before
+        return int(row["offered"]) > before or not self.budget
 
     # -- time that passes ---------------------------------------------------------------------
 

@@ -35,8 +35,10 @@ class Story:
         bucket, episode, score = offer
         if bucket >= self.budget.begins:
             self.budget.begin(bucket)
-        self.offered[episode] = self.budget.reach(self.offered.get(episode, 0), score)
-        if episode not in self.told and score >= self.budget.bar:
+        before = self.offered.get(episode, 0)
+        self.offered[episode] = self.budget.reach(before, score)
+        rises = self.offered[episode] > before or not self.budget
+        if episode not in self.told and rises and score >= self.budget.bar:
             self.told[episode] = offer
             self.budget.spend(bucket)
 

@@ -153,12 +153,13 @@ def test_whoever_was_not_told_of_a_topics_rise_is_not_told_of_its_fall(
     assert work.number("resting")
 
 
-def test_a_withheld_video_is_told_once_with_what_spoke_for_it() -> None:
+def test_a_withheld_video_is_told_once_when_it_rises() -> None:
     step = new_step(per_day=1)
     tell(step, said(0, BEGINS, row("a", BEGINS, 0.9)))
     assert tell(step, said(1, BEGINS + 1, row("b", BEGINS + 1, 0.7))) == []
     # Late in a day on which nothing else came, and little is to come.
     later = BEGINS + DAY + 20 * HOUR
-    assert tell(step, said(2, later, row("b", later, 0.7))) == [("emerging", "p/b")]
-    assert tell(step, said(3, later + DAY, row("b", later + DAY, 0.9))) == []
+    assert tell(step, said(2, later, row("b", later, 0.7))) == []
+    assert tell(step, said(3, later + 1, row("b", later + 1, 0.72))) == [("emerging", "p/b")]
+    assert tell(step, said(4, later + DAY, row("b", later + DAY, 0.9))) == []
     assert step.withheld.to_list() == []
