@@ -172,10 +172,12 @@ class RollUp:
         """Make the works of a video where there is room, and let each know of the video."""
         links = self.tracked.links
         first = int(links.first[tracked.slot])
+        platform = split_video_key(tracked.video)[0]
         for position, work_id in enumerate(tracked.works):
-            if links.seen[first + position] and links.work[links.name[first + position]] != NO_WORK:
-                continue
             work = self.works.by_id.get(work_id)
+            # A work may have been forgotten and made anew since it counted a video that left it.
+            if links.seen[first + position] and work is not None and platform in work.platforms:
+                continue
             if work is None:
                 if len(self.works) >= MOST_WORKS:
                     continue
@@ -183,7 +185,6 @@ class RollUp:
             if work_id not in tracked.counted:
                 work.row["videos"] += 1
                 self.tracked.note_seen(tracked, position)
-            platform = split_video_key(tracked.video)[0]
             if platform not in work.platforms:
                 work.platforms.append(platform)
             self.works.touch(work)
