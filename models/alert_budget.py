@@ -58,6 +58,22 @@ def score_of(probability: float, progress: int, level: int) -> int:
     return min(int(probability * missing * SCORES), SCORES - 1)
 
 
+def score_of_burst(return_days: float, return_days_asked: float) -> int:
+    """Return the score of a burst, from 0 to SCORES - 1: how much rarer it is than must be.
+
+    It is the share of the bursts told by the setting that are more ordinary: with a return period
+    twice the one asked for, half of them are.
+
+    Args:
+        return_days: How rarely the video's own past brings such an hour (models/bursts.py).
+        return_days_asked: From which return period on a burst is told.
+
+    >>> score_of_burst(7.0, 7.0), score_of_burst(14.0, 7.0), score_of_burst(1e9, 7.0)
+    (0, 50, 99)
+    """
+    return min(int((1 - return_days_asked / return_days) * SCORES), SCORES - 1)
+
+
 class AlertBudget:
     """How much of the budget is left, and the bar that follows from it.
 

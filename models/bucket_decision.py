@@ -10,6 +10,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from models.bursts import VISIT_MS as BURST_VISIT_MS
+from models.bursts import begins, observe
 from models.cohorts import (
     AGES,
     DRIFT,
@@ -23,7 +25,7 @@ from models.evidence import betas_above, betas_below
 from models.forecast_features import FEATURES
 from models.forecast_model import Ensemble
 from models.forecasting import BASELINE, Forecaster, forecast_row, is_due
-from models.parameters import HOUR_MS, Parameters
+from models.parameters import DAY_MS, HOUR_MS, Parameters
 from models.transitions import (
     CELL,
     NULL,
@@ -38,6 +40,7 @@ from models.transitions import (
     gather_evidence,
     has_collapsed,
     judge_scarcity,
+    tell_burst,
     transition_of,
 )
 from models.undecided import Undecided
@@ -86,7 +89,7 @@ DECISION: Final = np.dtype(
 the video stands after it. `people` are events discounted for repeats: what evidence counts. A video
 whose episode ended without a visit has a decision, too."""
 
-_TOLD_MOST: Final = SIGNALS + 1
+_TOLD_MOST: Final = 2 * SIGNALS + 1
 """Transitions of one video in one bucket: each signal enters, and the episode ends."""
 
 _DECIDED_AT_ONCE: Final = 65_536
@@ -265,6 +268,7 @@ def decide_buckets(
             log_c,
             parameters.level.count,
             forecaster.ensemble,
+            parameters.burst_return_ms / DAY_MS,
             room,
             words,
             made,
@@ -342,6 +346,7 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
     log_c: float,
     level: int,
     ensemble: Ensemble,
+    return_days: float,
     decisions: Records,
     told: Records,
     forecasts: Records,
@@ -409,6 +414,17 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
             before = said
             if watched:
                 said = _enter(rows[slot], watch, null[0], log_c, entry.last_ms, told, said)
+                said = _burst(
+                    rows[slot],
+                    watch,
+                    entry.bucket,
+                    lengths[0],
+                    return_days,
+                    entry.last_ms,
+                    decisions[count],
+                    told,
+                    said,
+                )
             if has_collapsed(rows[slot], entry.bucket, lengths[0]):
                 end(rows[slot], rows[slot].last_ms, told[said])
                 said += 1
@@ -509,6 +525,32 @@ def _bring_nothing(decision: Any) -> None:  # noqa: ANN401 - a record
     for signal in range(SIGNALS):
         decision.acted[signal] = 0
         decision.people[signal] = 0.0
+
+
+@compiled
+def _burst(
+    row: Row,
+    watch: Watch,
+    bucket: int,
+    bucket_ms: int,
+    return_days: float,
+    last_ms: int,
+    decision: Any,  # noqa: ANN401 - a record
+    told: Records,
+    said: int,
+) -> int:
+    """Tell the bursts of a row's signals; return how many transitions are told by now.
+
+    A signal nobody acted on is not looked at: its silence is caught up with when somebody does.
+    """
+    visit = bucket * bucket_ms // BURST_VISIT_MS
+    for signal in range(SIGNALS):
+        if decision.people[signal] > 0:
+            observe(watch.bursts[signal], visit, decision.people[signal])
+            if begins(watch.bursts[signal], return_days):
+                tell_burst(row, watch, signal, return_days, last_ms, told[said])
+                said += 1
+    return said
 
 
 @compiled

@@ -51,6 +51,24 @@ class AlertWriter:
         kind = AlertType.FADED if faded else AlertType.STAGE_ENTERED
         self._tell(Alert(kind, transition["time_ms"], shown(tracked.video), occurrence, data))
 
+    def video_burst(
+        self,
+        tracked: TrackedVideo,
+        transition: Mapping[str, Any],
+        numbers: np.void,
+        more: Mapping[str, Any],
+    ) -> None:
+        """Tell a burst of a video that has long been loud; `more` is what the budget says."""
+        data = self._data_of(tracked) | {
+            name: transition[name] for name in ("stage", "route", "episode", "signal", "reason")
+        }
+        data |= {"probability": round(float(numbers["probability"]), 4)}
+        data["figures"] = transition["figures"]
+        data |= more
+        time_ms = int(transition["time_ms"])
+        occurrence = f"{time_ms}/{transition['signal']}"
+        self._tell(Alert(AlertType.EMERGING, time_ms, shown(tracked.video), occurrence, data))
+
     def video_emerging(
         self, tracked: TrackedVideo, numbers: np.void, more: Mapping[str, Any]
     ) -> None:

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models import forecast
-from models.alert_budget import SCORES, score_of
+from models.alert_budget import SCORES, score_of, score_of_burst
 from models.alerts import ALERTS, Alert, AlertType
 from models.cohort_learning import CohortMemory, EpochSummary
 from models.decided_rows import DecidedRows, in_order
@@ -29,6 +29,7 @@ from models.roll_up import RollUp, VideoNews, WorkEnded, WorkNews
 from models.stage_reports import StageReport, decode_report
 from models.steps import BrokenChainError, Chunk, Cut, Output
 from models.tracked_videos import TrackedVideo, shown
+from models.transitions import Reason
 from models.vocabulary import Stage, State
 from models.withheld import Withheld, WithheldReason
 from models.works import TOPIC, Work, deep
@@ -246,6 +247,9 @@ class HotspotsStep:
         self, tracked: TrackedVideo, transition: dict[str, Any], numbers: np.void
     ) -> bool:
         """Tell a transition; return whether it is one into a stage."""
+        if transition["reason"] == Reason.BURST:
+            self._take_burst(tracked, transition, numbers)
+            return False
         self.outlook.transition(tracked, transition)
         ends = transition["state"] in (State.FADED, State.INTERRUPTED)
         if ends:
@@ -259,6 +263,22 @@ class HotspotsStep:
             ahead = self.outlook.of(tracked, numbers, transition["time_ms"])
             self._alerts.transition(tracked, transition, ahead)
         return not ends
+
+    def _take_burst(
+        self, tracked: TrackedVideo, transition: dict[str, Any], numbers: np.void
+    ) -> None:
+        """Tell or withhold a burst: it is news of its own, whatever was told of the video."""
+        budget, figures = self.roll_up.budget, transition["figures"]
+        score = score_of_burst(figures["return_days"], figures["return_days_asked"])
+        subject = shown(tracked.video)
+        budget.reach(0, score)
+        if score >= budget.bar:
+            self._alerts.video_burst(tracked, transition, numbers, self._spent_on(score))
+            self._spend(subject, int(numbers["bucket"]))
+        else:
+            probability = float(numbers["probability"])
+            said = self._withheld(tracked.title, numbers["last_ms"], probability, score)
+            self.withheld.put(subject, said)
 
     def _take_forecast(
         self, tracked: TrackedVideo, numbers: np.void, explanation: dict[str, Any]

@@ -55,6 +55,7 @@ class Parameters:
     horizon_ms: int = 7 * DAY_MS
     emerging_probability: float = 0.6
     alerts_per_day: int = 0
+    burst_return_ms: int = 7 * DAY_MS
     expire_after_ms: int = 30 * DAY_MS
     repeat_window_ms: int = HOUR_MS
     board_size: int = 50
@@ -75,3 +76,5 @@ class Parameters:
             raise ValueError("emerging_probability must lie between 0 and 1")
         if self.alerts_per_day < 0:
             raise ValueError("alerts_per_day must not be negative")
+        if self.burst_return_ms < DAY_MS:
+            raise ValueError("burst_return_ms must be a day or more")

@@ -22,6 +22,7 @@ from typing import Any, Final
 import numpy as np
 
 from models import sketches
+from models.bursts import hours_of, log_return_days
 from models.cohorts import DRIFT, SIGNALS
 from models.compiled import compiled
 from models.evidence import (
@@ -94,8 +95,11 @@ WATCH_ACTED: Final = 30
 """A video is watched, with evidence and sketches, once a signal has had so many events: a fifth of
 the CROWD that a stage takes, so that what led to it is seen."""
 
-ENTRY, END = 0, 1
-"""Kinds of what is told: a stage was entered, or an episode has ended."""
+ENTRY, END, BURST = 0, 1, 2
+"""Kinds of what is told: a stage was entered, an episode has ended, or there is a burst."""
+
+_LOG_LONGEST_RETURN_DAYS: Final = math.log(36_500.0)
+"""What a week's tail says beyond a century is no figure to be told."""
 
 _LOG_GREATEST: Final = math.log(max(ALTERNATIVES))
 
@@ -160,10 +164,13 @@ class Reason(StrEnum):
     COLLAPSE_WHEN_IGNORED = "activity_collapsed_when_ignored"
     COLLAPSE = "activity_collapsed"
     DELETED = "deleted"
+    BURST = "burst_beyond_own_past"
 
 
 REASONS: Final = tuple(Reason)
-_BY_RESPONSE, _BY_INTENSITY, _AFTER_EXCLUSION, _WHEN_IGNORED, _COLLAPSED, _DELETED = range(6)
+_BY_RESPONSE, _BY_INTENSITY, _AFTER_EXCLUSION, _WHEN_IGNORED, _COLLAPSED, _DELETED, _BURST = range(
+    7
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +220,10 @@ def transition_of(told: Told, log_c: float, version: str) -> Transition:
             "log_threshold": round(log_c, 2),
             "cohort_version": version,
         }
+    elif told["kind"] == BURST:
+        signal = Signal(int(told["signal"]))
+        figures = {"last_hour": round(f[0], 1), "hour_of_the_day": round(f[1], 2)}
+        figures |= {"return_days": round(f[2], 1), "return_days_asked": f[3]}
     else:
         figures = {
             "activity_per_hour": round(f[0], 2),
@@ -466,6 +477,19 @@ def _route(row: Row, null: Null) -> int:
     if share > ROUTE_SHARE:
         return _EXCLUSION
     return _IDENTIFICATION if share < 1 - ROUTE_SHARE else _CONTESTED
+
+
+@compiled
+def tell_burst(
+    row: Row, watch: Watch, signal: int, return_days: float, last_ms: int, told: Told
+) -> None:
+    """Tell a burst of a signal, in place; it moves the video to no stage."""
+    burst = watch.bursts[signal]
+    told.kind, told.time_ms, told.reason, told.signal = BURST, last_ms, _BURST, signal
+    told.stage, told.state, told.route, told.episode = row.stage, row.state, row.route, row.episode
+    told.figures[0], told.figures[1] = hours_of(burst)
+    told.figures[2] = math.exp(min(log_return_days(burst), _LOG_LONGEST_RETURN_DAYS))
+    told.figures[3] = return_days
 
 
 @compiled

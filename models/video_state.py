@@ -14,6 +14,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from models.bursts import BURST
 from models.cohorts import SIGNALS
 from models.dirty_rows import PACKED_AT_ONCE, DirtyRows
 from models.due_heap import DueHeap
@@ -112,6 +113,7 @@ WATCH: Final = np.dtype(
         ("propensity_before_visit", np.float32, (SIGNALS, len(ALTERNATIVES))),
         ("intensity_before_visit", np.float32, (SIGNALS, len(ALTERNATIVES))),
         ("scarcity_before_visit", np.float32, (len(ALTERNATIVES),)),
+        ("bursts", BURST, (SIGNALS,)),
         ("people", np.uint8, (SIGNALS, REGISTERS)),
     ]
 )

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models import forecast, sketches
+from models.bursts import begin
 from models.cohorts import AGE_BANDS_H, REACH_BANDS, SIGNALS
 from models.compiled import compiled
 from models.forecast_features import follow
@@ -125,6 +126,8 @@ def begin_watch(watch: Watch, row: Row) -> None:
     watch.known_actors_acted[:] = 0.0
     watch.own_per_hour[:] = 0.0
     watch.people[:] = 0
+    for signal in range(SIGNALS):
+        begin(watch.bursts[signal])
     forget_evidence(watch)
 
 

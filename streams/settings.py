@@ -319,6 +319,15 @@ class Settings(BaseSettings):
         default=format_duration(_DEFAULTS.horizon_ms),
         description="By when the level must be reached: `7d`, `36h`.",
     )
+    burst_return_ms: int = Field(
+        default=_DEFAULTS.burst_return_ms,
+        ge=DAY_MS,
+        description=(
+            "A burst of one action is told when the last hour is such as the video's own past "
+            "brings once in so long; a week is the shortest at which that rate was kept on every "
+            "kind of simulated series (docs/detection.md)."
+        ),
+    )
     model: str = Field(
         default="",
         description=(

@@ -331,7 +331,7 @@ def test_the_outcome_does_not_depend_on_how_much_is_decided_in_one_call(
             made.append(visit_all(table, bucket, 1_000, loud, parameters=PARAMETERS, log_c=LOG_C))
         outcomes.append(made)
         monkeypatch.setattr(bucket_decision, "_DECIDED_AT_ONCE", 7)
-        monkeypatch.setattr(bucket_decision, "_TOLD_AT_ONCE", len(Signal) + 1)
+        monkeypatch.setattr(bucket_decision, "_TOLD_AT_ONCE", 2 * len(Signal) + 1)
         monkeypatch.setattr(bucket_decision, "_FORECAST_AT_ONCE", 2)
     for once, bit_by_bit in zip(*outcomes, strict=True):
         assert np.array_equal(once.decisions, bit_by_bit.decisions)
