@@ -115,7 +115,8 @@ def lines_of(scores: "Scores", threshold: float) -> list[str]:
 
     judged = f"judged on {scores.videos:,} later videos, of which {scores.hits:,} reached the level"
     lines = [
-        f"{judged} (95 % intervals by bootstrap):",
+        f"{judged};",
+        "what was said 6 hours before or earlier counts (95 % intervals by bootstrap):",
         f"  average precision {figure(scores.average_precision)}",
         f"  of views per hour {figure(scores.rival)}",
         f"  ratio             {figure(scores.ratio)}",

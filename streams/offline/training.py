@@ -5,6 +5,7 @@ videos that it is judged on begin to be forecast, neither from their past nor fr
 """
 
 import os
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from errno import EISDIR
@@ -43,6 +44,10 @@ from: enough later ones are left to judge by."""
 AGES_H: Final = (6, 24)
 """At which ages promises are held against what happened: those of the platform's first evening, and
 of its first day."""
+
+LEAST_LEAD_MS: Final = 6 * HOUR_MS
+"""What is said less than a decision epoch before it happens is news, and no forecast: whatever
+reaches a level is just below it a moment before, and everybody sees it. It does not count."""
 
 NAME_DIGITS: Final = 12
 """Of a version's name: enough that no two of a platform's are the same by chance."""
@@ -168,6 +173,8 @@ def scores_of(
 ) -> Scores:
     """Return how good a model is on videos that it was not trained on.
 
+    Of what was said of a video, the highest counts that came LEAST_LEAD_MS before the outcome.
+
     Args:
         model: What forecasts.
         judged: The moments, all of them before the outcome.
@@ -176,10 +183,13 @@ def scores_of(
     """
     ordered = judged.in_order()
     said = model.probabilities(ordered.features.astype(np.float64))
+    next_ms = _next_crossing_ms(ordered, crossed_ms)
     videos, which = np.unique(ordered.video, return_inverse=True)
+    in_time = np.flatnonzero(~ordered.hit | (next_ms - ordered.time_ms >= LEAST_LEAD_MS))
     best, rival = np.zeros(len(videos)), np.full(len(videos), -np.inf)
-    np.maximum.at(best, which, said)
-    np.maximum.at(rival, which, ordered.features[:, _MEAN_PACE].astype(np.float64))
+    np.maximum.at(best, which[in_time], said[in_time])
+    mean_pace = ordered.features[in_time, _MEAN_PACE].astype(np.float64)
+    np.maximum.at(rival, which[in_time], mean_pace)
     hit = np.zeros(len(videos), np.bool_)
     hit[which[ordered.hit]] = True
     return judge(
@@ -187,39 +197,40 @@ def scores_of(
         rival,
         hit,
         threshold=threshold,
-        in_force={
-            f"{age_h} h": _in_force(ordered, said, which, crossed_ms, age_h) for age_h in AGES_H
-        },
+        in_force={f"{age_h} h": _in_force(ordered, said, next_ms, age_h) for age_h in AGES_H},
     )
 
 
-def _in_force(
-    ordered: Examples, said: Floats, which: Ints, crossed_ms: Crossings, age_h: int
-) -> tuple[Floats, Flags]:
+def _next_crossing_ms(ordered: Examples, crossed_ms: Crossings) -> Ints:
+    """Return int64[n]: when the video of each moment crossed the level next."""
+    times_of: dict[int, list[int]] = {}
+    for (video, _), times in crossed_ms.items():
+        times_of.setdefault(video_number(video), []).extend(times)
+    for times in times_of.values():
+        times.sort()
+    next_ms = np.full(len(ordered), np.iinfo(np.int64).max)
+    moments = zip(ordered.video.tolist(), ordered.time_ms.tolist(), strict=True)
+    for at, (number, time_ms) in enumerate(moments):
+        times = times_of.get(number, [])
+        later = bisect_right(times, time_ms)
+        if later < len(times):
+            next_ms[at] = times[later]
+    return next_ms
+
+
+def _in_force(ordered: Examples, said: Floats, next_ms: Ints, age_h: int) -> tuple[Floats, Flags]:
     """Return what was last said of each video up to an age, and whether it came true later.
 
     Videos that had reached the level by then, or were not forecast yet, are left out.
     """
     age = np.expm1(ordered.features[:, _AGE].astype(np.float64))
+    begun_ms = ordered.time_ms - age * HOUR_MS
     by_then = np.flatnonzero(age <= age_h)
     # In order of time: of several, the last one counts.
-    last = np.full(int(which.max(initial=-1)) + 1, -1)
-    last[which[by_then]] = by_then
-    last = last[last >= 0]
-    begun_ms = ordered.time_ms[last] - age[last] * HOUR_MS
-    crossed: dict[int, int] = {}
-    for (video, _), times in crossed_ms.items():
-        number = video_number(video)
-        crossed[number] = min(times[0], crossed.get(number, times[0]))
-    open_still = np.array(
-        [
-            crossed.get(number, np.iinfo(np.int64).max) > begun + age_h * HOUR_MS
-            for number, begun in zip(ordered.video[last].tolist(), begun_ms.tolist(), strict=True)
-        ],
-        np.bool_,
-    )
-    last = last[open_still]
-    return said[last], ordered.hit[last]
+    last = np.append(ordered.video[by_then][1:] != ordered.video[by_then][:-1], len(by_then) > 0)
+    at = by_then[last[: len(by_then)]]
+    at = at[next_ms[at] > begun_ms[at] + age_h * HOUR_MS]
+    return said[at], ordered.hit[at]
 
 
 def learn(

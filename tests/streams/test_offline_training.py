@@ -11,8 +11,8 @@ import pytest
 from models.boosted_trees import Size
 from models.events import DecodingLimits
 from models.forecast_features import FEATURES
-from models.forecast_model import ForecastModel
-from models.forecast_training import HITS_LEAST, Examples, TooFewExamplesError
+from models.forecast_model import LEAF, NODE, Calibration, ForecastModel
+from models.forecast_training import HITS_LEAST, Examples, TooFewExamplesError, video_number
 from models.parameters import DAY_MS, HOUR_MS, Level, Parameters
 from streams.offline.backtest import Backtest
 from streams.offline.training import (
@@ -21,6 +21,7 @@ from streams.offline.training import (
     judged_later,
     learn,
     save,
+    scores_of,
     split_ms,
 )
 
@@ -202,6 +203,79 @@ def test_scores_on_later_videos_are_better_than_chance(past: Past) -> None:
     assert sum(one.videos for one in scores.calibration["24 h"]) > 10
     kept = scores.to_dict()
     assert json.loads(json.dumps(kept)) == kept
+
+
+def moments(*rows: tuple[int, float, float, bool]) -> Examples:
+    """Return moments: video, hours since it began, share of the level a day, whether a hit."""
+    features = np.zeros((len(rows), len(FEATURES)), np.float32)
+    features[:, FEATURES.index("age")] = [np.log1p(row[1]) for row in rows]
+    features[:, FEATURES.index("mean_pace")] = [np.log(row[2]) for row in rows]
+    return Examples(
+        np.array([video_number(str(row[0])) for row in rows]),
+        np.array([START_MS + int(row[1] * HOUR_MS) for row in rows]),
+        features,
+        np.array([row[3] for row in rows]),
+    )
+
+
+def by_pace() -> ForecastModel:
+    """Return a model that says 0.9 of a mean pace above half the level a day, else 0.1."""
+    nodes = np.zeros(3, NODE)
+    nodes["feature"] = LEAF
+    nodes[0] = (np.log(0.5), 0.0, FEATURES.index("mean_pace"), 1, 2, 0)
+    nodes["value"][1:] = -1, 1
+    return ForecastModel(
+        name="pace",
+        level=LEVEL,
+        horizon_ms=HORIZON_MS,
+        features=FEATURES,
+        nodes=nodes,
+        roots=np.zeros(1, np.int64),
+        intercept=0.0,
+        calibration=Calibration(np.array([-1.0, 1.0]), np.array([0.1, 0.9])),
+    )
+
+
+def test_what_is_said_shortly_before_it_happens_does_not_count() -> None:
+    judged = moments(
+        (1, 2, 0.2, True),
+        (1, 15, 0.9, True),  # five hours before
+        (2, 2, 0.2, True),
+        (2, 13, 0.9, True),  # seven hours before
+        (3, 2, 0.2, False),
+        (3, 19, 0.9, False),
+        (4, 19, 0.9, True),  # nothing but an hour before
+    )
+    crossed = {(str(video), -1): [START_MS + 20 * HOUR_MS] for video in (1, 2, 4)}
+
+    scores = scores_of(by_pace(), judged, crossed, 0.6)
+
+    assert (scores.videos, scores.hits) == (4, 3)
+    assert (scores.alerts.videos, scores.alerts.hits) == (2, 1)
+
+
+def test_promises_are_those_in_force_at_an_age_of_what_was_undecided_then() -> None:
+    judged = moments(
+        (1, 2, 0.2, True),
+        (1, 5, 0.9, True),
+        (1, 9, 0.2, True),
+        (2, 3, 0.9, False),
+        (2, 30, 0.2, False),
+        (3, 4, 0.9, True),  # has reached it when it is six hours old
+        (4, 7, 0.9, False),  # is not forecast yet then
+    )
+    crossed = {
+        ("1", -1): [START_MS + 40 * HOUR_MS],
+        ("3", -1): [START_MS + 5 * HOUR_MS],
+    }
+
+    found = scores_of(by_pace(), judged, crossed, 0.6).calibration
+
+    (six,) = found["6 h"]
+    assert (six.promised, six.happened, six.videos) == (pytest.approx(0.9), 0.5, 2)
+    low, high = found["24 h"]
+    assert (low.promised, low.happened, low.videos) == (pytest.approx(0.1), 1, 1)
+    assert (high.promised, high.happened, high.videos) == (pytest.approx(0.9), 0, 2)
 
 
 def test_the_same_past_gives_the_same_file(past: Past, tmp_path: Path) -> None:
