@@ -19,16 +19,18 @@ level a day, at least FLOOR:
 | need_6h, need_24h | ln (1 - P/L)/G | days to go at that pace |
 | day_6h, day_24h | ln (P/L + G) | where a day at that pace would bring it, a share of the level |
 | three_days_24h | ln (P/L + 3 G(24)) | likewise |
-| identification, interaction, diffusion | ln (n + 100 q)/(V + 100) | events of a signal per view |
-| recent_identification, ... | likewise | the same, each event halved after a day |
+| identification, interaction, diffusion | ln (n + 100 q)/(V + 100) | people per view, by signal |
+| recent_identification, ... | likewise | the same, everything halved after a day |
 
 Ratios below FLOOR count as FLOOR, so no figure is infinite. A level counts anew in each episode,
 and so do P and h; paces and propensities go on, since they are what brought the episode about.
 
 A pace with a half-life of H hours moves with events of the level's action alone, each answering for
-the time since the one before: what counts rarely is not taken for silence. Propensities count the
-signals of models/vocabulary.py, that is also `follow`, `comment_like` and `derive`, which none of
-the sets had that they were chosen on.
+the time since the one before: what counts rarely is not taken for silence. Propensities count
+people, as evidence does (models/visits.py): forty accounts that like a thousand times are not a
+thousand; where actors are not known that is events. They count the signals of models/vocabulary.py,
+that is also `follow`, `comment_like` and `derive`, which none of the sets had that they were chosen
+on.
 
 Which figures, half-lives and pseudo-views: those that gained in average precision on the
 development halves of uploads (towards 10,000 views) and of the popular list (towards a million), in
@@ -99,29 +101,33 @@ Row = Any
 @compiled
 def follow(
     row: Row,
+    before_ms: int,
     time_ms: int,
     decision: Any,  # noqa: ANN401 - a record
     bucket_ms: int,
 ) -> None:
-    """Move the paces and recent sums of a row to a visit; before its `last_ms` is moved; in place.
+    """Move the paces and sums of a row to a visit, in place.
 
     Args:
         row: The video's.
+        before_ms: Event time of the last event before the visit.
         time_ms: Event time of the last event of the visit.
-        decision: One record of DECISION: `views`, `progress` and `acted` of the visit.
+        decision: One record of DECISION: `views`, `progress` and `people` of the visit.
         bucket_ms: What the events of a visit answer for at least: nobody knows when in it they
             were.
     """
     if row.progress_ms == NEVER:
         row.progress_ms = time_ms
     else:
-        keep = kept(max(time_ms - row.last_ms, 0), RECENT_HALF_LIFE_MS)
+        keep = kept(max(time_ms - before_ms, 0), RECENT_HALF_LIFE_MS)
         row.recent_views *= keep
         for at in range(PROPENSITIES):
-            row.recent_acted[at] *= keep
+            row.recent_people[at] *= keep
     row.recent_views += decision.views
     for at in range(PROPENSITIES):
-        row.recent_acted[at] += decision.acted[_SIGNALS[at]]
+        people = decision.people[_SIGNALS[at]]
+        row.people[at] += people
+        row.recent_people[at] += people
     if decision.progress > 0:
         span_ms = max(time_ms - row.progress_ms, bucket_ms)
         per_hour = decision.progress / (span_ms / HOUR_MS)
@@ -172,8 +178,8 @@ def fill_features(row: Row, progress: int, now_ms: int, level: int, out: Floats3
     out[12] = math.log(share + 3 * slow + _NEARLY_NOTHING)
     for at in range(PROPENSITIES):
         more = PSEUDO_VIEWS * PSEUDO_PROPENSITY[at]
-        ever = (row.acted[_SIGNALS[at]] + more) / (row.views + PSEUDO_VIEWS)
-        recent = (row.recent_acted[at] + more) / (row.recent_views + PSEUDO_VIEWS)
+        ever = (row.people[at] + more) / (row.views + PSEUDO_VIEWS)
+        recent = (row.recent_people[at] + more) / (row.recent_views + PSEUDO_VIEWS)
         out[_FIRST_PROPENSITY + 2 * at] = math.log(ever)
         out[_FIRST_PROPENSITY + 2 * at + 1] = math.log(recent)
 

@@ -70,6 +70,8 @@ ROW: Final = np.dtype(
         ("visit_hours", np.float64),
         ("visit_identified", np.float64),
         ("visit_people", np.float64, (SIGNALS,)),
+        # People who have acted ever: events discounted for repeats, as evidence counts them.
+        ("people", np.float64, (PROPENSITIES,)),
         # Sums over the visits of the current epoch, for the cohort (cohort_learning.VideoEpochs).
         ("epoch", np.int64),
         ("epoch_visits", np.float64),
@@ -82,7 +84,7 @@ ROW: Final = np.dtype(
         ("epoch_acted_times_span", np.float64, (SIGNALS,)),
         # What the forecast looks at (models/forecast_features.py).
         ("paces_per_hour", np.float32, (PACES,)),
-        ("recent_acted", np.float32, (PROPENSITIES,)),
+        ("recent_people", np.float32, (PROPENSITIES,)),
         ("recent_views", np.float32),
         ("probability", np.float32),
         ("episode", np.int32),

@@ -136,7 +136,6 @@ def _count(
     row: Row,
     entry: Entry,
     level_action: int,
-    bucket_ms: int,
     decision: Any,  # noqa: ANN401 - a record
 ) -> None:
     """Count what the bucket brought, in place."""
@@ -146,7 +145,6 @@ def _count(
         row.publish_ms = entry.publish_ms
     decision.views = max(entry.counts[_VIEW], 0)
     decision.progress = max(entry.counts[level_action], 0)
-    follow(row, entry.last_ms, decision, bucket_ms)
     row.last_ms = max(row.last_ms, entry.last_ms)
     for signal in range(SIGNALS):
         row.acted[signal] += decision.acted[signal]
@@ -173,7 +171,8 @@ def visit(
     forty accounts that like a thousand times are not a thousand.
     """
     bucket_ms, epoch_ms, visit_ms, _, level_action = lengths
-    _count(row, entry, level_action, bucket_ms, decision)
+    before_ms = row.last_ms
+    _count(row, entry, level_action, decision)
     span_ms = _span_ms(row, entry.bucket, bucket_ms)
     start_ms = entry.bucket * bucket_ms
     epoch, visit = start_ms // epoch_ms, start_ms // visit_ms
@@ -219,6 +218,7 @@ def visit(
             before**2 / max(before_views, before, 1.0)
         )
         row.epoch_acted_times_span[signal] += now * row.visit_hours - before * before_hours
+    follow(row, before_ms, entry.last_ms, decision, bucket_ms)
 
 
 @compiled

