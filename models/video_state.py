@@ -163,7 +163,7 @@ _GROWTH: Final = 1.25
 _DOUBLES_BELOW: Final = 65_536
 
 _MADE_AT_ONCE: Final = 1_024
-"""Rows are made so many at a time: 0.6 MB."""
+"""Rows are made so many at a time: 0.7 MB."""
 
 Rows = npt.NDArray[np.void]
 
