@@ -1,11 +1,12 @@
 """What is taken out of LightGBM is what LightGBM says."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from models.boosted_trees import Grown, Size, grow, nodes_of
+from models.boosted_trees import Grown, NoTreesError, Size, grow, nodes_of
 from models.forecast_features import FEATURES
 from models.forecast_model import LEAF, Calibration, ForecastModel
 from models.parameters import DAY_MS, Level
@@ -114,6 +115,14 @@ def test_each_tree_is_told_of() -> None:
     grow(*rows(), Size(4, 0.1, 6), told.append)
 
     assert told == [1] * 6
+
+
+def test_a_library_that_cannot_be_loaded_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    # What Python does where a module is None is what it does where there is none.
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+
+    with pytest.raises(NoTreesError, match="LightGBM cannot be loaded"):
+        grow(*rows(), SIZE)
 
 
 def test_a_node_that_decides_otherwise_is_refused() -> None:

@@ -1,5 +1,6 @@
 import json
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,13 @@ def test_what_a_user_can_mend_is_one_line(
     assert caught.value.problems[0].remedy
     assert [path.name for path in tmp_path.iterdir()] == ["past.jsonl"]
     assert (tmp_path / "past.jsonl").read_bytes() == b"".join(lines)
+
+
+def test_a_library_that_cannot_be_loaded_is_one_line_with_what_to_install(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+
+    with pytest.raises(UserError, match=r"LightGBM cannot be loaded.*libgomp1"):
+        run("train", file, "--model", "m.json", "--level", "view:1000", "--horizon", "2d")
+    assert not list(Path().iterdir())
