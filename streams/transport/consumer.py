@@ -424,9 +424,12 @@ class LedgerConsumer(driver.Consumer):  # type: ignore[misc] # Faust is read as 
         )
         earliest = await self.earliest_offsets(*partitions)
         end = await self.highwaters(*partitions)
-        # Before anything is compared: what is saved may be of another assignment by now, and what
-        # is committed may come from processing that has begun, and even ended, meanwhile.
+        # Before anything is compared: what is saved may be of another assignment by now, or of one
+        # that was counted already when this began and whose hosts only take over now; and what is
+        # committed may come from processing that has begun, and even ended, meanwhile.
         if assignments != self.assignments or self.ledger.is_open or self.app.rebalancing:
+            return None
+        if not all(host.is_recovered for host in self.hosts):
             return None
         positions = {}
         for partition in partitions:
