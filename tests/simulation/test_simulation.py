@@ -18,7 +18,7 @@ from planted_defects import DEFECTS
 FIRST_SEED = int(os.environ.get("HOTSPOTS_SIMULATION_SEED", "0"))
 HISTORIES = int(os.environ.get("HOTSPOTS_SIMULATION_HISTORIES", "1200"))
 HISTORIES_TO_FIND = 400
-"""In so many histories each planted defect must show; the rarest took 21 when this was written."""
+"""In so many histories each planted defect must show; the rarest takes some 215."""
 FAULTS = {"killed", "paused", "ended itself", "left in order", "joined", "broker restarted"}
 
 
