@@ -106,12 +106,17 @@ MADE: Final = np.dtype(
     [
         ("decision", np.int64),
         ("episode_ms", np.int64),
+        ("visit", np.int64),
+        ("before_visit", np.int64),
+        ("before_progress", np.int64),
         ("before", np.float32),
         ("features", np.float32, (len(FEATURES),)),
     ]
 )
 """A forecast as compiled code makes it: the row of its decision, when the video's episode began
-(NEVER for its first), the probability before, and what it looked at."""
+(NEVER for its first), the visit; of the forecast before, its visit (NEVER where there is none), the
+episode's progress (below zero: of another episode) and what it said; and what this one looked at.
+"""
 
 _DONE, _MORE_WATCHES, _MORE_ROOM = range(3)
 
@@ -436,6 +441,11 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
             if is_due(rows[slot], level):
                 forecasts[made].decision = count
                 forecasts[made].episode_ms = rows[slot].episode_ms
+                forecasts[made].visit = rows[slot].visit
+                forecasts[made].before_visit = rows[slot].forecast_visit
+                forecasts[made].before_progress = (
+                    rows[slot].forecast_progress - rows[slot].progress_before_episode
+                )
                 forecasts[made].before = rows[slot].probability
                 forecast_row(rows[slot], level, ensemble, forecasts[made].features)
                 made += 1

@@ -12,13 +12,16 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from models import forecast
 from models.compiled import compiled
 from models.forecast_features import FEATURES, Floats32, Row, fill_features, words
-from models.forecast_model import NODE, Ensemble, ForecastModel, contribute, predict
+from models.forecast_model import NODE, Ensemble, ForecastModel, contribute, predict, predict_all
 from models.signal_words import strongest
 from models.video_state import NEVER
+
+Floats = npt.NDArray[np.float64]
 
 LEAST_SHARE: Final = 0.05
 """Below this share of the level nothing is forecast, and the probability stays 0. It leaves out
@@ -65,6 +68,18 @@ class Forecaster:
             ),
         )
 
+    def probabilities(self, features: Floats) -> Floats:
+        """Return float[n]: what a learned forecast says of float[n, len(FEATURES)].
+
+        Raises:
+            ValueError: It is the regression, which looks at something else.
+        """
+        if not len(self.ensemble[1]):
+            raise ValueError(f"{self.name} has no trees")
+        said = np.empty(len(features))
+        predict_all(self.ensemble, np.ascontiguousarray(features), said)
+        return said
+
     def explain(self, features: Floats32, decision: np.void, level: int) -> dict[str, Any]:
         """Return the version's name and what spoke most for a forecast, in words [1].
 
@@ -98,9 +113,10 @@ BASELINE: Final = Forecaster(
 
 
 def warm_up() -> None:
-    """Compile what only the explanation of a learned forecast calls."""
+    """Compile what only explaining a learned forecast, and learning another, calls."""
     nodes, roots = BASELINE.ensemble[:2]
     contribute(nodes, roots, np.zeros(len(FEATURES), np.float32), np.zeros(len(FEATURES)))
+    predict_all(BASELINE.ensemble, np.zeros((0, len(FEATURES))), np.zeros(0))
 
 
 @compiled

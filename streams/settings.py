@@ -335,6 +335,14 @@ class Settings(BaseSettings):
             "Empty: the one that is shipped for levels of views, else a simple regression."
         ),
     )
+    learn_forecast: bool = Field(
+        default=_DEFAULTS.learn_forecast,
+        description=(
+            "Whether forecasts learn from the stream's own past: a version that was learned takes "
+            "over when it is better than the one in force on videos that it did not learn from. "
+            "No: what is in force stays."
+        ),
+    )
     emerging_probability: float = Field(
         default=_DEFAULTS.emerging_probability,
         gt=0,

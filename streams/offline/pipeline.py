@@ -23,7 +23,7 @@ class Outcome:
         alerts: CloudEvents as JSON, in order.
         reports: Messages of `video-stages`, in order.
         board: The latest board as JSON.
-        versions: Cohort versions by key, as JSON.
+        versions: Versions of cohorts and forecasts by key, as JSON.
     """
 
     alerts: list[bytes] = field(default_factory=list)
@@ -39,7 +39,7 @@ class Pipeline:
         self.parameters = parameters
         partitions = range(parameters.partitions)
         self.stages = [StagesStep(p, parameters, forecaster) for p in partitions]
-        self.hotspots = HotspotsStep(0, parameters)
+        self.hotspots = HotspotsStep(0, parameters, forecaster)
         self.outcome = Outcome()
         self._offsets = [0] * parameters.partitions
         self._reported = 0
