@@ -43,6 +43,10 @@ version in force."""
 JUDGED_SHARE: Final = 0.2
 """Of the moments, the newest, by which a candidate is judged."""
 
+HITS_JUDGED: Final = 10
+"""Videos that reached the level, and that did not, to judge a candidate by: the standard error of
+fewer is itself off by more than a quarter (1 / sqrt(2 (n - 1)))."""
+
 SIZES: Final = (Size(7, 0.05, 150),)
 """What a version may grow to: half of what a past is given that is learned in one go, since the
 stream waits meanwhile."""
@@ -229,15 +233,24 @@ class ForecastLearning:
         ]
         kept = np.concatenate([np.zeros(0, EXAMPLE), *mature])
         older, newest = _split(kept)
-        try:
-            check_enough([self._examples(older), self._examples(newest)])
-        except TooFewExamplesError:
+        if not self._is_enough(older, newest):
             return None  # more will come: it is asked again in the next epoch
         self._matured_then, self._learned_from = self._matured, len(kept)
         gain, error = self._gain(older, newest)
         if not gain > error:
             return None
         return self._train(kept, {"gain": round(gain, 6), "standard_error": round(error, 6)})
+
+    def _is_enough(self, older: Records, newest: Records) -> bool:
+        judged = self._examples(newest)
+        hits = judged.videos_hit()
+        if min(hits, judged.videos() - hits) < HITS_JUDGED:
+            return False
+        try:
+            check_enough([self._examples(older)])
+        except TooFewExamplesError:
+            return False
+        return True
 
     def _examples(self, kept: Records) -> Examples:
         hit = kept["reached_ms"] <= kept["time_ms"] + self.parameters.horizon_ms
@@ -361,13 +374,13 @@ def _keys(epoch: int, kept: _Epoch) -> list[bytes]:
 
 
 def _split(kept: Records) -> tuple[Records, Records]:
-    """Return the older moments, and the newest ones of videos that are not among them."""
+    """Return the older moments of videos that are not among the newest ones, and these."""
     if not len(kept):
         return kept, kept
     cut_ms = np.sort(kept["time_ms"])[int((1 - JUDGED_SHARE) * (len(kept) - 1))]
     is_older = kept["time_ms"] <= cut_ms
-    older = kept[is_older]
-    return older, kept[~is_older & ~np.isin(kept["video"], older["video"])]
+    newest = kept[~is_older]
+    return kept[is_older & ~np.isin(kept["video"], newest["video"])], newest
 
 
 def _loss(probability: Floats, hit: npt.NDArray[np.bool_]) -> Floats:
