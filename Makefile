@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-bench
 ARGS ?=
 
-.PHONY: demo test lint types bench check clean
+.PHONY: demo test lint types bench scoreboard check clean
 
 $(STAMP): pyproject.toml constraints.txt
 	@echo "== setting up $(VENV) with $$($(PYTHON) --version)"
@@ -23,6 +23,9 @@ test: lint types ## Lint, types and every test
 
 bench: $(BENCH_STAMP) ## Our monitor and the peers on the same events; ARGS=--quick for a first look
 	@PYTHONPATH=. $(BIN)/python -m benchmarks $(ARGS)
+
+scoreboard: $(BENCH_STAMP) ## Measure docs/detection.md and its sub-pages anew, on the data sets in DATA=DIR
+	@$(BIN)/python -m streams.scoreboard $(DATA)
 
 $(BENCH_STAMP): $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[local,dev,bench]'

@@ -7,7 +7,7 @@ References:
     [1] G. Ke et al., "LightGBM: a highly efficient gradient boosting decision tree", 2017.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any, Final
@@ -144,6 +144,21 @@ def nodes_of(dump: Mapping[str, Any]) -> tuple[Nodes, Ints]:
         roots.append(len(rows))
         _add(rows, tree["tree_structure"])
     return np.array(rows, NODE), np.array(roots, np.int64)
+
+
+def average(ensembles: Sequence[tuple[Nodes, Ints]]) -> tuple[Nodes, Ints]:
+    """Return NODE[n] and int64[t], the roots, of trees whose sum is the mean of the ensembles'."""
+    all_nodes, all_roots, before = [], [], 0
+    for nodes, roots in ensembles:
+        moved = nodes.copy()
+        inner = moved["feature"] != LEAF
+        for side in ("left", "right"):
+            moved[side][inner] += before
+        moved["value"] /= len(ensembles)
+        all_nodes.append(moved)
+        all_roots.append(roots + before)
+        before += len(nodes)
+    return np.concatenate(all_nodes), np.concatenate(all_roots)
 
 
 def _add(

@@ -32,6 +32,16 @@ SEED: Final = 7
 @click.option("--write", is_flag=True, help="Write what was measured into docs/.")
 def main(data: Path | None, write: bool) -> None:
     """Measure the detectors; without --data, only what is simulated."""
+    measure(data, write=write)
+
+
+def measure(data: Path | None, *, write: bool) -> None:
+    """Measure the detectors, print the tables, and write them into docs/ where asked.
+
+    Args:
+        data: The directory of the sets; without, only what is simulated.
+        write: Whether the page is written anew.
+    """
     parts = {
         "nulls": page.nulls_table(list(evidence_on_nulls(SEED))),
         "bursts on nulls": page.nulls_table(list(bursts_on_nulls(SEED))),

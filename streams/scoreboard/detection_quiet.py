@@ -130,7 +130,7 @@ def measure(quiet: Quiet, parameters: Parameters) -> Iterator[QuietAlarms]:
         counts: dict[str, int] = {}
         videos, elsewhere = set[str](), 0
         settings = replace(parameters, alarm_rate_per_video_day=rate)
-        for video, time_s, signal in _entered(quiet.events, settings):
+        for video, time_s, signal in entered(quiet.events, settings):
             spans = quiet.stretches.get(video, [])
             if any(begin <= time_s <= end for begin, end in spans):
                 counts[signal] = counts.get(signal, 0) + 1
@@ -150,7 +150,7 @@ def measure(quiet: Quiet, parameters: Parameters) -> Iterator[QuietAlarms]:
         )
 
 
-def _entered(events: Path, parameters: Parameters) -> Iterator[tuple[str, float, str]]:
+def entered(events: Path, parameters: Parameters) -> Iterator[tuple[str, float, str]]:
     """Yield video, time in seconds and signal of each stage entered or interrupted."""
     # Events of the past: nothing lies ahead of their receipt.
     last_ms = 1 << 52

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.boosted_trees import Grown, NoTreesError, Size, grow, nodes_of
+from models.boosted_trees import Grown, NoTreesError, Size, average, grow, nodes_of
 from models.forecast_features import FEATURES
 from models.forecast_model import LEAF, Calibration, ForecastModel
 from models.parameters import DAY_MS, Level
@@ -56,6 +56,23 @@ def test_the_trees_taken_out_say_what_the_library_says(grown: Grown, trees: int)
     expected = grown.scores(features, trees)
     assert np.ptp(expected) > 0.1
     np.testing.assert_allclose(score, expected, rtol=0, atol=1e-9)
+
+
+def test_the_mean_of_two_says_the_mean_of_what_both_say(grown: Grown) -> None:
+    other = grow(*rows(4), Size(4, 0.2, 20))
+    nodes, roots = average([grown.nodes(SIZE.trees), other.nodes(20)])
+    features = rows(2)[0]
+
+    model = replace(model_of(grown, 1), nodes=nodes, roots=roots)
+    score = model.probabilities(features.astype(np.float64)) * 40 - 20
+
+    expected = (grown.scores(features, SIZE.trees) + other.scores(features, 20)) / 2
+    np.testing.assert_allclose(score, expected, rtol=0, atol=1e-9)
+    # Explained as well: the contributions make up what is said beside the trees' own means.
+    added = model.contributions(features[0].astype(np.float64)).sum() + nodes["value"][roots].sum()
+    assert added == pytest.approx(score[0], abs=1e-3)
+    again = ForecastModel.from_bytes(model.to_bytes(), FEATURES)
+    assert again.to_bytes() == model.to_bytes()
 
 
 def test_the_file_of_the_trees_is_read_back(grown: Grown) -> None:

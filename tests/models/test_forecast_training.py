@@ -77,22 +77,68 @@ def test_the_file_of_what_was_learned_is_read_back(model: ForecastModel) -> None
     assert again.to_bytes() == model.to_bytes()
     assert again.trained["videos"] == [300]
     assert again.trained["hits"] == [some().videos_hit()]
-    assert again.trained["trees"] % 50 == 0
+    assert [set(one) for one in again.trained["trees"]] == [{"leaves", "rate", "trees"}] * 2
+    assert len(again.roots) == sum(one["trees"] for one in again.trained["trees"])
 
 
-def test_a_model_says_what_the_library_says_through_its_calibration(model: ForecastModel) -> None:
-    ordered = some().in_order()
-    weight = ordered.weights()
+def random_features() -> np.ndarray:
+    return np.random.default_rng(9).normal(0, 3, (5_000, len(FEATURES))).astype(np.float32)
+
+
+def library_scores(examples: Examples, trees: int, features: np.ndarray) -> np.ndarray:
+    """Return what LightGBM says that was given some examples, in log odds."""
+    weight = examples.weights()
     weight /= weight.mean()
-    size = Size(4, 0.1, model.trained["trees"])
-    features = np.random.default_rng(9).normal(0, 3, (5_000, len(FEATURES))).astype(np.float32)
+    size = Size(SMALL[0].leaves, SMALL[0].rate, trees)
+    return grow(examples.features, examples.hit, weight, size).scores(features, trees)
 
-    said = model.probabilities(features.astype(np.float64))
 
-    score = grow(ordered.features, ordered.hit, weight, size).scores(features, size.trees)
+def assert_says(model: ForecastModel, score: np.ndarray) -> None:
     curve = model.calibration
-    expected = np.interp(score, curve.score, curve.probability)
-    np.testing.assert_allclose(said, expected, rtol=0, atol=1e-9)
+    np.testing.assert_allclose(
+        model.probabilities(random_features().astype(np.float64)),
+        np.interp(score, curve.score, curve.probability),
+        rtol=0,
+        atol=1e-9,
+    )
+
+
+def spread(examples: Examples, share: float) -> Examples:
+    """Return examples of which all but a share of the videos grow at one pace each."""
+    ordered = examples.in_order()
+    even = ordered.video % 100 >= 100 * share
+    _, first, which = np.unique(ordered.video, return_index=True, return_inverse=True)
+    step = np.arange(len(which)) - first[which] + 1
+    features = ordered.features.copy()
+    features[even, FEATURES.index("progress")] = np.log(0.03 * step[even])
+    features[even, FEATURES.index("age")] = np.log1p(step[even])
+    time_ms = np.where(even, step * HOUR_MS, ordered.time_ms)
+    return replace(ordered, features=features, time_ms=time_ms).in_order()
+
+
+def test_a_model_says_what_the_library_says_through_its_calibration() -> None:
+    examples = spread(some(600), 0.4)
+    uneven = examples.uneven()
+    assert 0.2 < uneven.mean() < 0.5
+
+    model = trained(examples)
+
+    # Half of what all teach, half of what the uneven teach, in log odds.
+    every, moved = (one["trees"] for one in model.trained["trees"])
+    score = library_scores(examples, every, random_features())
+    score += library_scores(examples.at(uneven), moved, random_features())
+    assert_says(model, score / 2)
+
+
+def test_too_few_uneven_moments_are_not_learned_from_alone() -> None:
+    examples = spread(some(600), 0.0)
+    # The last moment of a miss alone: what follows it is unknown.
+    assert 0 < examples.uneven().mean() < 0.1
+
+    model = trained(examples)
+
+    (size,) = model.trained["trees"]
+    assert_says(model, library_scores(examples, size["trees"], random_features()))
 
 
 def test_the_size_is_chosen_by_videos_left_out() -> None:
@@ -102,7 +148,7 @@ def test_the_size_is_chosen_by_videos_left_out() -> None:
 
     chosen = trained(noise, sizes=(Size(31, 0.3, 300),)).trained
 
-    assert chosen["trees"] == 50
+    assert {one["trees"] for one in chosen["trees"]} == {50}
     share = noise.hit.mean()
     entropy = -(share * np.log(share) + (1 - share) * np.log(1 - share))
     assert chosen["log_loss_unseen"] > 0.9 * entropy
@@ -121,12 +167,29 @@ def test_the_curve_keeps_its_promise_when_a_score_is_the_highest_so_far() -> Non
         said = np.interp(score[where], curve.score, curve.probability)
         return float(said.mean() - hit[where].mean())
 
-    plain, found = calibrate(score, hit, weight), _calibrated(video, score, hit, weight)
+    plain, found = calibrate(score, hit, weight), _calibrated(video, score, hit, [weight])
 
     # Chance makes a highest score high: what is right on the whole promises too much there.
     assert abs(off(plain, np.ones(len(video), bool))) < 0.01
     assert off(plain, highest) > 0.05
     assert 0 < off(found, highest) < 0.6 * off(plain, highest)
+
+
+def test_the_curve_stands_between_what_all_and_what_some_examples_say() -> None:
+    random = np.random.default_rng(13)
+    score = random.normal(0, 1.5, 20_000)
+    some = np.arange(len(score)) % 8 == 0
+    # Of some the score says what happens, of the others it says half of it.
+    hit = random.random(len(score)) < 1 / (1 + np.exp(-score * np.where(some, 1, 2)))
+    video = np.arange(len(score))
+    every, few = np.ones(len(score)), some.astype(np.float64)
+
+    def said(*weights: np.ndarray) -> float:
+        curve = _calibrated(video, score, hit, weights)
+        return float(np.interp(1.0, curve.score, curve.probability))
+
+    assert said(few) == pytest.approx(1 / (1 + np.exp(-1)), abs=0.02)
+    assert said(few) + 0.03 < said(every, few) < said(every) - 0.03
 
 
 def test_each_set_weighs_the_same() -> None:

@@ -88,6 +88,8 @@ def columns(examples: Examples) -> tuple[bytes, ...]:
         ordered.time_ms.tobytes(),
         ordered.features.tobytes(),
         ordered.hit.tobytes(),
+        # Which of them are even is hindsight, and ends where the rest does.
+        ordered.uneven().tobytes(),
     )
 
 

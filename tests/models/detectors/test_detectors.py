@@ -8,6 +8,7 @@ import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from river import drift
 from scipy.stats import betabinom, nbinom, poisson
 
 from models import bursts, evidence
@@ -97,7 +98,6 @@ def test_cusum_is_the_likelihood_ratio_in_units_of_its_slope(counts: list[int]) 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_page_hinkley_alarms_when_river_does(seed: int) -> None:
-    drift = pytest.importorskip("river.drift", reason="river is a reference, not a dependency")
     rng = np.random.default_rng(seed)
     counts = rng.poisson(np.where(np.arange(600) < 400, 4.0, 7.0)).astype(float)
     theirs = drift.PageHinkley(min_instances=30, delta=0.5, threshold=40, alpha=0.999, mode="up")

@@ -1,0 +1,182 @@
+"""Forecasts on sets of real videos: each half is forecast by what the other half taught.
+
+Nobody is judged by a model that has seen them: videos are halved by a digest of their id, and the
+model of each half learns from the other one. The regression was fitted by hand on the uploads and
+the popular list, and is judged on what it was fitted on.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from models.boosted_trees import Size
+from models.events import DecodingLimits
+from models.forecast_training import SIZES, Examples, train, trees_to_grow, video_number
+from models.identity import split_video_key
+from models.parameters import Level, Parameters
+from streams.offline.backtest import Backtest
+from streams.offline.training import Past
+from streams.progress import progress
+from streams.scenarios.event_files import read_events
+from streams.scoreboard import forecast_sets, ship_forecast
+from streams.scoreboard.forecast_judging import Judged, Said, judged
+from streams.scoreboard.forecast_sets import Watched
+
+TRAINED: Final = "`hotspots train`"
+AS_SHIPPED: Final = "as shipped"
+REGRESSION: Final = "regression"
+
+RECEIVED_MS: Final = 1 << 52
+"""Events of the past: nothing lies ahead of their receipt."""
+KEY: Final = b"what is measured is the same every time"
+
+Floats = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked of a set.
+
+    Attributes:
+        file: Name of its files, `.parquet` and `.jsonl`.
+        name: What is asked, in words.
+        rival: What views (or shares) per hour are called.
+        level: What makes a hotspot.
+        watched: Reads the parquet.
+    """
+
+    file: str
+    name: str
+    rival: str
+    level: Level
+    watched: Callable[[Path], Watched]
+
+
+QUESTIONS: Final = (
+    Question(
+        "uploads",
+        "uploads, 10,000 views",
+        "views per hour",
+        Level("view", 10_000),
+        lambda data: forecast_sets.uploads(data, 10_000),
+    ),
+    Question(
+        "popular",
+        "popular list, 1,000,000 views",
+        "views per hour",
+        Level("view", forecast_sets.MILLION),
+        forecast_sets.popular,
+    ),
+    Question(
+        "cascades",
+        "cascades at the 20th share, 100 shares",
+        "shares per hour",
+        Level("share", 100),
+        lambda data: forecast_sets.cascades(data, 100),
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """How good one way to forecast was on one set.
+
+    Attributes:
+        question: What was asked.
+        way: How it was forecast.
+        judged: How good it was.
+        told_s: When an alert was raised first, in seconds, by video; judged or not.
+    """
+
+    question: Question
+    way: str
+    judged: Judged
+    told_s: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Set:
+    """A set as it was read: its past, what is judged, and where each forecast belongs."""
+
+    question: Question
+    past: Past
+    watched: Watched
+    videos: list[str]
+    number: npt.NDArray[np.int64]
+    said: Said
+
+
+def measure(data: Path, questions: Sequence[Question] = QUESTIONS) -> Iterator[Answer]:
+    """Judge every way to forecast on each set.
+
+    Args:
+        data: The directory of the sets.
+        questions: Which of them.
+    """
+    sets = [_read(data, question) for question in questions]
+    views = [one for one in sets if one.question.level.action == "view"]
+    for one in sets:
+        yield _answer(one, TRAINED, _halves(one, [one], SIZES))
+        if one in views:
+            yield _answer(one, AS_SHIPPED, _halves(one, views, ship_forecast.SIZES))
+        yield _answer(one, REGRESSION, one.said.probability)
+
+
+def _read(data: Path, question: Question) -> _Set:
+    events = data / f"{question.file}.jsonl"
+    parameters = Parameters(level=question.level)
+    backtest = Backtest(parameters, KEY, DecodingLimits(), received_ms=RECEIVED_MS)
+    past = Past(parameters.level, parameters.horizon_ms)
+    with progress(f"reading {events.name}", unit="events") as steps:
+        for count in past.read(backtest, read_events(events)):
+            steps.advance(count)
+    watched = question.watched(data / f"{question.file}.parquet")
+    position = {video: at for at, video in enumerate(watched.videos)}
+    keys = [key for made in past.made for key in made.videos]
+    videos = [split_video_key(key)[1] for key in keys]
+    said = Said(
+        video=np.array([position.get(video, -1) for video in videos], np.int64),
+        time_s=np.concatenate([made.time_ms for made in past.made]) / 1_000,
+        probability=np.concatenate([made.probability for made in past.made]).astype(np.float64),
+    )
+    number = np.array([video_number(key) for key in keys], np.int64)
+    return _Set(question, past, watched, videos, number, said)
+
+
+def _answer(one: _Set, way: str, probability: Floats) -> Answer:
+    threshold = Parameters().emerging_probability
+    said = Said(one.said.video, one.said.time_s, probability)
+    told_s: dict[str, float] = {}
+    for at in np.flatnonzero(probability >= threshold).tolist():
+        told_s.setdefault(one.videos[at], float(said.time_s[at]))
+    return Answer(one.question, way, judged(one.watched, said, threshold), told_s)
+
+
+def _halves(one: _Set, taught_by: Sequence[_Set], sizes: Sequence[Size]) -> Floats:
+    """Return what each half's videos are forecast by what the other halves of some sets taught."""
+    features = np.concatenate([made.features for made in one.past.made]).astype(np.float64)
+    reached = np.concatenate([made.progress for made in one.past.made]) >= one.past.level.count
+    probability = np.ones(len(features))
+    name = one.question.file
+    with progress(f"learning from halves of {name}", 2 * trees_to_grow(sizes), unit="trees") as on:
+        for half in (0, 1):
+            model = train(
+                *(_half(other.past.examples(), 1 - half) for other in taught_by),
+                level=one.past.level,
+                horizon_ms=one.past.horizon_ms,
+                name="half",
+                sizes=sizes,
+                advance=on.advance,
+            )
+            here = (one.number % 2 == half) & ~reached
+            probability[here] = model.probabilities(features[here])
+    return probability
+
+
+def _half(examples: Examples, half: int) -> Examples:
+    return examples.at(examples.video % 2 == half)
