@@ -94,6 +94,7 @@ class ForecastLearning:
     Attributes:
         parameters: Level, horizon, epoch.
         thinning: Of one video of 2^thinning moments are wanted, two epochs on.
+        matured: How many moments have matured, those that were forgotten since included.
     """
 
     def __init__(self, parameters: Parameters, first: Forecaster) -> None:
@@ -105,7 +106,7 @@ class ForecastLearning:
         self._epochs: dict[int, _Epoch] = {}
         self._through: int | None = None
         self._thinnings: dict[int, int] = {}
-        self._matured = 0
+        self.matured = 0
         self._matured_then = 0
         self._learned_from = 0
         self._published: list[int] = []
@@ -175,7 +176,7 @@ class ForecastLearning:
             self._reach(noted[reached], epoch)
         matured = self._epochs.get(epoch - self._epochs_to_mature)
         if matured is not None:
-            self._matured += len(matured.examples)
+            self.matured += len(matured.examples)
         while len(self) > KEPT_MAX:
             oldest = min(self._epochs)
             self._dropped += _keys(oldest, self._epochs.pop(oldest))
@@ -222,9 +223,9 @@ class ForecastLearning:
 
     def _learned(self) -> ForecastModel | None:
         """Return a new version, when there is enough that is new and it is better."""
-        if self._through is None or self._matured == self._matured_then:
+        if self._through is None or self.matured == self._matured_then:
             return None
-        if self._matured - self._matured_then < GROWN * self._learned_from:
+        if self.matured - self._matured_then < GROWN * self._learned_from:
             return None
         mature = [
             self._epochs[epoch].examples
@@ -235,7 +236,7 @@ class ForecastLearning:
         older, newest = _split(kept)
         if not self._is_enough(older, newest):
             return None  # more will come: it is asked again in the next epoch
-        self._matured_then, self._learned_from = self._matured, len(kept)
+        self._matured_then, self._learned_from = self.matured, len(kept)
         gain, error = self._gain(older, newest)
         if not gain > error:
             return None
@@ -333,7 +334,7 @@ class ForecastLearning:
             return
         self.thinning = state["thinning"]
         self._thinnings = {int(epoch): thinning for epoch, thinning in state["thinnings"]}
-        self._matured, self._matured_then = state["matured"], state["matured_then"]
+        self.matured, self._matured_then = state["matured"], state["matured_then"]
         self._learned_from = state["learned_from"]
         parts: dict[int, list[bytes]] = {}
         for key in sorted(loaded):
@@ -358,7 +359,7 @@ class ForecastLearning:
             "through": self._through,
             "thinning": self.thinning,
             "thinnings": sorted(self._thinnings.items()),
-            "matured": self._matured,
+            "matured": self.matured,
             "matured_then": self._matured_then,
             "learned_from": self._learned_from,
             "published": self._published,

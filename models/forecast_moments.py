@@ -93,7 +93,8 @@ def moments_of(
 
 def kept_at(numbers: Ints, thinning: int) -> Flags:
     """Return which videos are kept at a thinning: bool[n] for int64[n]."""
-    return np.equal(numbers & ((1 << thinning) - 1), 0)
+    kept: Flags = (numbers & ((1 << thinning) - 1)) == 0
+    return kept
 
 
 def _steps(progress: Ints, level: int) -> Ints:
