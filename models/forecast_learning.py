@@ -26,7 +26,7 @@ from models.forecast_model import ForecastModel
 from models.forecast_moments import MOMENT, THINNING_MAX, kept_at
 from models.forecast_training import Examples, TooFewExamplesError, check_enough, train
 from models.forecast_versions import key_of, name_of
-from models.forecasting import Forecaster
+from models.forecasting import LEAST_PROBABILITY
 from models.parameters import Parameters
 
 Ints = npt.NDArray[np.int64]
@@ -68,16 +68,13 @@ EXAMPLE: Final = np.dtype(
         ("time_ms", np.int64),
         ("episode_ms", np.int64),
         ("reached_ms", np.int64),
-        ("said", np.float32),
+        ("first", np.float32),
         ("features", np.float32, (len(FEATURES),)),
     ]
 )
 """A moment as it is kept; `reached_ms` is when its episode reached the level, or NOT_REACHED."""
 
 NOT_REACHED: Final = np.iinfo(np.int64).max
-
-_LEAST_PROBABILITY: Final = 1e-6
-"""What was said is held this far from 0 and 1: a single sure error must not decide by itself."""
 
 
 @dataclass(slots=True)
@@ -97,11 +94,11 @@ class ForecastLearning:
         matured: How many moments have matured, those that were forgotten since included.
     """
 
-    def __init__(self, parameters: Parameters, first: Forecaster) -> None:
-        """Know nothing yet; `first` forecasts until something was learned."""
+    def __init__(self, parameters: Parameters) -> None:
+        """Know nothing yet."""
         self.parameters = parameters
         self.thinning = 0
-        self._in_force = first
+        self._in_force: ForecastModel | None = None
         self._noted: dict[int, list[Records]] = {}
         self._epochs: dict[int, _Epoch] = {}
         self._through: int | None = None
@@ -148,7 +145,7 @@ class ForecastLearning:
             self._is_state_dirty = True
             model = self._learned()
             if model is not None:
-                self._in_force = Forecaster.of(model)
+                self._in_force = model
                 self._model = model.to_bytes()
                 self._is_model_dirty = True
                 self._published.append(epoch)
@@ -166,7 +163,7 @@ class ForecastLearning:
         moments = self._thinned(noted[~reached], epoch)
         if len(moments):
             examples = np.zeros(len(moments), EXAMPLE)
-            for name in ("video", "time_ms", "episode_ms", "said", "features"):
+            for name in ("video", "time_ms", "episode_ms", "first", "features"):
                 examples[name] = moments[name]
             examples["reached_ms"] = NOT_REACHED
             dirty = DirtyBlocks(len(examples))
@@ -279,12 +276,9 @@ class ForecastLearning:
         """
         candidate = self._train(older, {})
         judged = self._examples(newest)
-        features = judged.features.astype(np.float64)
-        in_force = newest["said"].astype(np.float64)
-        if len(self._in_force.ensemble[1]):
-            # What was said then was said by versions before it.
-            in_force = self._in_force.probabilities(features)
-        saved = _loss(in_force, judged.hit) - _loss(candidate.probabilities(features), judged.hit)
+        # What was said then was said by versions before the one in force.
+        now, then = _said(candidate, newest), _said(self._in_force, newest)
+        saved = _loss(then, judged.hit) - _loss(now, judged.hit)
         _, which = np.unique(judged.video, return_inverse=True)
         weight = judged.weights()
         gain = float((weight * saved).sum() / weight.sum())
@@ -326,7 +320,7 @@ class ForecastLearning:
         same = state["settings"] == self._settings()
         if model is not None and same:
             self._model = model
-            self._in_force = Forecaster.of(ForecastModel.from_bytes(model, FEATURES))
+            self._in_force = ForecastModel.from_bytes(model, FEATURES)
         if not same or not self.parameters.learn_forecast:
             # Outcomes that come while nobody learns are not known: nothing may be made of these.
             self._dropped = [*loaded]
@@ -384,6 +378,21 @@ def _split(kept: Records) -> tuple[Records, Records]:
     return kept[is_older & ~np.isin(kept["video"], newest["video"])], newest
 
 
+def _said(version: ForecastModel | None, kept: Records) -> Floats:
+    """Return what is said of moments with a version in force, mixed as in models/forecasting.py."""
+    first = kept["first"].astype(np.float64)
+    if version is None:
+        return first
+    learned = version.probabilities(kept["features"].astype(np.float64))
+    log_odds = (_log_odds(first) + _log_odds(learned)) / 2
+    return np.asarray(1 / (1 + np.exp(-log_odds)))
+
+
+def _log_odds(probability: Floats) -> Floats:
+    inside = np.clip(probability, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
+    return np.asarray(np.log(inside / (1 - inside)))
+
+
 def _loss(probability: Floats, hit: npt.NDArray[np.bool_]) -> Floats:
     given = np.where(hit, probability, 1 - probability)
-    return np.asarray(-np.log(np.clip(given, _LEAST_PROBABILITY, 1)))
+    return np.asarray(-np.log(np.clip(given, LEAST_PROBABILITY, 1)))

@@ -45,14 +45,15 @@ MOMENT: Final = np.dtype(
         ("time_ms", np.int64),
         ("episode_ms", np.int64),
         ("progress", np.int64),
-        ("said", np.float32),
+        ("first", np.float32),
         ("features", np.float32, (len(FEATURES),)),
     ]
 )
 """A forecast to learn from: the epoch in which it was decided, whose it was
 (`forecast_training.video_number`), the event time of the last event that it reflects, when the
-episode began (-1 for a video's first), events of the level's action since then, what it said, and
-what it looked at. With as many events as the level has, it is the moment when that was reached."""
+episode began (-1 for a video's first), events of the level's action since then, what was said
+before anything that was learned is mixed in, and what it looked at. With as many events as the
+level has, it is the moment when that was reached."""
 
 
 def moments_of(
@@ -86,7 +87,7 @@ def moments_of(
     moments["time_ms"] = decisions["last_ms"][where]
     moments["episode_ms"] = made["episode_ms"][where]
     moments["progress"] = progress[where]
-    moments["said"] = decisions["probability"][where]
+    moments["first"] = made["first"][where]
     moments["features"] = made["features"][where]
     return moments
 

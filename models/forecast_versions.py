@@ -3,6 +3,12 @@
 A version that was learned through an epoch holds from two epochs later on, until a newer one does,
 as cohorts do (models/cohorts.py). It is told before the cohorts of its epoch, so that whoever may
 decide an epoch has every version that holds in it.
+
+A version does not speak alone: what is said is the mean, in log odds, of what it says and what was
+said without it. A young version knows a few weeks of a platform, and what it says of others is held
+to by what is known of many: on the development half of the uploads, where fewer and fewer videos
+reach the level, versions alone made 1.01 times the average precision of views per hour and with the
+regression 1.10 (the regression 1.09); on the popular list 1.41 and 1.42 (the regression 1.27).
 """
 
 from typing import Final
@@ -64,7 +70,7 @@ class ForecastVersions:
             )
         parameters = self.parameters
         if model.level == parameters.level and model.horizon_ms == parameters.horizon_ms:
-            self._versions[through_epoch] = Forecaster.of(model)
+            self._versions[through_epoch] = Forecaster.of(model).beside(self.first)
 
     def of(self, epoch: int) -> Forecaster:
         """Return what forecasts in an epoch, and forget what held before: epochs never go back."""

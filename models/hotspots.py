@@ -22,7 +22,6 @@ from models.cohort_learning import CohortMemory, EpochSummary
 from models.decided_rows import DecidedRows, in_order
 from models.forecast_learning import PREFIX as FORECASTS
 from models.forecast_learning import ForecastLearning
-from models.forecasting import BASELINE, Forecaster
 from models.hotspot_alerts import AlertWriter
 from models.outlook import PREFIX, Outlook
 from models.parameters import Parameters
@@ -52,10 +51,7 @@ _REPORT: Final = b"r/"
 class HotspotsStep:
     """The state of the one partition of `video-stages`; a models.steps.PartitionStep."""
 
-    def __init__(
-        self, partition: int, parameters: Parameters, forecaster: Forecaster = BASELINE
-    ) -> None:
-        """Know nothing yet; `forecaster` is what `stages` begins to forecast videos with."""
+    def __init__(self, partition: int, parameters: Parameters) -> None:
         self.partition = partition
         self.parameters = parameters
         self.roll_up = RollUp(parameters)
@@ -71,7 +67,7 @@ class HotspotsStep:
         self._saved: int | None = None
         self._passed_epoch: int | None = None
         self._memory = CohortMemory(parameters.epoch_ms)
-        self.forecasts = ForecastLearning(parameters, forecaster)
+        self.forecasts = ForecastLearning(parameters)
         self._summaries: dict[int, list[tuple[str, EpochSummary]]] = {}
         self._published: list[int] = []
         self._meta_dirty = self._memory_dirty = self._board_dirty = False

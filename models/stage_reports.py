@@ -149,7 +149,7 @@ def _moments_of(batch: Any) -> npt.NDArray[np.void]:  # noqa: ANN401 - pyarrow s
         moments[name] = batch.column(name).to_numpy(zero_copy_only=False)
     features = batch.column("features").flatten().to_numpy(zero_copy_only=False)
     moments["features"] = features.reshape(len(moments), len(FEATURES))
-    if not np.isfinite(moments["features"]).all() or not np.isfinite(moments["said"]).all():
+    if not np.isfinite(moments["features"]).all() or not np.isfinite(moments["first"]).all():
         raise ValueError("a forecast that is no number")
     return moments
 

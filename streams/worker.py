@@ -25,7 +25,7 @@ def product_app(settings: Settings) -> WorkerApp:
         UserError: A setting cannot be used.
     """
     metrics = Metrics(CollectorRegistry())
-    parameters, forecaster = settings.parameters(), forecaster_of(settings)
+    parameters = settings.parameters()
     require_learning(settings)
     steps = Steps(
         intake=Intake(
@@ -33,8 +33,8 @@ def product_app(settings: Settings) -> WorkerApp:
             settings.actor_key.get_secret_value().encode(),
             DecodingLimits(max_ahead_ms=settings.max_ahead_ms),
         ),
-        stages=stages_factory(parameters, forecaster),
-        hotspots=hotspots_factory(parameters, forecaster),
+        stages=stages_factory(parameters, forecaster_of(settings)),
+        hotspots=hotspots_factory(parameters),
         observe_stages=stages_observer(metrics, lambda: time.time_ns() // 1_000_000),
         observe_hotspots=hotspots_observer(metrics),
         warm_up=warm_up,

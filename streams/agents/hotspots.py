@@ -5,18 +5,17 @@ A thin shell: the step is models/hotspots.py, the way it is run streams/stateful
 
 from collections.abc import Callable
 
-from models.forecasting import Forecaster
 from models.hotspots import HotspotsStep
 from models.parameters import Parameters
 from models.steps import PartitionStep, StepFactory
 from streams.metrics import Agent, Metrics
 
 
-def hotspots_factory(parameters: Parameters, forecaster: Forecaster) -> StepFactory:
+def hotspots_factory(parameters: Parameters) -> StepFactory:
     """Return what makes the step of the one partition of `video-stages`."""
 
     def make(partition: int) -> PartitionStep:
-        return HotspotsStep(partition, parameters, forecaster)
+        return HotspotsStep(partition, parameters)
 
     return make
 

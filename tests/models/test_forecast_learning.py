@@ -5,7 +5,6 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 import pytest
-from building import learned_forecast
 
 from models import forecast_learning
 from models.boosted_trees import Size
@@ -13,7 +12,6 @@ from models.forecast_features import FEATURES
 from models.forecast_learning import VERSIONS_KEPT, ForecastLearning
 from models.forecast_model import ForecastModel
 from models.forecast_moments import MOMENT, kept_at
-from models.forecasting import BASELINE, Forecaster
 from models.parameters import HOUR_MS, Level, Parameters
 
 PARAMETERS = Parameters(epoch_ms=6 * HOUR_MS, horizon_ms=24 * HOUR_MS, level=Level("view", 3_000))
@@ -33,7 +31,7 @@ def moments(
         0, PARAMETERS.epoch_ms, len(videos)
     )
     told["episode_ms"] = -1
-    told["said"] = 0.5
+    told["first"] = 0.5
     told["features"] = rng.normal(size=(len(videos), len(FEATURES)))
     # What grows fast will be a hit: odd numbers.
     told["features"][:, 3] += 4.0 * (videos % 2)
@@ -74,7 +72,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_it_learns_what_comes_and_what_was_learned_takes_force() -> None:
-    learning = ForecastLearning(PARAMETERS, BASELINE)
+    learning = ForecastLearning(PARAMETERS)
     records = run(learning, history(20))
     (key, value), *_ = [record for record in records if record[1] is not None]
     assert value is not None
@@ -88,7 +86,7 @@ def test_it_learns_what_comes_and_what_was_learned_takes_force() -> None:
 
 
 def test_nothing_matures_before_the_horizon_whatever_became_of_it() -> None:
-    learning = ForecastLearning(PARAMETERS, BASELINE)
+    learning = ForecastLearning(PARAMETERS)
     told = history(HORIZON_EPOCHS)
     assert not run(learning, told)
     assert learning.matured == 0
@@ -100,8 +98,8 @@ def test_nothing_matures_before_the_horizon_whatever_became_of_it() -> None:
 
 def test_how_many_epochs_end_at_once_changes_nothing() -> None:
     told = history(20)
-    one_by_one = run(ForecastLearning(PARAMETERS, BASELINE), told)
-    at_once = ForecastLearning(PARAMETERS, BASELINE)
+    one_by_one = run(ForecastLearning(PARAMETERS), told)
+    at_once = ForecastLearning(PARAMETERS)
     for part in reversed(told):
         at_once.note(part[::-1])
     assert at_once.learn_through(len(told) - 1) == one_by_one
@@ -110,11 +108,11 @@ def test_how_many_epochs_end_at_once_changes_nothing() -> None:
 @pytest.mark.parametrize("restart", [3, 9, 14])
 def test_a_restart_finds_everything(restart: int) -> None:
     told = history(20)
-    expected = run(ForecastLearning(PARAMETERS, BASELINE), told)
-    first = ForecastLearning(PARAMETERS, BASELINE)
+    expected = run(ForecastLearning(PARAMETERS), told)
+    first = ForecastLearning(PARAMETERS)
     records = run(first, told[:restart])
     saved: dict[bytes, bytes | None] = dict(first.rows())
-    again = ForecastLearning(PARAMETERS, BASELINE)
+    again = ForecastLearning(PARAMETERS)
     for key, value in saved.items():
         if value is not None:
             again.load(key, value)
@@ -127,7 +125,7 @@ def test_a_restart_finds_everything(restart: int) -> None:
 
 
 def test_what_is_saved_changes_only_where_something_did() -> None:
-    learning = ForecastLearning(PARAMETERS, BASELINE)
+    learning = ForecastLearning(PARAMETERS)
     told = history(6)
     run(learning, told[:5])
     learning.rows()
@@ -139,7 +137,7 @@ def test_what_is_saved_changes_only_where_something_did() -> None:
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forecast_learning, "KEPT_MAX", 800)
-    learning = ForecastLearning(PARAMETERS, BASELINE)
+    learning = ForecastLearning(PARAMETERS)
     numbers = np.random.default_rng(2).integers(0, 2**62, (12, 1_000))
     saved: dict[bytes, bytes] = {}
     told = [0, 0]
@@ -157,7 +155,7 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     # A hundred of an epoch fill half of what is kept: one of ten videos, so one of sixteen or so.
     assert set(told[2:]) <= {3, 4}
     assert len([key for key in saved if key.startswith(b"f/epoch/")]) <= 12
-    again = ForecastLearning(PARAMETERS, BASELINE)
+    again = ForecastLearning(PARAMETERS)
     for key, value in saved.items():
         again.load(key, value)
     again.recovered()
@@ -165,7 +163,7 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_told_thinned_is_counted_whole() -> None:
-    learning = ForecastLearning(PARAMETERS, BASELINE)
+    learning = ForecastLearning(PARAMETERS)
     most = forecast_learning.KEPT_MAX // (2 * HORIZON_EPOCHS)
     numbers = np.random.default_rng(3).integers(0, 2**62, 3 * most)
     told = [0, 0]
@@ -179,13 +177,13 @@ def test_what_is_told_thinned_is_counted_whole() -> None:
 
 
 def test_other_settings_begin_anew_and_forget() -> None:
-    learning = ForecastLearning(PARAMETERS, BASELINE)
+    learning = ForecastLearning(PARAMETERS)
     run(learning, history(6))
     saved = dict(learning.rows())
     other = Parameters(
         epoch_ms=PARAMETERS.epoch_ms, horizon_ms=PARAMETERS.horizon_ms, level=Level("view", 4_000)
     )
-    again = ForecastLearning(other, BASELINE)
+    again = ForecastLearning(other)
     for key, value in saved.items():
         if value is not None:
             again.load(key, value)
@@ -196,26 +194,24 @@ def test_other_settings_begin_anew_and_forget() -> None:
 
 
 def test_a_worse_candidate_changes_nothing() -> None:
-    knows = run(ForecastLearning(PARAMETERS, BASELINE), history(20))
-    (_, value), *_ = [record for record in knows if record[1] is not None]
-    assert value is not None
-    best = Forecaster.of(ForecastModel.from_bytes(value, FEATURES))
     told = history(12)
     # Nothing is to be learned from outcomes that have nothing to do with what was seen.
     rng = np.random.default_rng(4)
     for part in told:
         part["features"] = rng.normal(size=part["features"].shape)
-        part["said"] = 0.5
-    even = ForecastLearning(PARAMETERS, BASELINE)
-    assert not run(even, told)
-    assert not run(ForecastLearning(PARAMETERS, best), history(12))
+    assert not run(ForecastLearning(PARAMETERS), told)
+    # Nor where everything is known already.
+    told = history(12)
+    for part in told:
+        part["first"] = np.where(part["video"] % 2 == 1, 0.999, 0.001)
+    assert not run(ForecastLearning(PARAMETERS), told)
 
 
 def test_an_old_version_stays_until_a_newer_one_has_long_been_in_force(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(ForecastLearning, "_gain", lambda *_: (1.0, 0.0))
-    learning = ForecastLearning(PARAMETERS, learned_forecast())
+    learning = ForecastLearning(PARAMETERS)
     versions, removed = [], []
     for epoch, part in enumerate(history(24)):
         learning.note(part)

@@ -43,7 +43,7 @@ def test_a_video_is_told_of_when_it_has_grown_or_time_has_passed() -> None:
     ]
     epochs = moments["time_ms"] // PARAMETERS.epoch_ms
     assert moments["epoch"].tolist() == epochs.tolist()
-    assert ((moments["said"] > 0) & (moments["said"] < 1)).all()
+    assert ((moments["first"] > 0) & (moments["first"] < 1)).all()
     assert moments["features"][:, 0] == pytest.approx(np.log(moments["progress"] / LEVEL), abs=1e-5)
 
 

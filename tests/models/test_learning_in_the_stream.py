@@ -68,7 +68,7 @@ class Learner(Worker):
         self.parameters = learning_parameters(len(self.logs))
         partitions = range(len(self.logs))
         self.steps = [StagesStep(p, self.parameters, BASELINE) for p in partitions]
-        self.hotspots = HotspotsStep(0, self.parameters, BASELINE)
+        self.hotspots = HotspotsStep(0, self.parameters)
         for step, durable in zip(self.steps, self.durable, strict=True):
             self._recover(step, durable)
         self._recover(self.hotspots, self.durable_hotspots)
