@@ -338,9 +338,8 @@ class Settings(BaseSettings):
     learn_forecast: bool = Field(
         default=_DEFAULTS.learn_forecast,
         description=(
-            "Whether forecasts learn from the stream's own past: a version that was learned takes "
-            "over when it is better than the one in force on videos that it did not learn from. "
-            "No: what is in force stays."
+            "Whether forecasts learn from the stream's own past: what was learned is mixed in when "
+            "that is better on videos that it was not learned from. False: what is in force stays."
         ),
     )
     emerging_probability: float = Field(
