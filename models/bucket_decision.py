@@ -23,8 +23,7 @@ from models.compiled import compiled
 from models.due_heap import NOT_QUEUED, drop_first, push
 from models.evidence import betas_above, betas_below
 from models.forecast_features import FEATURES
-from models.forecast_model import Ensemble
-from models.forecasting import BASELINE, Forecaster, forecast_row, is_due
+from models.forecasting import BASELINE, Forecaster, Voices, forecast_row, is_due
 from models.parameters import DAY_MS, HOUR_MS, Parameters
 from models.transitions import (
     CELL,
@@ -106,12 +105,18 @@ MADE: Final = np.dtype(
     [
         ("decision", np.int64),
         ("episode_ms", np.int64),
+        ("visit", np.int64),
+        ("before_visit", np.int64),
+        ("before_progress", np.int64),
         ("before", np.float32),
+        ("first", np.float32),
         ("features", np.float32, (len(FEATURES),)),
     ]
 )
 """A forecast as compiled code makes it: the row of its decision, when the video's episode began
-(NEVER for its first), the probability before, and what it looked at."""
+(NEVER for its first), the visit; of the forecast before, its visit (NEVER where there is none), the
+episode's progress (below zero: of another episode) and what it said; what is said now before
+anything that was learned is mixed in; and what this one looked at."""
 
 _DONE, _MORE_WATCHES, _MORE_ROOM = range(3)
 
@@ -267,7 +272,7 @@ def decide_buckets(
             lengths,
             log_c,
             parameters.level.count,
-            forecaster.ensemble,
+            forecaster.voices,
             parameters.burst_return_ms / DAY_MS,
             room,
             words,
@@ -345,7 +350,7 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
     lengths: Lengths,
     log_c: float,
     level: int,
-    ensemble: Ensemble,
+    voices: Voices,
     return_days: float,
     decisions: Records,
     told: Records,
@@ -436,8 +441,15 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
             if is_due(rows[slot], level):
                 forecasts[made].decision = count
                 forecasts[made].episode_ms = rows[slot].episode_ms
+                forecasts[made].visit = rows[slot].visit
+                forecasts[made].before_visit = rows[slot].forecast_visit
+                forecasts[made].before_progress = (
+                    rows[slot].forecast_progress - rows[slot].progress_before_episode
+                )
                 forecasts[made].before = rows[slot].probability
-                forecast_row(rows[slot], level, ensemble, forecasts[made].features)
+                forecasts[made].first = forecast_row(
+                    rows[slot], level, voices, forecasts[made].features
+                )
                 made += 1
             _describe(decisions[count], rows[slot], slot, entry.bucket)
             decisions[count].roles = entry.roles

@@ -340,11 +340,10 @@ class CohortMemory:
             elif len(self.platforms) < MOST_PLATFORMS:
                 self.platforms[platform] = of_epoch[platform]
 
-    def version(self, through_epoch: int) -> CohortVersion:
+    def version(self, through_epoch: int, thinning: int = 0) -> CohortVersion:
         """Return what is known, as the version named after `through_epoch`."""
-        return CohortVersion(
-            through_epoch, {name: derive(memory) for name, memory in self.platforms.items()}
-        )
+        platforms = {name: derive(memory) for name, memory in self.platforms.items()}
+        return CohortVersion(through_epoch, platforms, thinning)
 
     def to_bytes(self) -> bytes:
         """Return a form for the changelog."""

@@ -97,16 +97,23 @@ class PlatformCohort:
 SHIPPED: Final = PlatformCohort.from_dict(SHIPPED_COHORT)
 
 
+EPOCHS_TO_LEARN: Final = 2
+"""A version learned through epoch e holds in epoch e + 2: one whole epoch to learn it and tell
+all."""
+
+
 @dataclass(frozen=True, slots=True)
 class CohortVersion:
     """What was learned through an epoch: the cohorts of all platforms.
 
     `through_epoch` is the last epoch that went in; it holds for decisions in epoch + 2, so that
-    there is a whole epoch of time to learn it and to tell everyone.
+    there is a whole epoch of time to learn it and to tell everyone. Of one video of 2^`thinning`
+    forecasts are told to learn from (models/forecast_moments.py).
     """
 
     through_epoch: int
     platforms: dict[str, PlatformCohort] = field(default_factory=dict)
+    thinning: int = 0
 
     @property
     def name(self) -> str:
@@ -121,6 +128,7 @@ class CohortVersion:
         """Return a JSON-ready form."""
         return {
             "through_epoch": self.through_epoch,
+            "thinning": self.thinning,
             "platforms": {name: c.to_dict() for name, c in sorted(self.platforms.items())},
         }
 
@@ -130,6 +138,7 @@ class CohortVersion:
         return cls(
             through_epoch=stored["through_epoch"],
             platforms={n: PlatformCohort.from_dict(c) for n, c in stored["platforms"].items()},
+            thinning=stored.get("thinning", 0),
         )
 
 

@@ -114,7 +114,7 @@ class ForecastModel:
     def probabilities(self, features: Floats) -> Floats:
         """Return float[n]: the probability for each row of float[n, len(self.features)]."""
         out = np.empty(len(features))
-        _predict_all(self.ensemble, np.ascontiguousarray(features, np.float64), out)
+        predict_all(self.ensemble, np.ascontiguousarray(features, np.float64), out)
         return out
 
     def contributions(self, features: Floats) -> Floats:
@@ -312,7 +312,8 @@ def contribute(nodes: Nodes, roots: Ints, features: Floats | Singles, added: Flo
 
 
 @compiled
-def _predict_all(ensemble: Ensemble, features: Floats, out: Floats) -> None:
+def predict_all(ensemble: Ensemble, features: Floats, out: Floats) -> None:
+    """Fill in the probability of each row: float64[n, features] in, float64[n] out."""
     nodes, roots, intercept, knots, probabilities = ensemble
     for row in range(len(features)):
         out[row] = predict(nodes, roots, intercept, knots, probabilities, features[row])

@@ -8,6 +8,7 @@ References:
     [1] A. Saabas, "Interpreting random forests", 2014: what each feature adds to a prediction.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
@@ -16,7 +17,7 @@ import numpy as np
 from models import forecast
 from models.compiled import compiled
 from models.forecast_features import FEATURES, Floats32, Row, fill_features, words
-from models.forecast_model import NODE, Ensemble, ForecastModel, contribute, predict
+from models.forecast_model import NODE, Ensemble, ForecastModel, contribute, predict, predict_all
 from models.signal_words import strongest
 from models.video_state import NEVER
 
@@ -32,6 +33,16 @@ a twentieth of the level to all of it, whatever the bucket and however many even
 development halves, whose counters come hours apart, it changes no figure."""
 
 
+LEAST_PROBABILITY: Final = 1e-6
+"""Before a logarithm is taken of what was said: a single sure error must not decide by itself."""
+
+_NOTHING: Final = np.zeros(0)
+_SILENT: Final[Ensemble] = (np.zeros(0, NODE), np.zeros(0, np.int64), 0.0, _NOTHING, _NOTHING)
+
+Voices = tuple[Ensemble, Ensemble, bool]
+"""What compiled code needs of a forecaster: its ensemble, the first one's, and `is_mixed`."""
+
+
 @dataclass(frozen=True, slots=True)
 class Forecaster:
     """What makes the forecasts of videos.
@@ -40,10 +51,14 @@ class Forecaster:
         name: The version that a decision names.
         ensemble: Trees over FEATURES; without any the logistic regression of models/forecast.py
             speaks.
+        first: What speaks beside it, if `is_mixed`, with the same weight.
+        is_mixed: Whether anything does.
     """
 
     name: str
     ensemble: Ensemble = field(repr=False)
+    first: Ensemble = field(default=_SILENT, repr=False)
+    is_mixed: bool = False
 
     @classmethod
     def of(cls, model: ForecastModel) -> Self:
@@ -64,6 +79,15 @@ class Forecaster:
                 np.ascontiguousarray(calibration.probability, np.float64),
             ),
         )
+
+    @property
+    def voices(self) -> Voices:
+        """What compiled code needs."""
+        return self.ensemble, self.first, self.is_mixed
+
+    def beside(self, first: "Forecaster") -> "Forecaster":
+        """Return what says the mean, in log odds, of what this says and what another one does."""
+        return Forecaster(self.name, self.ensemble, first.ensemble, is_mixed=True)
 
     def explain(self, features: Floats32, decision: np.void, level: int) -> dict[str, Any]:
         """Return the version's name and what spoke most for a forecast, in words [1].
@@ -88,19 +112,16 @@ class Forecaster:
         return {"model": self.name, "signals": told}
 
 
-_NOTHING: Final = np.zeros(0)
-
-BASELINE: Final = Forecaster(
-    forecast.NAME,
-    (np.zeros(0, NODE), np.zeros(0, np.int64), 0.0, _NOTHING, _NOTHING),
-)
+BASELINE: Final = Forecaster(forecast.NAME, _SILENT)
 """The logistic regression, which needs no training on the platform."""
 
 
 def warm_up() -> None:
-    """Compile what only the explanation of a learned forecast calls."""
+    """Compile what only explaining a learned forecast, and learning another, calls."""
     nodes, roots = BASELINE.ensemble[:2]
     contribute(nodes, roots, np.zeros(len(FEATURES), np.float32), np.zeros(len(FEATURES)))
+    predict_all(BASELINE.ensemble, np.zeros((0, len(FEATURES))), np.zeros(0))
+    mean_in_log_odds(0.5, 0.5)
 
 
 @compiled
@@ -120,30 +141,54 @@ def is_due(row: Row, level: int) -> bool:
 
 
 @compiled
-def forecast_row(row: Row, level: int, ensemble: Ensemble, features: Floats32) -> None:
+def mean_in_log_odds(one: float, other: float) -> float:
+    """Return the probability whose log odds are the mean of two's."""
+    one = min(max(one, LEAST_PROBABILITY), 1 - LEAST_PROBABILITY)
+    other = min(max(other, LEAST_PROBABILITY), 1 - LEAST_PROBABILITY)
+    odds = math.sqrt(one / (1 - one) * (other / (1 - other)))
+    return odds / (1 + odds)
+
+
+@compiled
+def forecast_row(row: Row, level: int, voices: Voices, features: Floats32) -> float:
     """Forecast a row anew, in place, and write down what it looked at.
 
     Args:
         row: The video's.
         level: How many events make a hotspot.
-        ensemble: What makes the forecast.
+        voices: What makes the forecast.
         features: float32[len(FEATURES)], out.
+
+    Returns:
+        What is said before anything that was learned is mixed in.
     """
-    nodes, roots, intercept, knots, probabilities = ensemble
+    learned, first, is_mixed = voices
     progress = row.progress - row.progress_before_episode
     fill_features(row, progress, row.last_ms, level, features)
     row.forecast_progress, row.forecast_visit = row.progress, row.visit
     if progress >= level:
         row.probability = 1.0
-    elif len(roots) > 0:
-        row.probability = predict(nodes, roots, intercept, knots, probabilities, features)
-    else:
-        born_ms = row.first_ms if row.publish_ms == NEVER else row.publish_ms
-        begun_ms = born_ms if row.episode_ms == NEVER else row.episode_ms
-        row.probability = forecast.probability_of_one(
-            progress,
-            row.pace_fast_per_hour,
-            row.pace_slow_per_hour,
-            max(row.last_ms - begun_ms, 0),
-            level,
-        )
+        return 1.0
+    if not is_mixed:
+        row.probability = _says(learned, row, progress, level, features)
+        return float(row.probability)
+    before = _says(first, row, progress, level, features)
+    row.probability = mean_in_log_odds(before, _says(learned, row, progress, level, features))
+    return before
+
+
+@compiled
+def _says(ensemble: Ensemble, row: Row, progress: int, level: int, features: Floats32) -> float:
+    """Return what an ensemble says of a row that is below the level."""
+    nodes, roots, intercept, knots, probabilities = ensemble
+    if len(roots) > 0:
+        return predict(nodes, roots, intercept, knots, probabilities, features)
+    born_ms = row.first_ms if row.publish_ms == NEVER else row.publish_ms
+    begun_ms = born_ms if row.episode_ms == NEVER else row.episode_ms
+    return forecast.probability_of_one(
+        progress,
+        row.pace_fast_per_hour,
+        row.pace_slow_per_hour,
+        max(row.last_ms - begun_ms, 0),
+        level,
+    )

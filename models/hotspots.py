@@ -1,8 +1,8 @@
 """The step of `hotspots`: decided buckets of all partitions in; alerts, the board and versions out.
 
 It sees what is global. A bucket is taken when every partition of `stages` has decided it; its
-videos in the order of their keys, so nothing depends on how they are spread. Cohorts are learned
-here, in one place, and told to all.
+videos in the order of their keys, so nothing depends on how they are spread. Cohorts and forecasts
+are learned here, in one place, and told to all.
 
 What makes it durable: the reports, as they came, and now and then the works and videos that came of
 them. A restart loads these and decides again what was decided since, which gives the same state,
@@ -20,6 +20,8 @@ from models.alert_budget import SCORES, score_of, score_of_burst
 from models.alerts import ALERTS, Alert, AlertType
 from models.cohort_learning import CohortMemory, EpochSummary
 from models.decided_rows import DecidedRows, in_order
+from models.forecast_learning import PREFIX as FORECASTS
+from models.forecast_learning import ForecastLearning
 from models.hotspot_alerts import AlertWriter
 from models.outlook import PREFIX, Outlook
 from models.parameters import Parameters
@@ -35,7 +37,7 @@ from models.withheld import Withheld, WithheldReason
 from models.works import TOPIC, Work, deep
 
 LEARNED: Final = "learned"
-"""Logical name of the topic that carries cohort versions."""
+"""Logical name of the topic that carries versions of cohorts and of forecasts."""
 
 VERSIONS_KEPT: Final = 4
 """How many versions stay on the compacted topic; a partition of `stages` needs the last two."""
@@ -65,6 +67,7 @@ class HotspotsStep:
         self._saved: int | None = None
         self._passed_epoch: int | None = None
         self._memory = CohortMemory(parameters.epoch_ms)
+        self.forecasts = ForecastLearning(parameters)
         self._summaries: dict[int, list[tuple[str, EpochSummary]]] = {}
         self._published: list[int] = []
         self._meta_dirty = self._memory_dirty = self._board_dirty = False
@@ -110,13 +113,16 @@ class HotspotsStep:
                 self._load_budget(json.loads(value))
             elif key.startswith(PREFIX):
                 self.outlook.load(key, value)
+            elif key.startswith(FORECASTS):
+                self.forecasts.load(key, value)
             elif not key.startswith(_REPORT):
                 self.roll_up.load(key, value)
         self.roll_up.recovered()
+        self.forecasts.recovered()
         for key in sorted(k for k in self._loaded if k.startswith(_REPORT)):
             report = decode_report(self._loaded[key])
             self._reports.add(report, self._loaded[key], durable=True)
-            self._note_summaries(report)
+            self._note_lessons(report)
         self._loaded.clear()
         if closed is not None:
             self._deciding_again = True
@@ -145,11 +151,11 @@ class HotspotsStep:
             rows += self.roll_up.take_dirty()
             rows.append((_BUDGET, json.dumps(self._budget()).encode()))
             rows += self.outlook.rows()
-            learned = -1 if self._memory.epoch is None else self._memory.epoch
-            self._reports.drop(self._closed, learned)
+            self._reports.drop(self._closed, self._published[-1] if self._published else -1)
             self._saved = self._closed
             self._meta_dirty = True
         rows += self._reports.take_dirty()
+        rows += self.forecasts.rows()
         if self._memory_dirty:
             rows.append((_MEMORY, self._memory.to_bytes()))
         if self._meta_dirty:
@@ -179,10 +185,11 @@ class HotspotsStep:
         # Summaries may travel ahead in a message that reaches less far than the one before it.
         self._through[report.partition] = max(through, report.through_bucket)
         self._reports.add(report, value)
-        self._note_summaries(report)
+        self._note_lessons(report)
         self._meta_dirty = True
 
-    def _note_summaries(self, report: StageReport) -> None:
+    def _note_lessons(self, report: StageReport) -> None:
+        self.forecasts.note(report.moments)
         for epoch, platform, summary in report.summaries:
             if self._memory.epoch is None or epoch > self._memory.epoch:
                 self._summaries.setdefault(epoch, []).append((platform, summary))
@@ -420,16 +427,22 @@ class HotspotsStep:
     # -- learning -----------------------------------------------------------------------------
 
     def _learn_through(self, last_epoch: int) -> None:
-        """Fold the epochs that are closed everywhere, and publish the two latest versions."""
+        """Fold the epochs that are closed everywhere, and publish what follows from them.
+
+        Of the cohorts the two latest versions, of forecasts every new one; before the cohorts of
+        its epoch, so that who has these has every forecast that holds with them.
+        """
         for through in (last_epoch - 1, last_epoch):
+            for key, value in self.forecasts.learn_through(through):
+                self._outputs.append(Output(LEARNED, 0, key, value))
             for epoch in sorted(e for e in self._summaries if e <= through):
                 self._memory.fold(epoch, self._summaries.pop(epoch))
                 self._memory_dirty = True
             if self._published and through <= self._published[-1]:
                 continue
-            version = self._memory.version(through)
-            value = json.dumps(version.to_dict()).encode()
-            self._outputs.append(Output(LEARNED, 0, version.name.encode(), value))
+            version = self._memory.version(through, self.forecasts.thinning)
+            told = json.dumps(version.to_dict()).encode()
+            self._outputs.append(Output(LEARNED, 0, version.name.encode(), told))
             self._published.append(through)
         for epoch in self._published[:-VERSIONS_KEPT]:
             self._outputs.append(Output(LEARNED, 0, f"epoch:{epoch}".encode(), None))

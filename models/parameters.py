@@ -59,6 +59,7 @@ class Parameters:
     expire_after_ms: int = 30 * DAY_MS
     repeat_window_ms: int = HOUR_MS
     board_size: int = 50
+    learn_forecast: bool = True
 
     def __post_init__(self) -> None:
         """Check what no single field can know.

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from models.bucket_decision import Decided
 from models.cohort_learning import EpochSummary
 from models.compiled import compiled
+from models.forecast_moments import MOMENT, moments_of
 from models.parameters import Parameters
 from models.stage_reports import REPORT, StageReport, encode_report
 from models.transitions import Transition
@@ -35,7 +36,8 @@ PROFILE_TOLD: Final = ("title", "creator_id", "topics", "source")
 """What `hotspots` reads of a profile."""
 
 SUMMARIES_BESIDE_BYTES: Final = 512 * 1024
-"""Summaries of up to this size travel with the first rows, more in messages of their own."""
+"""Summaries of up to this size travel with the first rows, more in messages of their own; forecasts
+to learn from likewise."""
 
 _TEXT_OVERHEAD_BYTES: Final = 512
 """Figures and names of one transition, or the field names of one profile, as JSON at the most
@@ -165,6 +167,7 @@ class ReportBuilder:
     transitions: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     explanations: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     summaries: list[tuple[int, str, EpochSummary]] = field(default_factory=list)
+    _moments: list[Rows] = field(default_factory=list)
     _rows: list[Rows] = field(default_factory=list)
     _slots: list[Ints] = field(default_factory=list)
     _keys: dict[int, str] = field(default_factory=dict)
@@ -204,9 +207,17 @@ class ReportBuilder:
             if known.get("topics") or known.get("source"):
                 self._belonging.append((bucket, slot))
 
-    def add(self, videos: VideoTable, decided: Decided) -> None:
-        """Add some decided buckets, and mark in the rows of their videos what was told of them."""
+    def add(self, videos: VideoTable, decided: Decided, thinning: int = 0) -> None:
+        """Add some decided buckets, and mark in the rows of their videos what was told of them.
+
+        Args:
+            videos: The partition's videos.
+            decided: What was decided of them.
+            thinning: Of one video of 2^thinning forecasts are told to learn from.
+        """
         decisions = decided.decisions
+        if self.parameters.learn_forecast and len(decided.forecasts):
+            self._moments.append(moments_of(videos.keys, decided, self.parameters, thinning))
         self._decided |= bool(len(decisions))
         if self.everything is not None:
             keys = [videos.keys[slot] or "" for slot in decisions["slot"].tolist()]
@@ -291,9 +302,14 @@ class ReportBuilder:
         ends = self._ends(np.array([len(key.encode()) for key in keys], np.int64)[video])
         all_named = np.arange(len(keys))
         *alone, beside = self._parts_of_summaries()
+        *moments_alone, moments_beside = self._parts_of_moments()
         # They are learned when their epoch is complete, so they come before it is.
         reports = [
-            replace(last, through_bucket=self._before_summaries(), summaries=part) for part in alone
+            replace(last, through_bucket=self._before_lessons(), summaries=part) for part in alone
+        ]
+        reports += [
+            replace(last, through_bucket=self._before_lessons(), moments=part)
+            for part in moments_alone
         ]
         first = 0
         for end in ends:
@@ -312,6 +328,7 @@ class ReportBuilder:
                 transitions=_within(self.transitions, first, end),
                 explanations=_within(self.explanations, first, end),
                 summaries=[] if first else beside,
+                moments=np.zeros(0, MOMENT) if first else moments_beside,
             )
             reports.append(report)
             first = end
@@ -334,10 +351,23 @@ class ReportBuilder:
             size += more
         return parts if size <= SUMMARIES_BESIDE_BYTES else [*parts, []]
 
-    def _before_summaries(self) -> int:
+    def _parts_of_moments(self) -> list[Rows]:
+        """Return the forecasts to learn from in parts, all but the last for messages of their own.
+
+        Beside rows there are summaries or these, not both: a message stays below 4 MB.
+        """
+        moments = np.concatenate([np.zeros(0, MOMENT), *self._moments])
+        most = REPORT_BYTES_MAX // MOMENT.itemsize
+        parts = [moments[first : first + most] for first in range(0, len(moments), most)]
+        if self.summaries or moments.nbytes > SUMMARIES_BESIDE_BYTES or not parts:
+            parts.append(moments[:0])
+        return parts
+
+    def _before_lessons(self) -> int:
         """Return the bucket before all that is told here: nothing since then is complete."""
-        epoch = min(epoch for epoch, _, _ in self.summaries)
-        first = epoch * (self.parameters.epoch_ms // self.parameters.bucket_ms)
+        epochs = [epoch for epoch, _, _ in self.summaries]
+        epochs += [int(part["epoch"][0]) for part in self._moments if len(part)]
+        first = min(epochs) * (self.parameters.epoch_ms // self.parameters.bucket_ms)
         if self._rows:
             # An epoch in which videos only fell silent has rows and no summary.
             first = min(first, int(self._rows[0]["bucket"][0]))

@@ -1,7 +1,7 @@
 """Reports of the partitions of `stages`: which bucket each has rows of, and which must be kept.
 
-A report is kept, as it came, until the works that came of it have been saved, and the cohorts it
-summarises learned.
+A report is kept, as it came, until the works that came of it have been saved, and all that it
+teaches learned.
 """
 
 from bisect import bisect_right
@@ -51,10 +51,11 @@ class ReportLog:
         """Take in a report and the message it came as, which the changelog may have already."""
         if len(report.rows):
             self._waiting.append(Part(report, 0, len(report.rows)))
-        if not (len(report.rows) or report.summaries):
+        if not (len(report.rows) or report.summaries or len(report.moments)):
             return
         key = self.prefix + f"{report.partition}/{report.sequence}".encode()
         last_epoch = max((epoch for epoch, _, _ in report.summaries), default=-1)
+        last_epoch = max(last_epoch, int(report.moments["epoch"].max(initial=-1)))
         self._kept[key] = _Kept(len(value), report.last_bucket, last_epoch, durable)
         self._size += len(value)
         if not durable:

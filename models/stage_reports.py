@@ -5,7 +5,8 @@ follows and that a decided bucket changed, in order of bucket. Its metadata says
 bucket the partition has decided (everything up to it, empty buckets included), and carries what is
 rare: profiles where they changed, transitions, what spoke for forecasts that suffice for an alert,
 and the cohort summaries of epochs that ended. A bucket may be spread over several messages; it is
-complete with the one that reaches through it.
+complete with the one that reaches through it. Where there are forecasts to learn from, a second
+Arrow stream follows: a row for each (models/forecast_moments.py).
 """
 
 import json
@@ -18,8 +19,10 @@ import pyarrow as pa
 
 from models.cohort_learning import EpochSummary
 from models.cohorts import SIGNALS
+from models.forecast_features import FEATURES
+from models.forecast_moments import MOMENT
 
-VERSION: Final = 3
+VERSION: Final = 4
 _KEY: Final = b"hotspots"
 
 REPORT: Final = np.dtype(
@@ -66,6 +69,7 @@ class StageReport:
         explanations: (row, {"model", "signals"}) where a forecast suffices for an alert and the one
             before did not: the version that made it, and what spoke for it.
         summaries: (epoch, platform, summary) of epochs that ended.
+        moments: MOMENT[m], forecasts to learn from; they are told no later than their bucket is.
     """
 
     partition: int
@@ -80,6 +84,7 @@ class StageReport:
     transitions: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     explanations: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     summaries: list[tuple[int, str, EpochSummary]] = field(default_factory=list)
+    moments: npt.NDArray[np.void] = field(default_factory=lambda: np.zeros(0, MOMENT))
 
     @property
     def last_bucket(self) -> int:
@@ -101,6 +106,7 @@ def encode_report(report: StageReport) -> bytes:
         "transitions": report.transitions,
         "explanations": report.explanations,
         "summaries": [(epoch, name, s.to_dict()) for epoch, name, s in report.summaries],
+        "moments": len(report.moments),
     }
     columns = [
         pa.DictionaryArray.from_arrays(
@@ -119,9 +125,36 @@ def encode_report(report: StageReport) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, schema) as writer:
         writer.write_batch(pa.record_batch(columns, schema=schema))
+    if len(report.moments):
+        moments = _moments_batch(report.moments)
+        with pa.ipc.new_stream(sink, moments.schema) as writer:
+            writer.write_batch(moments)
     encoded: bytes = sink.getvalue().to_pybytes()
     return encoded
 
+
+def _moments_batch(moments: npt.NDArray[np.void]) -> Any:  # noqa: ANN401 - pyarrow ships no types
+    """Return the record batch of MOMENT[m]: a column for each field."""
+    columns = {name: pa.array(np.ascontiguousarray(moments[name])) for name in _MOMENT_COLUMNS}
+    columns["features"] = pa.FixedSizeListArray.from_arrays(
+        pa.array(np.ascontiguousarray(moments["features"]).reshape(-1)), len(FEATURES)
+    )
+    return pa.record_batch(list(columns.values()), names=list(columns))
+
+
+def _moments_of(batch: Any) -> npt.NDArray[np.void]:  # noqa: ANN401 - pyarrow ships no types
+    """Return MOMENT[m] of a record batch; raises any of _DAMAGE where something is missing."""
+    moments = np.zeros(batch.num_rows, MOMENT)
+    for name in _MOMENT_COLUMNS:
+        moments[name] = batch.column(name).to_numpy(zero_copy_only=False)
+    features = batch.column("features").flatten().to_numpy(zero_copy_only=False)
+    moments["features"] = features.reshape(len(moments), len(FEATURES))
+    if not np.isfinite(moments["features"]).all() or not np.isfinite(moments["first"]).all():
+        raise ValueError("a forecast that is no number")
+    return moments
+
+
+_MOMENT_COLUMNS: Final = tuple(name for name in MOMENT.names or () if name != "features")
 
 _DAMAGE: Final = (
     pa.ArrowException,
@@ -142,23 +175,43 @@ def decode_report(value: bytes) -> StageReport:
         ReportFormatError: The message is damaged or of another version.
     """
     try:
-        with pa.ipc.open_stream(pa.py_buffer(value)) as reader:
+        source = pa.BufferReader(value)
+        with pa.ipc.open_stream(source) as reader:
             metadata = json.loads(reader.schema.metadata[_KEY])
             version = metadata["version"]
             batch = reader.read_next_batch() if version == VERSION else None
             if batch is not None:
                 batch.validate(full=True)
+                moments = _read_moments(reader, source, metadata["moments"])
     except _DAMAGE as error:
         raise ReportFormatError(f"not a stage report: {error!r}") from error
     if batch is None:
         raise ReportFormatError(f"version {version}; this program reads {VERSION}")
     try:
-        return _report_of(metadata, batch)
+        return _report_of(metadata, batch, moments)
     except _DAMAGE as error:
         raise ReportFormatError(f"a damaged stage report: {error!r}") from error
 
 
-def _report_of(metadata: dict[str, Any], batch: Any) -> StageReport:  # noqa: ANN401 - pyarrow ships no types
+def _read_moments(reader: Any, source: Any, count: int) -> npt.NDArray[np.void]:  # noqa: ANN401 - pyarrow ships no types
+    """Return MOMENT[count], which follow in a stream of their own; raises any of _DAMAGE."""
+    if not count:
+        return np.zeros(0, MOMENT)
+    if next(iter(reader), None) is not None:
+        raise ValueError("a second batch of rows")
+    with pa.ipc.open_stream(source) as second:
+        batch = second.read_next_batch()
+        batch.validate(full=True)
+    if batch.num_rows != count:
+        raise ValueError(f"{batch.num_rows} forecasts to learn from, not {count}")
+    return _moments_of(batch)
+
+
+def _report_of(
+    metadata: dict[str, Any],
+    batch: Any,  # noqa: ANN401 - pyarrow ships no types
+    moments: npt.NDArray[np.void],
+) -> StageReport:
     """Return the report of a record batch; raises any of _DAMAGE where something is missing."""
     column = batch.column("row")
     if column.type.byte_width != REPORT.itemsize:
@@ -183,4 +236,5 @@ def _report_of(metadata: dict[str, Any], batch: Any) -> StageReport:  # noqa: AN
             (epoch, name, EpochSummary.from_dict(stored))
             for epoch, name, stored in metadata["summaries"]
         ],
+        moments=moments,
     )

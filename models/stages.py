@@ -23,9 +23,10 @@ import numpy.typing as npt
 from models import evidence
 from models.batches import Batch, BatchHeader, BatchKind, decode_batch
 from models.bucket_decision import Cohorts, decide_buckets
-from models.cohorts import CohortVersion
+from models.cohorts import EPOCHS_TO_LEARN, CohortVersion
 from models.dirty_rows import DirtyRows
 from models.event_time import NEVER_MS, ClockState, SourceClocks
+from models.forecast_versions import ForecastVersions, is_forecast
 from models.forecasting import BASELINE, Forecaster
 from models.parameters import DAY_MS, Parameters
 from models.recent_ids import RecentIds
@@ -40,10 +41,6 @@ from models.vocabulary import ACTIONS, Stage
 
 VIDEO_STAGES: Final = "video-stages"
 """Logical name of the topic this step writes."""
-
-EPOCHS_TO_LEARN: Final = 2
-"""A version learned through epoch e holds in epoch e + 2: one whole epoch to learn it and tell
-all."""
 
 VERSIONS_KEPT: Final = 4
 """A partition never needs more: it is at most two epochs away from what was learned last."""
@@ -94,7 +91,7 @@ class StagesStep:
     ) -> None:
         self.partition = partition
         self.parameters = parameters
-        self.forecaster = forecaster
+        self.forecasts = ForecastVersions(parameters, forecaster)
         self.counters = StageCounters()
         self.clocks = SourceClocks(parameters.bucket_ms, parameters.allowed_lateness_ms)
         self.videos = VideoTable()
@@ -183,9 +180,16 @@ class StagesStep:
                 self._apply(offset, decode_batch(value))
         self._decide()
 
-    def learn(self, key: bytes, value: bytes | None) -> None:  # noqa: ARG002 - the step's contract
-        """Take a cohort version, and go on if it was waited for."""
+    def learn(self, key: bytes, value: bytes | None) -> None:
+        """Take a version of a forecast, or of the cohorts, and go on if this was waited for.
+
+        Raises:
+            ModelFormatError: A version of a forecast is damaged.
+        """
         if value is None:
+            return
+        if is_forecast(key):
+            self.forecasts.learn(key, value)
             return
         version = CohortVersion.from_dict(json.loads(value))
         self._versions[version.through_epoch] = version
@@ -361,13 +365,13 @@ class StagesStep:
             last,
             cohorts,
             self.parameters,
-            self.forecaster,
+            self.forecasts.of(last // self._buckets_per_epoch),
             log_c=self._log_c,
         )
         for code in np.flatnonzero(decided.activity.any(axis=1)).tolist():
             name = self.videos.platforms[code]
             self._hours.setdefault(name, np.zeros(24))[:] += decided.activity[code]
-        report.add(self.videos, decided)
+        report.add(self.videos, decided, version.thinning)
 
     def _expire(self, epoch: int) -> None:
         """Forget videos without activity for `expire_after_ms` of event time."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import models
+from models.boosted_trees import NoTreesError, library_version
 from models.forecast_features import FEATURES
 from models.forecast_model import ForecastModel, ModelFormatError
 from models.forecasting import BASELINE, Forecaster
@@ -48,6 +49,25 @@ def forecaster_of(settings: Settings) -> Forecaster:
     if settings.level.action == Action.VIEW and SHIPPED.exists():
         return Forecaster.of(read_model(SHIPPED, "shipped"))
     return BASELINE
+
+
+def require_learning(settings: Settings) -> None:
+    """Make sure that forecasts can learn: a worker would find out a week later that they cannot.
+
+    Raises:
+        UserError: The library that grows trees cannot be loaded.
+    """
+    if not settings.learn_forecast:
+        return
+    try:
+        library_version()
+    except NoTreesError as error:
+        where = variable("learn_forecast")
+        raise UserError(
+            str(error),
+            where,
+            f"install GCC's OpenMP library (Debian: libgomp1, macOS: libomp), or set {where}=false",
+        ) from error
 
 
 def read_model(path: Path, where: str) -> ForecastModel:

@@ -335,6 +335,13 @@ class Settings(BaseSettings):
             "Empty: the one that is shipped for levels of views, else a simple regression."
         ),
     )
+    learn_forecast: bool = Field(
+        default=_DEFAULTS.learn_forecast,
+        description=(
+            "Whether forecasts learn from the stream's own past: what was learned is mixed in when "
+            "that is better on videos that it was not learned from. False: what is in force stays."
+        ),
+    )
     emerging_probability: float = Field(
         default=_DEFAULTS.emerging_probability,
         gt=0,

@@ -12,7 +12,7 @@ from streams.agents.hotspots import hotspots_factory, hotspots_observer
 from streams.agents.stages import stages_factory, stages_observer
 from streams.assembly import Steps, WorkerApp, build_app
 from streams.delivery.board_store import BoardStore
-from streams.forecasters import forecaster_of
+from streams.forecasters import forecaster_of, require_learning
 from streams.metrics import Metrics
 from streams.running import run_app
 from streams.settings import Settings
@@ -26,6 +26,7 @@ def product_app(settings: Settings) -> WorkerApp:
     """
     metrics = Metrics(CollectorRegistry())
     parameters = settings.parameters()
+    require_learning(settings)
     steps = Steps(
         intake=Intake(
             settings.partitions,

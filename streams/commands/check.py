@@ -50,7 +50,7 @@ def _check(settings: "Settings", timeout_s: float) -> "Findings":
         check_redis,
         quiet,
     )
-    from streams.forecasters import forecaster_of
+    from streams.forecasters import forecaster_of, require_learning
     from streams.input_identity import input_identity_of
     from streams.rights import check_rights
     from streams.topics import topic_problems
@@ -58,6 +58,7 @@ def _check(settings: "Settings", timeout_s: float) -> "Findings":
     findings = Findings(facts=["the settings are complete and fit together"])
     try:
         findings.facts.append(f"videos are forecast by {forecaster_of(settings).name}")
+        require_learning(settings)
     except UserError as error:
         findings.problems += error.problems
     brokers = asyncio.run(check_brokers(settings, timeout_s))

@@ -30,6 +30,7 @@ def command(file: Path, out: Path, level: str | None, horizon: str | None) -> No
     a hundred or so to be judged.
     """
     import time
+    from dataclasses import replace
 
     from models.boosted_trees import NoTreesError
     from models.forecast_training import TooFewExamplesError, trees_to_grow
@@ -48,7 +49,7 @@ def command(file: Path, out: Path, level: str | None, horizon: str | None) -> No
         raise UserError(f"{file} would be overwritten", remedy="name another file to write")
     parameters = settings.parameters()
     backtest = Backtest(
-        parameters=parameters,
+        parameters=replace(parameters, learn_forecast=False),
         actor_key=settings.actor_key.get_secret_value().encode() or OFFLINE_KEY,
         limits=settings.decoding_limits(),
         received_ms=time.time_ns() // 1_000_000,

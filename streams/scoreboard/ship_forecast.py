@@ -13,6 +13,7 @@ uploads and of the popular list (docs/detection.md):
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -44,7 +45,7 @@ def read(level: Level, file: Path) -> Past:
     """
     settings = load_settings(needs=(), overrides={"level": str(level)})
     backtest = Backtest(
-        parameters=settings.parameters(),
+        parameters=replace(settings.parameters(), learn_forecast=False),
         actor_key=settings.actor_key.get_secret_value().encode() or OFFLINE_KEY,
         limits=settings.decoding_limits(),
         received_ms=time.time_ns() // 1_000_000,

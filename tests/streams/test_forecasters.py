@@ -1,5 +1,6 @@
 """Which forecaster runs: a platform's own file, checked at start, the shipped one, or neither."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -106,3 +107,12 @@ def test_what_is_shipped_can_be_used() -> None:
     if forecasters.SHIPPED.exists():
         assert read_model(forecasters.SHIPPED, "shipped").level.action == "view"
     assert forecaster_of(settings(level="like:100")) is BASELINE
+
+
+def test_who_cannot_learn_is_told_at_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+    with pytest.raises(
+        UserError, match=r"LightGBM cannot be loaded.*HOTSPOTS_LEARN_FORECAST=false"
+    ):
+        product_app(settings())
+    assert product_app(settings(learn_forecast=False)) is not None

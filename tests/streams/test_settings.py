@@ -58,6 +58,7 @@ def test_every_parameter_and_limit_is_a_setting() -> None:
             "HOTSPOTS_REPEAT_WINDOW_MS": "10",
             "HOTSPOTS_BOARD_SIZE": "11",
             "HOTSPOTS_BURST_RETURN_MS": "100000000",
+            "HOTSPOTS_LEARN_FORECAST": "false",
             "HOTSPOTS_MAX_AHEAD_MS": "12",
             "HOTSPOTS_EARLIEST_MS": "13",
             "HOTSPOTS_MESSAGE_BYTES_MAX": "2048",
