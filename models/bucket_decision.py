@@ -24,6 +24,7 @@ from models.due_heap import NOT_QUEUED, drop_first, push
 from models.evidence import betas_above, betas_below
 from models.forecast_features import FEATURES
 from models.forecasting import BASELINE, Forecaster, Voices, forecast_row, is_due
+from models.known_actors import NOBODY, KnownActors, Looked
 from models.parameters import DAY_MS, HOUR_MS, Parameters
 from models.transitions import (
     CELL,
@@ -210,6 +211,7 @@ def decide_buckets(
     cohorts: Cohorts,
     parameters: Parameters,
     forecaster: Forecaster = BASELINE,
+    known_actors: KnownActors = NOBODY,
     *,
     log_c: float,
 ) -> Decided:
@@ -222,6 +224,7 @@ def decide_buckets(
         cohorts: The cohort version of the epoch.
         parameters: Lengths, level.
         forecaster: What makes the forecasts.
+        known_actors: How often people have acted before.
         log_c: Logarithm of the evidence that suffices (evidence.log_threshold).
     """
     order = undecided.order(through_bucket)
@@ -237,6 +240,7 @@ def decide_buckets(
         through_bucket,
         ACTION_CODE[parameters.level.action],
     )
+    known = known_actors.looked_up
     last_look = np.empty(len(order), np.bool_)
     latest = np.empty(len(videos.rows), np.int64)
     _find_last_looks(order, undecided.entries, lengths, latest, last_look)
@@ -273,6 +277,7 @@ def decide_buckets(
             log_c,
             parameters.level.count,
             forecaster.voices,
+            known,
             parameters.burst_return_ms / DAY_MS,
             room,
             words,
@@ -351,6 +356,7 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
     log_c: float,
     level: int,
     voices: Voices,
+    known: Looked,
     return_days: float,
     decisions: Records,
     told: Records,
@@ -408,7 +414,7 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
             watch = watches[max(watch_of[slot], 0)]
             platform, hour = platform_of[slot], entry.bucket * lengths[0] // HOUR_MS % 24
             activity[platform, hour] += entry.events
-            visit(rows[slot], watch, watched, entry, people, lengths, decisions[count])
+            visit(rows[slot], watch, watched, entry, people, lengths, known, decisions[count])
             if watched:
                 age, reach = bands(rows[slot], entry)
                 cohort = cohort_of[platform]

@@ -1,6 +1,6 @@
 """What a learned forecast looks at: growth at several time scales, and propensities per exposure.
 
-Nineteen figures of a video, each a natural logarithm of a ratio, so that they mean the same at
+Twenty-six figures of a video, each a natural logarithm of a ratio, so that they mean the same at
 10,000 views as at a million: multiplied by one number, the level and all counts give the same
 figures, but for the pseudo-views that propensities are shrunk with.
 
@@ -21,6 +21,8 @@ level a day, at least FLOOR:
 | three_days_24h | ln (P/L + 3 G(24)) | likewise |
 | identification, interaction, diffusion | ln (n + 100 q)/(V + 100) | people per view, by signal |
 | recent_identification, ... | likewise | the same, everything halved after a day |
+| likes, bookmarks, tips, comments, danmaku, shares | ln (n + 1)/L | each, against the level |
+| acted_before | mean of ln (1 + n) | how often those who act towards the level had acted before |
 
 Ratios below FLOOR count as FLOOR, so no figure is infinite. A level counts anew in each episode,
 and so do P and h; paces and propensities go on, since they are what brought the episode about.
@@ -32,10 +34,17 @@ thousand; where actors are not known that is events. They count the signals of m
 that is also `follow`, `comment_like` and `derive`, which none of the sets had that they were chosen
 on.
 
+Each kind of action by itself tells little on uploads and something on the popular list: in three
+random halves each way 1.467 times views per hour against 1.454, and 1.282 against 1.282.
+
+Who shares tells how far it goes: on the development half of the cascades `acted_before` made 1.19
+times the average precision of shares per hour, and 1.01 without it (six random halves each way;
+models/known_actors.py says who is known). It is 0 where nobody is, and for a level of views.
+
 Which figures, half-lives and pseudo-views: those that gained in average precision on the
 development halves of uploads (towards 10,000 views) and of the popular list (towards a million), in
 five folds over videos and over creators. What gained nothing is left out: paces of an hour or
-three, single actions, the hour of the day, the stage, the creator's history and followers.
+three, the hour of the day, the stage, the creator's history and followers.
 """
 
 import math
@@ -46,11 +55,12 @@ import numpy as np
 import numpy.typing as npt
 
 from models.compiled import compiled
+from models.known_actors import LOG_UNITS
 from models.parameters import DAY_MS, HOUR_MS
 from models.signal_words import figure, span
 from models.transitions import kept
-from models.video_state import NEVER, PROPENSITIES
-from models.vocabulary import Signal
+from models.video_state import ACTION_GROUPS, NEVER, PROPENSITIES
+from models.vocabulary import ACTION_CODE, ACTIONS, Action, Signal
 
 Floats32 = npt.NDArray[np.float32]
 
@@ -77,6 +87,28 @@ medians of the uploads."""
 _SIGNALS: Final = (int(Signal.IDENTIFICATION), int(Signal.INTERACTION), int(Signal.DIFFUSION))
 """Exclusion is too rare to tell anything: most platforms do not report it."""
 
+GROUPS: Final = (
+    (Action.LIKE,),
+    (Action.BOOKMARK,),
+    (Action.TIP,),
+    (Action.COMMENT, Action.REPLY),
+    (Action.DANMAKU,),
+    (Action.SHARE, Action.REPOST),
+)
+"""Actions that are counted one by one, or together where platforms differ in what they call so."""
+
+
+def _group_of_action() -> npt.NDArray[np.int8]:
+    table = np.full(len(ACTIONS), -1, np.int8)
+    for group, actions in enumerate(GROUPS):
+        for action in actions:
+            table[ACTION_CODE[action]] = group
+    return table
+
+
+GROUP_OF_ACTION: Final = _group_of_action()
+"""int8[len(ACTIONS)]: the group of each action code, or -1."""
+
 _PLATFORM_WORDS: Final = ("likes, bookmarks and tips", "comments and danmaku", "shares and reposts")
 
 FEATURES: Final = (
@@ -85,10 +117,14 @@ FEATURES: Final = (
     *("day_6h", "day_24h", "three_days_24h"),
     *("identification", "recent_identification", "interaction", "recent_interaction"),
     *("diffusion", "recent_diffusion"),
+    *("likes", "bookmarks", "tips", "comments", "danmaku", "shares"),
+    "acted_before",
 )
 """Their names, in the order in which `fill_features` fills them in."""
 
+_FIRST_ACTION: Final = FEATURES.index("likes")
 _FIRST_PROPENSITY: Final = FEATURES.index("identification")
+_ACTED_BEFORE: Final = FEATURES.index("acted_before")
 
 _FASTEST_OF_NEXT: Final = PACE_HALF_LIVES_H[1] // PACE_HALF_LIVES_H[0]
 _NEXT_OF_SLOWEST: Final = PACE_HALF_LIVES_H[2] // PACE_HALF_LIVES_H[1]
@@ -182,6 +218,9 @@ def fill_features(row: Row, progress: int, now_ms: int, level: int, out: Floats3
         recent = (row.recent_people[at] + more) / (row.recent_views + PSEUDO_VIEWS)
         out[_FIRST_PROPENSITY + 2 * at] = math.log(ever)
         out[_FIRST_PROPENSITY + 2 * at + 1] = math.log(recent)
+    for at in range(ACTION_GROUPS):
+        out[_FIRST_ACTION + at] = math.log((row.actions[at] + 1) / level)
+    out[_ACTED_BEFORE] = row.met_before / (max(row.met, 1) * LOG_UNITS)
 
 
 def _share(before: str, after: str) -> Callable[[float], str]:
@@ -196,6 +235,11 @@ def _per_view(what: str, after: str) -> Callable[[float], str]:
     return lambda ratio: f"{what}: {figure(ratio)} per view{after}"
 
 
+def _against_level(what: str) -> Callable[[float], str]:
+    return lambda ratio: f"{what}: {figure(100 * ratio)} % of what makes the level"
+
+
+_ACTION_WORDS: Final = ("likes", "bookmarks", "tips", "comments", "danmaku", "shares")
 _IN_A_DAY: Final = " a day"
 
 _WORDS: Final[tuple[Callable[[float], str], ...]] = (
@@ -221,6 +265,8 @@ _WORDS: Final[tuple[Callable[[float], str], ...]] = (
         for what in _PLATFORM_WORDS
         for after in ("", ", counting the last day most")
     ),
+    *(_against_level(what) for what in _ACTION_WORDS),
+    lambda ratio: f"those who brought it there had done so {figure(ratio - 1)} times before",
 )
 
 

@@ -15,7 +15,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from models import forecast
+from models import actor_memory, forecast
+from models.actor_memory import ActorMemory
 from models.alert_budget import SCORES, score_of, score_of_burst
 from models.alerts import ALERTS, Alert, AlertType
 from models.cohort_learning import CohortMemory, EpochSummary
@@ -68,6 +69,7 @@ class HotspotsStep:
         self._passed_epoch: int | None = None
         self._memory = CohortMemory(parameters.epoch_ms)
         self.forecasts = ForecastLearning(parameters)
+        self.actors = ActorMemory(parameters)
         self._summaries: dict[int, list[tuple[str, EpochSummary]]] = {}
         self._published: list[int] = []
         self._meta_dirty = self._memory_dirty = self._board_dirty = False
@@ -103,14 +105,17 @@ class HotspotsStep:
     def recovered(self) -> None:
         """Finish recovery: load what was saved and decide again what was decided after it."""
         closed = None
+        single = {
+            _MEMORY: self._memory.load_bytes,
+            _BUDGET: self._load_budget,
+            actor_memory.KEY: self.actors.load,
+        }
         for key in sorted(self._loaded):
             value = self._loaded[key]
             if key == _META:
                 closed = self._load_meta(json.loads(value))
-            elif key == _MEMORY:
-                self._memory.load_bytes(value)
-            elif key == _BUDGET:
-                self._load_budget(json.loads(value))
+            elif key in single:
+                single[key](value)
             elif key.startswith(PREFIX):
                 self.outlook.load(key, value)
             elif key.startswith(FORECASTS):
@@ -156,6 +161,7 @@ class HotspotsStep:
             self._meta_dirty = True
         rows += self._reports.take_dirty()
         rows += self.forecasts.rows()
+        rows += self.actors.rows()
         if self._memory_dirty:
             rows.append((_MEMORY, self._memory.to_bytes()))
         if self._meta_dirty:
@@ -190,6 +196,7 @@ class HotspotsStep:
 
     def _note_lessons(self, report: StageReport) -> None:
         self.forecasts.note(report.moments)
+        self.actors.note(report.acted)
         for epoch, platform, summary in report.summaries:
             if self._memory.epoch is None or epoch > self._memory.epoch:
                 self._summaries.setdefault(epoch, []).append((platform, summary))
@@ -420,7 +427,8 @@ class HotspotsStep:
     def _budget(self) -> dict[str, Any]:
         return {"budget": self.roll_up.budget.to_dict(), "withheld": self.withheld.to_list()}
 
-    def _load_budget(self, stored: dict[str, Any]) -> None:
+    def _load_budget(self, value: bytes) -> None:
+        stored = json.loads(value)
         self.roll_up.budget.load_dict(stored["budget"])
         self.withheld.load_list(stored["withheld"])
 
@@ -429,11 +437,12 @@ class HotspotsStep:
     def _learn_through(self, last_epoch: int) -> None:
         """Fold the epochs that are closed everywhere, and publish what follows from them.
 
-        Of the cohorts the two latest versions, of forecasts every new one; before the cohorts of
-        its epoch, so that who has these has every forecast that holds with them.
+        Of the cohorts and of what is known of people the two latest versions, of forecasts every
+        new one; the cohorts last, so that who has these has all that holds with them.
         """
         for through in (last_epoch - 1, last_epoch):
-            for key, value in self.forecasts.learn_through(through):
+            learned = self.forecasts.learn_through(through) + self.actors.learn_through(through)
+            for key, value in learned:
                 self._outputs.append(Output(LEARNED, 0, key, value))
             for epoch in sorted(e for e in self._summaries if e <= through):
                 self._memory.fold(epoch, self._summaries.pop(epoch))

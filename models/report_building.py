@@ -19,6 +19,7 @@ from models.bucket_decision import Decided
 from models.cohort_learning import EpochSummary
 from models.compiled import compiled
 from models.forecast_moments import MOMENT, moments_of
+from models.known_actors import ACTED
 from models.parameters import Parameters
 from models.stage_reports import REPORT, StageReport, encode_report
 from models.transitions import Transition
@@ -158,6 +159,7 @@ class ReportBuilder:
         everything: Where to note all decided videos, for who writes forecasts of them; None where
             nobody does.
         made: Where to note all forecasts that were made, for who learns from them; None likewise.
+        acted: ACTED[k] of each epoch at hand: who acted towards the level.
     """
 
     parameters: Parameters
@@ -167,6 +169,7 @@ class ReportBuilder:
     transitions: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     explanations: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     summaries: list[tuple[int, str, EpochSummary]] = field(default_factory=list)
+    acted: list[Rows] = field(default_factory=list)
     _moments: list[Rows] = field(default_factory=list)
     _rows: list[Rows] = field(default_factory=list)
     _slots: list[Ints] = field(default_factory=list)
@@ -302,7 +305,10 @@ class ReportBuilder:
         ends = self._ends(np.array([len(key.encode()) for key in keys], np.int64)[video])
         all_named = np.arange(len(keys))
         *alone, beside = self._parts_of_summaries()
-        *moments_alone, moments_beside = self._parts_of_moments()
+        room = not self.summaries
+        *moments_alone, moments_beside = _parts_of(MOMENT, self._moments, beside=room)
+        room &= not len(moments_beside)
+        *acted_alone, acted_beside = _parts_of(ACTED, self.acted, beside=room)
         # They are learned when their epoch is complete, so they come before it is.
         reports = [
             replace(last, through_bucket=self._before_lessons(), summaries=part) for part in alone
@@ -310,6 +316,9 @@ class ReportBuilder:
         reports += [
             replace(last, through_bucket=self._before_lessons(), moments=part)
             for part in moments_alone
+        ]
+        reports += [
+            replace(last, through_bucket=self._before_lessons(), acted=part) for part in acted_alone
         ]
         first = 0
         for end in ends:
@@ -328,7 +337,8 @@ class ReportBuilder:
                 transitions=_within(self.transitions, first, end),
                 explanations=_within(self.explanations, first, end),
                 summaries=[] if first else beside,
-                moments=np.zeros(0, MOMENT) if first else moments_beside,
+                moments=moments_beside[:0] if first else moments_beside,
+                acted=acted_beside[:0] if first else acted_beside,
             )
             reports.append(report)
             first = end
@@ -351,22 +361,11 @@ class ReportBuilder:
             size += more
         return parts if size <= SUMMARIES_BESIDE_BYTES else [*parts, []]
 
-    def _parts_of_moments(self) -> list[Rows]:
-        """Return the forecasts to learn from in parts, all but the last for messages of their own.
-
-        Beside rows there are summaries or these, not both: a message stays below 4 MB.
-        """
-        moments = np.concatenate([np.zeros(0, MOMENT), *self._moments])
-        most = REPORT_BYTES_MAX // MOMENT.itemsize
-        parts = [moments[first : first + most] for first in range(0, len(moments), most)]
-        if self.summaries or moments.nbytes > SUMMARIES_BESIDE_BYTES or not parts:
-            parts.append(moments[:0])
-        return parts
-
     def _before_lessons(self) -> int:
         """Return the bucket before all that is told here: nothing since then is complete."""
         epochs = [epoch for epoch, _, _ in self.summaries]
-        epochs += [int(part["epoch"][0]) for part in self._moments if len(part)]
+        lessons = (*self._moments, *self.acted)
+        epochs += [int(part["epoch"][0]) for part in lessons if len(part)]
         first = min(epochs) * (self.parameters.epoch_ms // self.parameters.bucket_ms)
         if self._rows:
             # An epoch in which videos only fell silent has rows and no summary.
@@ -393,6 +392,24 @@ class ReportBuilder:
                 return [*ends, len(reached)]
             ends.append(end)
             first = end
+
+
+def _parts_of(kind: np.dtype[np.void], told: list[Rows], *, beside: bool) -> list[Rows]:
+    """Return what there is to learn from in parts, all but the last for messages of their own.
+
+    Beside rows there is one kind of lessons at the most: a message stays below 4 MB.
+
+    Args:
+        kind: Of records.
+        told: Some of them.
+        beside: Whether they may travel with rows.
+    """
+    lessons = np.concatenate([np.zeros(0, kind), *told])
+    most = REPORT_BYTES_MAX // kind.itemsize
+    parts = [lessons[first : first + most] for first in range(0, len(lessons), most)]
+    if not beside or lessons.nbytes > SUMMARIES_BESIDE_BYTES or not parts:
+        parts.append(lessons[:0])
+    return parts
 
 
 def _made_of(videos: VideoTable, decided: Decided) -> MadeForecasts:

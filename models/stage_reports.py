@@ -6,7 +6,8 @@ bucket the partition has decided (everything up to it, empty buckets included), 
 rare: profiles where they changed, transitions, what spoke for forecasts that suffice for an alert,
 and the cohort summaries of epochs that ended. A bucket may be spread over several messages; it is
 complete with the one that reaches through it. Where there are forecasts to learn from, a second
-Arrow stream follows: a row for each (models/forecast_moments.py).
+Arrow stream follows: a row for each (models/forecast_moments.py); and where people acted towards
+the level, another one: who, and how often (models/known_actors.py).
 """
 
 import json
@@ -21,8 +22,9 @@ from models.cohort_learning import EpochSummary
 from models.cohorts import SIGNALS
 from models.forecast_features import FEATURES
 from models.forecast_moments import MOMENT
+from models.known_actors import ACTED
 
-VERSION: Final = 4
+VERSION: Final = 5
 _KEY: Final = b"hotspots"
 
 REPORT: Final = np.dtype(
@@ -70,6 +72,7 @@ class StageReport:
             before did not: the version that made it, and what spoke for it.
         summaries: (epoch, platform, summary) of epochs that ended.
         moments: MOMENT[m], forecasts to learn from; they are told no later than their bucket is.
+        acted: ACTED[k], who acted towards the level, told likewise.
     """
 
     partition: int
@@ -85,6 +88,7 @@ class StageReport:
     explanations: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     summaries: list[tuple[int, str, EpochSummary]] = field(default_factory=list)
     moments: npt.NDArray[np.void] = field(default_factory=lambda: np.zeros(0, MOMENT))
+    acted: npt.NDArray[np.void] = field(default_factory=lambda: np.zeros(0, ACTED))
 
     @property
     def last_bucket(self) -> int:
@@ -107,6 +111,7 @@ def encode_report(report: StageReport) -> bytes:
         "explanations": report.explanations,
         "summaries": [(epoch, name, s.to_dict()) for epoch, name, s in report.summaries],
         "moments": len(report.moments),
+        "acted": len(report.acted),
     }
     columns = [
         pa.DictionaryArray.from_arrays(
@@ -125,12 +130,30 @@ def encode_report(report: StageReport) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, schema) as writer:
         writer.write_batch(pa.record_batch(columns, schema=schema))
-    if len(report.moments):
-        moments = _moments_batch(report.moments)
-        with pa.ipc.new_stream(sink, moments.schema) as writer:
-            writer.write_batch(moments)
+    for lessons in _lessons_of(report):
+        with pa.ipc.new_stream(sink, lessons.schema) as writer:
+            writer.write_batch(lessons)
     encoded: bytes = sink.getvalue().to_pybytes()
     return encoded
+
+
+def _lessons_of(report: StageReport) -> list[Any]:
+    """Return a record batch for each kind of lessons that there are."""
+    batches = [_moments_batch(report.moments)] if len(report.moments) else []
+    if len(report.acted):
+        columns = [pa.array(np.ascontiguousarray(report.acted[name])) for name in _ACTED_COLUMNS]
+        batches.append(pa.record_batch(columns, names=list(_ACTED_COLUMNS)))
+    return batches
+
+
+def _acted_of(batch: Any) -> npt.NDArray[np.void]:  # noqa: ANN401 - pyarrow ships no types
+    """Return ACTED[k] of a record batch; raises any of _DAMAGE where something is missing."""
+    acted = np.zeros(batch.num_rows if batch is not None else 0, ACTED)
+    if batch is None:
+        return acted
+    for name in _ACTED_COLUMNS:
+        acted[name] = batch.column(name).to_numpy(zero_copy_only=False)
+    return acted
 
 
 def _moments_batch(moments: npt.NDArray[np.void]) -> Any:  # noqa: ANN401 - pyarrow ships no types
@@ -144,7 +167,9 @@ def _moments_batch(moments: npt.NDArray[np.void]) -> Any:  # noqa: ANN401 - pyar
 
 def _moments_of(batch: Any) -> npt.NDArray[np.void]:  # noqa: ANN401 - pyarrow ships no types
     """Return MOMENT[m] of a record batch; raises any of _DAMAGE where something is missing."""
-    moments = np.zeros(batch.num_rows, MOMENT)
+    moments = np.zeros(batch.num_rows if batch is not None else 0, MOMENT)
+    if batch is None:
+        return moments
     for name in _MOMENT_COLUMNS:
         moments[name] = batch.column(name).to_numpy(zero_copy_only=False)
     features = batch.column("features").flatten().to_numpy(zero_copy_only=False)
@@ -154,6 +179,7 @@ def _moments_of(batch: Any) -> npt.NDArray[np.void]:  # noqa: ANN401 - pyarrow s
     return moments
 
 
+_ACTED_COLUMNS: Final = ACTED.names or ()
 _MOMENT_COLUMNS: Final = tuple(name for name in MOMENT.names or () if name != "features")
 
 _DAMAGE: Final = (
@@ -182,35 +208,42 @@ def decode_report(value: bytes) -> StageReport:
             batch = reader.read_next_batch() if version == VERSION else None
             if batch is not None:
                 batch.validate(full=True)
-                moments = _read_moments(reader, source, metadata["moments"])
+                if next(iter(reader), None) is not None:
+                    raise ValueError("a second batch of rows")
+                moments = _moments_of(_read_lessons(source, metadata["moments"]))
+                acted = _acted_of(_read_lessons(source, metadata["acted"]))
     except _DAMAGE as error:
         raise ReportFormatError(f"not a stage report: {error!r}") from error
     if batch is None:
         raise ReportFormatError(f"version {version}; this program reads {VERSION}")
     try:
-        return _report_of(metadata, batch, moments)
+        return _report_of(metadata, batch, moments, acted)
     except _DAMAGE as error:
         raise ReportFormatError(f"a damaged stage report: {error!r}") from error
 
 
-def _read_moments(reader: Any, source: Any, count: int) -> npt.NDArray[np.void]:  # noqa: ANN401 - pyarrow ships no types
-    """Return MOMENT[count], which follow in a stream of their own; raises any of _DAMAGE."""
+def _read_lessons(source: Any, count: int) -> Any:  # noqa: ANN401 - pyarrow ships no types
+    """Return the record batch of a stream that follows, None where nothing does.
+
+    Raises any of _DAMAGE where it has not so many rows.
+    """
     if not count:
-        return np.zeros(0, MOMENT)
-    if next(iter(reader), None) is not None:
-        raise ValueError("a second batch of rows")
-    with pa.ipc.open_stream(source) as second:
-        batch = second.read_next_batch()
+        return None
+    with pa.ipc.open_stream(source) as reader:
+        batch = reader.read_next_batch()
         batch.validate(full=True)
+        if next(iter(reader), None) is not None:
+            raise ValueError("a second batch")
     if batch.num_rows != count:
-        raise ValueError(f"{batch.num_rows} forecasts to learn from, not {count}")
-    return _moments_of(batch)
+        raise ValueError(f"{batch.num_rows} rows to learn from, not {count}")
+    return batch
 
 
 def _report_of(
     metadata: dict[str, Any],
     batch: Any,  # noqa: ANN401 - pyarrow ships no types
     moments: npt.NDArray[np.void],
+    acted: npt.NDArray[np.void],
 ) -> StageReport:
     """Return the report of a record batch; raises any of _DAMAGE where something is missing."""
     column = batch.column("row")
@@ -237,4 +270,5 @@ def _report_of(
             for epoch, name, stored in metadata["summaries"]
         ],
         moments=moments,
+        acted=acted,
     )

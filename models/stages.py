@@ -28,6 +28,7 @@ from models.dirty_rows import DirtyRows
 from models.event_time import NEVER_MS, ClockState, SourceClocks
 from models.forecast_versions import ForecastVersions, is_forecast
 from models.forecasting import BASELINE, Forecaster
+from models.known_actors import NO_SIGNAL, ActorVersions, acted_through, is_actors, signal_of
 from models.parameters import DAY_MS, Parameters
 from models.recent_ids import RecentIds
 from models.report_building import DecidedVideos, MadeForecasts, ReportBuilder
@@ -92,6 +93,7 @@ class StagesStep:
         self.partition = partition
         self.parameters = parameters
         self.forecasts = ForecastVersions(parameters, forecaster)
+        self.actors = ActorVersions(parameters)
         self.counters = StageCounters()
         self.clocks = SourceClocks(parameters.bucket_ms, parameters.allowed_lateness_ms)
         self.videos = VideoTable()
@@ -181,15 +183,19 @@ class StagesStep:
         self._decide()
 
     def learn(self, key: bytes, value: bytes | None) -> None:
-        """Take a version of a forecast, or of the cohorts, and go on if this was waited for.
+        """Take a version of what was learned; go on if it is that of cohorts, which is waited for.
 
         Raises:
             ModelFormatError: A version of a forecast is damaged.
+            ActorsFormatError: One of what is known of people is.
         """
         if value is None:
             return
         if is_forecast(key):
             self.forecasts.learn(key, value)
+            return
+        if is_actors(key):
+            self.actors.learn(key, value)
             return
         version = CohortVersion.from_dict(json.loads(value))
         self._versions[version.through_epoch] = version
@@ -359,13 +365,19 @@ class StagesStep:
             or len(cohorts.arrays[0]) != len(self.videos.platforms)
         ):
             cohorts = self._cohorts = Cohorts.of(version, self.videos.platforms)
+        epoch = last // self._buckets_per_epoch
+        known = self.actors.of(epoch)
+        signal = signal_of(self.parameters)
+        if signal != NO_SIGNAL:
+            report.acted.append(acted_through(self._undecided, last, signal, epoch, known.bound))
         decided = decide_buckets(
             self.videos,
             self._undecided,
             last,
             cohorts,
             self.parameters,
-            self.forecasts.of(last // self._buckets_per_epoch),
+            self.forecasts.of(epoch),
+            known,
             log_c=self._log_c,
         )
         for code in np.flatnonzero(decided.activity.any(axis=1)).tolist():

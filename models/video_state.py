@@ -38,6 +38,9 @@ PACES: Final = 3
 PROPENSITIES: Final = 3
 """Signals whose events per view the forecast looks at."""
 
+ACTION_GROUPS: Final = 6
+"""Kinds of actions that the forecast counts one by one (forecast_features.GROUPS)."""
+
 ROW: Final = np.dtype(
     [
         # Totals count every event, late ones too; decisions never read them.
@@ -72,6 +75,10 @@ ROW: Final = np.dtype(
         ("visit_people", np.float64, (SIGNALS,)),
         # People who have acted ever: events discounted for repeats, as evidence counts them.
         ("people", np.float64, (PROPENSITIES,)),
+        # Of those who acted towards the level: how many, and how often they had acted before
+        # (known_actors.LOG_UNITS).
+        ("met", np.int64),
+        ("met_before", np.int64),
         # Sums over the visits of the current epoch, for the cohort (cohort_learning.VideoEpochs).
         ("epoch", np.int64),
         ("epoch_visits", np.float64),
@@ -85,6 +92,7 @@ ROW: Final = np.dtype(
         # What the forecast looks at (models/forecast_features.py).
         ("paces_per_hour", np.float32, (PACES,)),
         ("recent_people", np.float32, (PROPENSITIES,)),
+        ("actions", np.float32, (ACTION_GROUPS,)),
         ("recent_views", np.float32),
         ("probability", np.float32),
         ("episode", np.int32),
@@ -121,7 +129,7 @@ WATCH: Final = np.dtype(
 )
 """What only a watched video needs; `acted_before` is what had acted when the watch began."""
 
-ROW_VERSION: Final = 3
+ROW_VERSION: Final = 4
 """Goes up when the layout of ROW or WATCH changes; a changelog of another version is refused."""
 
 MOST_TOPICS: Final = 16

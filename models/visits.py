@@ -12,7 +12,8 @@ from models import forecast, sketches
 from models.bursts import begin
 from models.cohorts import AGE_BANDS_H, REACH_BANDS, SIGNALS
 from models.compiled import compiled
-from models.forecast_features import follow
+from models.forecast_features import GROUP_OF_ACTION, follow
+from models.known_actors import Looked, meet
 from models.parameters import HOUR_MS
 from models.transitions import (
     CROWD,
@@ -26,7 +27,7 @@ from models.transitions import (
 )
 from models.undecided import NEVER_PUBLISHED
 from models.video_state import NEVER
-from models.vocabulary import ACTION_CODE, ACTIONS, SIGNAL_OF_ACTION, Action
+from models.vocabulary import ACTION_CODE, ACTIONS, NO_SIGNAL, SIGNAL_OF_ACTION, Action
 
 _VIEW: Final = ACTION_CODE[Action.VIEW]
 _DELETE: Final = ACTION_CODE[Action.DELETE]
@@ -148,6 +149,10 @@ def _count(
     row.last_ms = max(row.last_ms, entry.last_ms)
     for signal in range(SIGNALS):
         row.acted[signal] += decision.acted[signal]
+    for action in range(len(ACTIONS)):
+        group = GROUP_OF_ACTION[action]
+        if group >= 0:
+            row.actions[group] += max(entry.counts[action], 0)
     row.views += decision.views
     row.progress += decision.progress
     if entry.removed_by:
@@ -162,6 +167,7 @@ def visit(
     entry: Entry,
     people: Records,
     lengths: Lengths,
+    known: Looked,
     decision: Any,  # noqa: ANN401 - a record
 ) -> None:
     """Count a bucket: in its row, the visit and the sums of the epoch, and its people; in place.
@@ -190,6 +196,8 @@ def visit(
         while person >= 0:
             sketches.add(watch.people[people[person].signal], people[person].actor)
             person = people[person].next
+    if SIGNAL_OF_ACTION[level_action] != NO_SIGNAL:
+        meet(row, entry.person, people, SIGNAL_OF_ACTION[level_action], known)
     views, hours = np.float64(decision.views), span_ms / HOUR_MS
     before_views, before_hours = row.visit_views, row.visit_hours
     row.visit_views += views

@@ -25,15 +25,16 @@ from streams.offline.pipeline import chunk_of
 START_MS = 1_693_353_600_000
 SOURCES = 2
 KEY = b"0123456789abcdef"
+LEVEL = Level("view", 3_000)
 
 
-def parameters(partitions: int) -> Parameters:
+def parameters(partitions: int, level: Level) -> Parameters:
     return Parameters(
         partitions=partitions,
         bucket_ms=MINUTE_MS,
         epoch_ms=HOUR_MS,
         alarm_rate_per_video_day=0.5,
-        level=Level("view", 3_000),
+        level=level,
         expire_after_ms=6 * HOUR_MS,
     )
 
@@ -133,8 +134,8 @@ class Durable:
 class Worker:
     """Drives the steps; a crash forgets everything but what was committed."""
 
-    def __init__(self, partitions: int, logs: list[list[bytes]]) -> None:
-        self.parameters = parameters(partitions)
+    def __init__(self, partitions: int, logs: list[list[bytes]], level: Level = LEVEL) -> None:
+        self.parameters = parameters(partitions, level)
         self.logs = logs
         self.durable = [Durable() for _ in range(partitions)]
         self.durable_hotspots = Durable()

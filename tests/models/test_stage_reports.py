@@ -9,6 +9,7 @@ from told_reports import report_of
 from models.cohort_learning import EpochSummary
 from models.forecast_features import FEATURES
 from models.forecast_moments import MOMENT
+from models.known_actors import ACTED
 from models.stage_reports import ReportFormatError, StageReport, decode_report, encode_report
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
@@ -45,24 +46,41 @@ MOMENTS = st.lists(
 )
 
 
-@given(rows=ROWS, moments=MOMENTS, sequence=st.integers(0, 2**40), through=st.integers(-1, 2**40))
+PEOPLE = st.lists(
+    st.tuples(st.integers(0, 2**62), st.integers(0, 2**64 - 1), st.integers(0, 2**32 - 1)),
+    max_size=4,
+)
+
+
+@given(
+    rows=ROWS,
+    moments=MOMENTS,
+    acted=PEOPLE,
+    sequence=st.integers(0, 2**40),
+    through=st.integers(-1, 2**40),
+)
 @settings(deadline=None)
 def test_a_report_is_read_as_it_was_written(
-    rows: list[dict[str, object]], moments: list[tuple[object]], sequence: int, through: int
+    rows: list[dict[str, object]],
+    moments: list[tuple[object]],
+    acted: list[tuple[int, int, int]],
+    sequence: int,
+    through: int,
 ) -> None:
     summary = EpochSummary.empty()
     summary.propensity[2, 1, 3, 7] = 11
     summary.newcomers += 4
     before = report_of(*rows, partition=3, partitions=7, sequence=sequence, through_bucket=through)
     before.summaries.append((9, "douyin", summary))
-    before = replace(before, moments=np.array(moments, MOMENT))
+    before = replace(before, moments=np.array(moments, MOMENT), acted=np.array(acted, ACTED))
     after = decode_report(encode_report(before))
     for name in StageReport.__dataclass_fields__:
-        if name not in ("rows", "video", "summaries", "moments"):
+        if name not in ("rows", "video", "summaries", "moments", "acted"):
             assert getattr(after, name) == getattr(before, name), name
     np.testing.assert_array_equal(after.rows, before.rows)
     np.testing.assert_array_equal(after.video, before.video)
     assert after.moments.tobytes() == before.moments.tobytes()
+    assert after.acted.tobytes() == before.acted.tobytes()
     (epoch, platform, got) = after.summaries[0]
     assert (epoch, platform, got.to_dict()) == (9, "douyin", summary.to_dict())
 
@@ -71,6 +89,7 @@ WHOLE = encode_report(
     replace(
         report_of({"video": "p\x1fv", "profile": {"title": "t"}, "views": 5}, {"video": "q"}),
         moments=np.zeros(3, MOMENT),
+        acted=np.zeros(2, ACTED),
     )
 )
 
@@ -85,12 +104,12 @@ def test_a_truncated_message_is_told(length: int) -> None:
     "metadata",
     [
         b'"version": 1',
-        b'"VERSION": 4',
+        b'"VERSION": 5',
         b'"version": x',
     ],
 )
 def test_a_message_of_another_version_is_told(metadata: bytes) -> None:
-    damaged = WHOLE.replace(b'"version": 4', metadata)
+    damaged = WHOLE.replace(b'"version": 5', metadata)
     assert damaged != WHOLE
     with pytest.raises(ReportFormatError, match=r"report|version"):
         decode_report(damaged)
