@@ -9,13 +9,13 @@ What is kept is bounded: ACTORS_MAX people, and nobody who has not acted for FOR
 """
 
 import json
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from models.known_actors import (
-    ACTED,
     ALL_ACTORS,
     NO_SIGNAL,
     TIMES,
@@ -41,7 +41,7 @@ KEY: Final = b"a"
 """Of the row in the changelog."""
 
 _SUMMED_AT: Final = 4 * ACTORS_MAX
-"""What was told of an epoch is summed when it is longer than this: 5 MB."""
+"""What was told of an epoch is summed when it is longer than this: 3 MB."""
 
 _REMEMBERED: Final = np.dtype([*TIMES.descr, ("last_epoch", np.int64)])
 
@@ -59,7 +59,7 @@ class ActorMemory:
         self._remembered = np.zeros(0, _REMEMBERED)
         self._bound = ALL_ACTORS
         self._through: int | None = None
-        self._noted: dict[int, Records] = {}
+        self._noted: dict[int, list[Records]] = {}
         self._published: list[int] = []
         self._is_dirty = False
 
@@ -71,9 +71,13 @@ class ActorMemory:
         """Take in ACTED[n]; those of epochs that were learned are known already."""
         for epoch in np.unique(acted["epoch"]).tolist():
             if self._through is None or epoch > self._through:
-                told = acted[acted["epoch"] == epoch]
-                noted = np.concatenate([self._noted.get(epoch, told[:0]), told])
-                self._noted[epoch] = _summed(noted) if len(noted) > _SUMMED_AT else noted
+                told = acted["actor"][acted["epoch"] == epoch]
+                once = np.zeros(len(told), TIMES)
+                once["actor"], once["times"] = told, 1
+                noted = self._noted.setdefault(epoch, [])
+                noted.append(once)
+                if sum(map(len, noted)) > _SUMMED_AT:
+                    self._noted[epoch] = [_summed(noted)]
 
     def learn_through(self, epoch: int) -> list[tuple[bytes, bytes | None]]:
         """Learn from the epochs up to one, and return records for the topic of what was learned.
@@ -87,7 +91,7 @@ class ActorMemory:
         # One by one: how many epochs end at once plays no part.
         for passed in range(first, epoch + 1):
             if passed in self._noted:
-                self._fold(_summed(self._noted.pop(passed)))
+                self._fold(passed, _summed(self._noted.pop(passed)))
             self._forget(passed)
         self._through = epoch
         self._published.append(epoch)
@@ -99,11 +103,11 @@ class ActorMemory:
         version = KnownActors(known, self._bound, self._action)
         return [(key_of(epoch), version.to_bytes()), *((key_of(e), None) for e in old)]
 
-    def _fold(self, acted: Records) -> None:
-        """Add what was told of one epoch: ACTED[n], each actor once."""
+    def _fold(self, epoch: int, acted: Records) -> None:
+        """Add what was told of one epoch: TIMES[n], each actor once."""
         new = np.zeros(len(acted), _REMEMBERED)
         new["actor"], new["times"] = acted["actor"], acted["times"]
-        new["last_epoch"] = acted["epoch"]
+        new["last_epoch"] = epoch
         # A stable order: of each one the last epoch comes last.
         both = np.concatenate([self._remembered, new])
         both = both[np.argsort(both["actor"], kind="stable")]
@@ -149,14 +153,14 @@ class ActorMemory:
             self._remembered = np.frombuffer(rest, _REMEMBERED).copy()
 
 
-def _summed(acted: Records) -> Records:
-    """Return ACTED with each actor of an epoch once, ACTORS_MAX + 1 smallest hashes at the most.
+def _summed(parts: Sequence[Records]) -> Records:
+    """Return TIMES with each actor once, the ACTORS_MAX + 1 smallest hashes at the most.
 
     One more than is kept: it tells the bound.
     """
-    actors, which = np.unique(acted["actor"], return_inverse=True)
-    summed = np.zeros(len(actors), ACTED)
+    told = np.concatenate(parts)
+    actors, which = np.unique(told["actor"], return_inverse=True)
+    summed = np.zeros(len(actors), TIMES)
     summed["actor"] = actors
-    np.add.at(summed["times"], which, acted["times"])
-    summed["epoch"] = acted["epoch"][0] if len(acted) else 0
+    np.add.at(summed["times"], which, told["times"])
     return summed[: ACTORS_MAX + 1]

@@ -39,8 +39,8 @@ LOG_UNITS: Final = 1 << 20
 """Sums of logarithms are kept in millionths, about: single precision, and no sum of people on earth
 leaves 63 bits."""
 
-ACTED: Final = np.dtype([("epoch", np.int64), ("actor", np.uint64), ("times", np.uint32)])
-"""The same, of one epoch."""
+ACTED: Final = np.dtype([("bucket", np.int64), ("epoch", np.int64), ("actor", np.uint64)])
+"""Somebody who acted on a video in a bucket, and in which epoch that was."""
 
 _PREFIX: Final = b"actors:epoch:"
 
@@ -152,7 +152,7 @@ class ActorVersions:
 def acted_through(
     undecided: Undecided, through_bucket: int, signal: int, epoch: int, bound: np.uint64
 ) -> Records:
-    """Return who acts by a signal in the buckets up to one: ACTED[n], by actor.
+    """Return who acts by a signal in the buckets up to one: ACTED[n], by bucket and actor.
 
     Args:
         undecided: What is about to be decided, all of it of one epoch.
@@ -164,11 +164,11 @@ def acted_through(
     people = undecided.people[: undecided.person_count]
     chosen = (people["signal"] == signal) & (people["actor"] < bound)
     bucket = undecided.entries["bucket"][people["entry"][chosen]]
-    actor = people["actor"][chosen][bucket <= through_bucket]
-    actors, times = np.unique(actor, return_counts=True)
-    acted = np.zeros(len(actors), ACTED)
-    acted["epoch"], acted["actor"], acted["times"] = epoch, actors, times
-    return acted
+    decided = bucket <= through_bucket
+    acted = np.zeros(int(decided.sum()), ACTED)
+    acted["bucket"], acted["epoch"] = bucket[decided], epoch
+    acted["actor"] = people["actor"][chosen][decided]
+    return acted[np.lexsort((acted["actor"], acted["bucket"]))]
 
 
 @compiled

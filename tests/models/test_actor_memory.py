@@ -24,7 +24,7 @@ TOLD = st.lists(
 
 
 def acted(*told: tuple[int, int, int]) -> Any:  # noqa: ANN401 - records
-    return np.array(list(told), ACTED)
+    return np.array([(epoch, epoch, who) for epoch, who, n in told for _ in range(n)], ACTED)
 
 
 def last_version(memory: ActorMemory, epoch: int) -> KnownActors:

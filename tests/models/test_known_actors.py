@@ -59,7 +59,7 @@ def test_different_people_of_a_bucket_are_met_with_what_is_known_of_them(
     acted = acted_through(undecided, 5, Signal.DIFFUSION, 9, np.uint64(bound))
     assert acted["actor"].tolist() == sorted(people)
     assert set(acted["epoch"].tolist()) <= {9}
-    assert set(acted["times"].tolist()) <= {1}
+    assert set(acted["bucket"].tolist()) <= {5}
     assert not len(acted_through(undecided, 4, Signal.DIFFUSION, 9, ALL_ACTORS))
 
 
