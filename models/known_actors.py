@@ -42,6 +42,9 @@ leaves 63 bits."""
 ACTED: Final = np.dtype([("bucket", np.int64), ("epoch", np.int64), ("actor", np.uint64)])
 """Somebody who acted on a video in a bucket, and in which epoch that was."""
 
+VERSIONS_KEPT: Final = 4
+"""On the topic of what was learned, and of a partition of `stages`, which needs the last two."""
+
 _PREFIX: Final = b"actors:epoch:"
 
 Hashes = npt.NDArray[np.uint64]
@@ -74,8 +77,8 @@ class KnownActors:
     @property
     def looked_up(self) -> Looked:
         """What compiled code needs."""
-        actor = np.ascontiguousarray(self.known["actor"])
-        return actor, np.ascontiguousarray(self.known["times"]), self.bound
+        # Copies are always contiguous and aligned: compiled code knows one kind of array.
+        return self.known["actor"].copy(), self.known["times"].copy(), np.uint64(self.bound)
 
     def to_bytes(self) -> bytes:
         """Return the message on the topic of what was learned."""
@@ -140,6 +143,9 @@ class ActorVersions:
         version = KnownActors.from_bytes(value)
         if version.action == self._action:
             self._versions[int(key[len(_PREFIX) :])] = version
+        # A partition that has nothing to decide asks for none of them.
+        for epoch in sorted(self._versions)[:-VERSIONS_KEPT]:
+            del self._versions[epoch]
 
     def of(self, epoch: int) -> KnownActors:
         """Return what is known in an epoch, and forget what held before: epochs never go back."""
@@ -217,6 +223,7 @@ __all__ = (
     "NOBODY",
     "NO_SIGNAL",
     "TIMES",
+    "VERSIONS_KEPT",
     "ActorVersions",
     "ActorsFormatError",
     "KnownActors",

@@ -167,7 +167,7 @@ def visit(
     entry: Entry,
     people: Records,
     lengths: Lengths,
-    known: Looked,
+    known_actors: Looked,
     decision: Any,  # noqa: ANN401 - a record
 ) -> None:
     """Count a bucket: in its row, the visit and the sums of the epoch, and its people; in place.
@@ -197,7 +197,7 @@ def visit(
             sketches.add(watch.people[people[person].signal], people[person].actor)
             person = people[person].next
     if SIGNAL_OF_ACTION[level_action] != NO_SIGNAL:
-        meet(row, entry.person, people, SIGNAL_OF_ACTION[level_action], known)
+        meet(row, entry.person, people, SIGNAL_OF_ACTION[level_action], known_actors)
     views, hours = np.float64(decision.views), span_ms / HOUR_MS
     before_views, before_hours = row.visit_views, row.visit_hours
     row.visit_views += views

@@ -23,7 +23,7 @@ class Outcome:
         alerts: CloudEvents as JSON, in order.
         reports: Messages of `video-stages`, in order.
         board: The latest board as JSON.
-        versions: Versions of cohorts and forecasts by key, as JSON.
+        versions: Versions of what was learned, by key.
     """
 
     alerts: list[bytes] = field(default_factory=list)

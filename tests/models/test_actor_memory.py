@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from test_outcome import START_MS, Worker, batches_log, source_log
 
 from models import actor_memory
-from models.actor_memory import FORGOTTEN_AFTER_MS, KEY, VERSIONS_KEPT, ActorMemory
-from models.known_actors import ACTED, KnownActors, is_actors
+from models.actor_memory import FORGOTTEN_AFTER_MS, KEY, ActorMemory
+from models.known_actors import ACTED, VERSIONS_KEPT, KnownActors, is_actors
 from models.parameters import MINUTE_MS, Level, Parameters
 
 SHARES = Parameters(level=Level("share", 100))

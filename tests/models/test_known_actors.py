@@ -13,6 +13,7 @@ from models.known_actors import (
     LOG_UNITS,
     NO_SIGNAL,
     TIMES,
+    VERSIONS_KEPT,
     ActorsFormatError,
     ActorVersions,
     KnownActors,
@@ -94,6 +95,14 @@ def test_a_version_holds_two_epochs_later_and_in_no_other() -> None:
     assert versions.of(7).known["actor"].tolist() == [5]
     assert not len(versions.of(8).known)
     assert not len(versions)
+
+
+def test_a_partition_that_decides_nothing_keeps_few_versions() -> None:
+    versions = ActorVersions(SHARES)
+    for epoch in range(10):
+        versions.learn(key_of(epoch), known({epoch + 1: 1}).to_bytes())
+    assert len(versions) == VERSIONS_KEPT
+    assert versions.of(11).known["actor"].tolist() == [10]
 
 
 def test_what_was_learned_for_a_level_of_another_action_is_passed_over() -> None:

@@ -28,7 +28,7 @@ KEY = b"0123456789abcdef"
 LEVEL = Level("view", 3_000)
 
 
-def parameters(partitions: int, level: Level) -> Parameters:
+def parameters(partitions: int, level: Level = LEVEL) -> Parameters:
     return Parameters(
         partitions=partitions,
         bucket_ms=MINUTE_MS,
