@@ -40,5 +40,6 @@ def hotspots_observer(metrics: Metrics) -> Callable[[int, PartitionStep], None]:
         if learning.judgement is not None:
             metrics.forecast_log_loss.labels("in force").set(learning.judgement.in_force)
             metrics.forecast_log_loss.labels("candidate").set(learning.judgement.candidate)
+        metrics.observe_withheld(step.withheld.take_counts())
 
     return observe
