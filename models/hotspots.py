@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from models import forecast
 from models.alert_budget import SCORES, score_of, score_of_burst
-from models.alerts import ALERTS, Alert, AlertType
+from models.alerts import ALERTS, Alert
 from models.cohort_learning import CohortMemory, EpochSummary
 from models.decided_rows import DecidedRows, in_order
 from models.forecast_learning import PREFIX as FORECASTS
@@ -30,7 +30,7 @@ from models.parameters import Parameters
 from models.ranking import BOARD, board_of
 from models.report_log import ReportLog
 from models.roll_up import LookDue, RollUp, VideoNews, WorkEnded, WorkNews
-from models.stage_reports import StageReport, decode_report
+from models.stage_reports import ALWAYS, StageReport, decode_report, encode_report
 from models.steps import BrokenChainError, Chunk, Cut, Output
 from models.tracked_videos import TrackedVideo, shown
 from models.transitions import Reason
@@ -59,7 +59,6 @@ class HotspotsStep:
         self.roll_up = RollUp(parameters)
         self.outlook = Outlook(parameters, self.roll_up.tracked)
         self.withheld = Withheld()
-        self.alerts_by_type = dict.fromkeys(AlertType, 0)
         self._alerts = AlertWriter(parameters, self.roll_up, self._tell)
         self.guidance = Guidance(parameters, self.roll_up, self._alerts)
         self._through: dict[int, int] = {}
@@ -116,13 +115,14 @@ class HotspotsStep:
         self.forecasts.recovered()
         for key in sorted(k for k in self._loaded if k.startswith(_REPORT)):
             report = decode_report(self._loaded[key])
-            self._reports.add(report, self._loaded[key], durable=True)
+            self._reports.load(key, report, len(self._loaded[key]))
             self._note_lessons(report)
         self._loaded.clear()
         if closed is not None:
             self._deciding_again = True
             self._decide_through(closed)
             self._deciding_again = False
+            self.withheld.take_counts()
 
     def _load_state(self, key: bytes, value: bytes) -> None:
         """Take back one record of what came of reports."""
@@ -183,19 +183,20 @@ class HotspotsStep:
     # -- reports in ---------------------------------------------------------------------------
 
     def _accept(self, value: bytes) -> None:
-        report = decode_report(value)
-        expected = self._sequence.get(report.partition, 0)
-        if report.sequence != expected:
+        told = decode_report(value)
+        expected = self._sequence.get(told.partition, 0)
+        if told.sequence > expected:
             raise BrokenChainError(
-                f"video-stages: partition {report.partition} said {report.sequence}, "
+                f"video-stages: partition {told.partition} said {told.sequence}, "
                 f"expected {expected}"
             )
-        self._sequence[report.partition] = expected + 1
-        self._partitions = report.partitions
-        through = self._through.get(report.partition, report.through_bucket)
+        self._sequence[told.partition] = told.sequence + 1
+        self._partitions = told.partitions
+        through = self._through.get(told.partition, ALWAYS)
+        report = told.after(through, self._buckets_per_epoch)
         # Summaries may travel ahead in a message that reaches less far than the one before it.
-        self._through[report.partition] = max(through, report.through_bucket)
-        self._reports.add(report, value)
+        self._through[told.partition] = max(through, told.through_bucket)
+        self._reports.add(report, value if report is told else encode_report(report))
         self._note_lessons(report)
         self._meta_dirty = True
 
@@ -419,7 +420,6 @@ class HotspotsStep:
     def _tell(self, alert: Alert) -> None:
         if self._deciding_again:
             return
-        self.alerts_by_type[alert.type] += 1
         self._outputs.append(Output(ALERTS, 0, alert.subject.encode(), alert.to_bytes()))
 
     # -- the budget ---------------------------------------------------------------------------

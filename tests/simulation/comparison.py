@@ -16,6 +16,7 @@ from models.batches import BatchKind, decode_batch
 from models.hotspots import LEARNED
 from models.intake import Intake
 from models.parameters import DAY_MS
+from models.stage_reports import decode_report
 from models.stages import StagesStep
 from models.steps import Chunk, Cut, Output, PartitionStep
 from streams.checkpoints import POSITION_KEY
@@ -37,10 +38,12 @@ class Outcome:
     trace: list[str]
     events: int = 0
     alerts: int = 0
+    withheld: int = 0
     faults: dict[str, int] = field(default_factory=dict)
     steps: int = 0
     requests: int = 0
     compared_with_undisturbed: bool = False
+    told_again: int = 0
 
     def report(self) -> str:
         """Say what went wrong, and how it came to it."""
@@ -70,6 +73,7 @@ class Comparison:
                 self.broker.logs[Partition(TOPICS[Topic.BATCHES], p)] for p in range(partitions)
             )
         ]
+        self.outcome.told_again = self._told_again()
         replayed = Reference(self.platform)
         replayed.feed(batches)
         self._hold_against("a replay of its log", replayed)
@@ -89,6 +93,16 @@ class Comparison:
             # says: when a video is forgotten may differ.
             self._same("totals", undisturbed.totals(), replayed.totals())
 
+    def _told_again(self) -> int:
+        """Return how often a partition told again what it had told before a crash."""
+        expected: dict[int, int] = {}
+        times = 0
+        for entry in self.broker.committed(TOPICS[Topic.VIDEO_STAGES]):
+            report = decode_report(entry.value or b"")
+            times += report.sequence < expected.get(report.partition, 0)
+            expected[report.partition] = report.sequence + 1
+        return times
+
     def _same(self, what: str, expected: object, found: object) -> None:
         if expected != found:
             self.outcome.problems.append(f"{what} differ: {_difference(expected, found)}")
@@ -104,6 +118,7 @@ class Comparison:
         board = boards[-1].value if boards else None
         self._same(f"the board and that of {name}", reference.outcome.board, board)
         kept = json.loads(board) if board is not None else None
+        self.outcome.withheld = len(kept["withheld"]) if kept is not None else 0
         self._same("the board in the store", kept, self.store.board)
 
     def _compare_versions(self, name: str, expected: list[tuple[bytes | None, bytes]]) -> None:

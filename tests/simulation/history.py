@@ -23,15 +23,21 @@ from simulated_worker import (
 )
 from virtual_loop import CURRENT, DeadlockError, Process, ProcessEnded, VirtualLoop
 
+from models import report_log
 from models.batches import BatchKind, decode_batch
 from models.hotspots import LEARNED, HotspotsStep
 from models.stages import StagesStep
+from streams.checkpoints import ROWS_TOLD_WITH
 from streams.topics import Topic
 from streams.transport.ledger import Partition
 
 SECONDS_MAX = 400.0
 """Virtual time after which a history counts as stuck."""
 STEPS_MAX = 400_000
+BUDGETS = (0, 0, 1, 24)
+"""Alerts a day of a history, by its seed; in the first hour of a day a 24th of it is told."""
+SAVE_AFTER_REPORTS = 4
+"""With a budget works are saved this soon, and what a restart decides again begins there."""
 QUIET_S = 3.0
 """Nothing may come for so long before a history counts as over; six checkpoints."""
 QUIET_TOPICS = [TOPICS[t] for t in (Topic.VIDEO_STAGES, Topic.ALERTS, Topic.LEARNED, Topic.BOARD)]
@@ -76,7 +82,7 @@ class History:
     def __init__(self, seed: int, *, calm: bool = False) -> None:
         self.seed = seed
         self.choices = random.Random(seed)  # noqa: S311 - a history is to be repeated from its seed
-        self.platform: Platform = draw_platform(self.choices)
+        self.platform: Platform = draw_platform(self.choices, BUDGETS[seed % len(BUDGETS)])
         parameters = self.platform.parameters
         self.loop = VirtualLoop(self.choices)
         self.broker = Broker(
@@ -367,12 +373,18 @@ def _simulated(history: History) -> Iterator[None]:
         history.end_worker(line.decode().strip())
         return len(line)
 
+    save_after = report_log.SAVE_AFTER_REPORTS
+    if history.platform.parameters.alerts_per_day:
+        save_after = SAVE_AFTER_REPORTS
     with (
+        patch.object(report_log, "SAVE_AFTER_REPORTS", save_after),
         patch("streams.agents.intake.AIOKafkaProducer", SimulatedProducer),
         patch("streams.transactions.AIOKafkaProducer", SimulatedProducer),
         patch("streams.learned.AIOKafkaConsumer", SimulatedReader),
         # A cut is read bit by bit: the step goes on in between, as with many rows.
         patch("models.dirty_rows.PACKED_AT_ONCE", 1),
+        # In every other history what is told goes ahead of all rows, few as they are.
+        patch("streams.checkpoints.ROWS_TOLD_WITH", ROWS_TOLD_WITH if history.seed % 2 else 0),
         patch("streams.ending.os", SimpleNamespace(write=tell, _exit=os._exit)),
     ):
         yield

@@ -49,21 +49,26 @@ def test_histories_with_faults_end_as_if_there_had_been_none(
     faults: Counter[str] = Counter()
     for outcome in outcomes:
         faults.update(outcome.faults)
+    told_again = sum(outcome.told_again for outcome in outcomes)
     undisturbed = sum(outcome.compared_with_undisturbed for outcome in outcomes)
     with capsys.disabled():
         print(  # noqa: T201 - how many histories, and from which seed, is to be seen
             f"\n{len(outcomes)} histories from seed {FIRST_SEED}: "
             f"{sum(outcome.events for outcome in outcomes):,} events, "
             f"{sum(outcome.requests for outcome in outcomes):,} requests, "
-            f"{sum(outcome.alerts for outcome in outcomes):,} alerts; "
+            f"{sum(outcome.alerts for outcome in outcomes):,} alerts, "
+            f"{sum(outcome.withheld for outcome in outcomes):,} withheld; "
             f"{', '.join(f'{name} {count:,}' for name, count in sorted(faults.items()))}; "
+            f"reports told again {told_again:,}; "
             f"{undisturbed} also compared with the run without faults"
         )
     if HISTORIES >= 200:
         # A simulation in which nothing happens would find nothing.
         assert faults.keys() >= FAULTS
         assert undisturbed > HISTORIES / 20
+        assert told_again
         assert sum(outcome.alerts for outcome in outcomes) > HISTORIES
+        assert sum(outcome.withheld > 0 for outcome in outcomes) > HISTORIES / 20
 
 
 @pytest.mark.parametrize("name", DEFECTS)
