@@ -227,7 +227,7 @@ class StagesStep:
         outputs, self._outputs = self._outputs, []
         self._epoch_ended = False
         rows = _CutRows(self.videos.take_dirty(), self.participations.take_dirty(), others)
-        return Cut(rows, outputs, position)
+        return Cut(rows, outputs, position, outputs_first=True)
 
     # -- what the shell may show --------------------------------------------------------------
 
