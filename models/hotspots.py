@@ -34,6 +34,8 @@ from models.tracked_videos import TrackedVideo, shown
 from models.transitions import Reason
 from models.vocabulary import Stage, State
 from models.withheld import Withheld, WithheldReason
+from models.work_outlook import PREFIX as WORK_OUTLOOK
+from models.work_outlook import WorkOutlook
 from models.works import TOPIC, Work, deep
 
 LEARNED: Final = "learned"
@@ -56,6 +58,7 @@ class HotspotsStep:
         self.parameters = parameters
         self.roll_up = RollUp(parameters)
         self.outlook = Outlook(parameters, self.roll_up.tracked)
+        self.work_outlook = WorkOutlook(parameters, self.roll_up.works)
         self.withheld = Withheld()
         self._alerts = AlertWriter(parameters, self.roll_up, self._tell)
         self._through: dict[int, int] = {}
@@ -103,19 +106,10 @@ class HotspotsStep:
         """Finish recovery: load what was saved and decide again what was decided after it."""
         closed = None
         for key in sorted(self._loaded):
-            value = self._loaded[key]
             if key == _META:
-                closed = self._load_meta(json.loads(value))
-            elif key == _MEMORY:
-                self._memory.load_bytes(value)
-            elif key == _BUDGET:
-                self._load_budget(json.loads(value))
-            elif key.startswith(PREFIX):
-                self.outlook.load(key, value)
-            elif key.startswith(FORECASTS):
-                self.forecasts.load(key, value)
-            elif not key.startswith(_REPORT):
-                self.roll_up.load(key, value)
+                closed = self._load_meta(json.loads(self._loaded[key]))
+            else:
+                self._load_saved(key, self._loaded[key])
         self.roll_up.recovered()
         self.forecasts.recovered()
         for key in sorted(k for k in self._loaded if k.startswith(_REPORT)):
@@ -128,6 +122,21 @@ class HotspotsStep:
             self._decide_through(closed)
             self._deciding_again = False
             self.withheld.take_counts()
+
+    def _load_saved(self, key: bytes, value: bytes) -> None:
+        """Take back what was saved, but for the position and the reports."""
+        if key == _MEMORY:
+            self._memory.load_bytes(value)
+        elif key == _BUDGET:
+            self._load_budget(json.loads(value))
+        elif key.startswith(PREFIX):
+            self.outlook.load(key, value)
+        elif key.startswith(WORK_OUTLOOK):
+            self.work_outlook.load(key, value)
+        elif key.startswith(FORECASTS):
+            self.forecasts.load(key, value)
+        elif not key.startswith(_REPORT):
+            self.roll_up.load(key, value)
 
     def process(self, chunk: Chunk) -> None:
         """Take reports in, and decide every bucket that all partitions have decided.
@@ -151,6 +160,7 @@ class HotspotsStep:
             rows += self.roll_up.take_dirty()
             rows.append((_BUDGET, json.dumps(self._budget()).encode()))
             rows += self.outlook.rows()
+            rows += self.work_outlook.rows()
             self._reports.drop(self._closed, self._published[-1] if self._published else -1)
             self._saved = self._closed
             self._meta_dirty = True
@@ -223,7 +233,10 @@ class HotspotsStep:
         for epoch in range(passed + 1, whole + 1):
             self._end_silent((epoch + 1) * self._buckets_per_epoch - 1)
             self.outlook.pass_epoch(epoch)
-            self.outlook.forget(self.roll_up.expire(epoch))
+            self.work_outlook.pass_epoch(epoch)
+            videos, works, progress = self.roll_up.expire(epoch)
+            self.outlook.forget(videos)
+            self.work_outlook.reach.forget(works, progress)
         self._passed_epoch = max(passed, whole)
         self._end_silent(bucket)
 
@@ -267,6 +280,7 @@ class HotspotsStep:
             for work in self.roll_up.works_of(tracked):
                 stage = Stage[transition["stage"].upper()]
                 work.enter(stage, transition["route"], transition["state"], transition["reason"])
+                self.work_outlook.entered(work, stage, transition["time_ms"])
                 self.roll_up.works.touch(work)
             ahead = self.outlook.of(tracked, numbers, transition["time_ms"])
             self._alerts.transition(tracked, transition, ahead)
@@ -332,8 +346,14 @@ class HotspotsStep:
             if emerging[at]:
                 self._take_work_forecast(work, float(likely[at]), int(progress[at]))
             if confirmed[at]:
-                work.row["confirmed"] = True
-                self._alerts.work_confirmed(work, int(progress[at]))
+                self._confirm(work, int(progress[at]))
+
+    def _confirm(self, work: Work, progress: int) -> None:
+        work.row["confirmed"] = True
+        ahead = self.work_outlook.of(work, progress) if work.kind == TOPIC else {}
+        self._alerts.work_confirmed(work, progress, ahead)
+        if work.kind == TOPIC:
+            self.work_outlook.note(work, progress)
 
     def _take_work_forecast(self, work: Work, probability: float, progress: int) -> None:
         row = work.row
@@ -347,13 +367,18 @@ class HotspotsStep:
         row["offered"] = budget.reach(before, score)
         if row["told"] or (budget and row["offered"] <= before):
             return
-        if score >= budget.bar:
+        self.work_outlook.emerging(work)
+        told = score >= budget.bar
+        if told:
             row["told"] = True
-            self._alerts.work_emerging(work, progress, self._spent_on(score))
+            ahead = self.work_outlook.of(work, progress)
+            self._alerts.work_emerging(work, progress, ahead | self._spent_on(score))
             self._spend(work.work_id, work.number("last_bucket"))
         else:
             said = self._withheld(work.title, row["last_ms"], probability, score)
             self.withheld.put(work.work_id, said)
+        if told or before == 0:
+            self.work_outlook.note(work, progress)
 
     def _forecast_works(self, slots: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """Work out the probabilities of some works anew: float64[n]."""
@@ -385,6 +410,7 @@ class HotspotsStep:
         row = work.row
         if work.kind == TOPIC and (row["told"] or row["confirmed"]):
             self._alerts.work_faded(work, bucket)
+        self.work_outlook.ended(work, (bucket + 1) * self.parameters.bucket_ms - 1)
         work.fade()
 
     def _tell(self, alert: Alert) -> None:
