@@ -242,8 +242,7 @@ class PartitionCheckpoints:
             with ending_worker("a checkpoint"):
                 while self._wanted:
                     await self._pause()
-                    await self._between_chunks()
-                    if self._is_settling:
+                    if not await self._between_chunks():
                         return
                     self._wanted = False
                     self._hurry.clear()
@@ -251,8 +250,7 @@ class PartitionCheckpoints:
                         await self._tell(outputs)
                         if self._clock() < self._rows_ready_s + ROWS_WAIT_S_MAX:
                             continue
-                        await self._between_chunks()
-                        if self._is_settling:
+                        if not await self._between_chunks():
                             return
                     if (work := self._cut(with_position_only=False)) is not None:
                         await self._commit(*work)
@@ -275,10 +273,11 @@ class PartitionCheckpoints:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._hurry.wait(), wait_s)
 
-    async def _between_chunks(self) -> None:
-        """Wait until the step is not at work on a chunk, unless the partition goes."""
+    async def _between_chunks(self) -> bool:
+        """Wait until the step is not at work on a chunk; return False when the partition goes."""
         while self.is_amid_chunk and not self._is_settling:
             await self._may_cut.wait()
+        return not self._is_settling
 
     def _cut(self, *, with_position_only: bool) -> tuple[Cut, int] | None:
         """Take a cut and the offset that belongs to it; None when there is nothing to write."""
