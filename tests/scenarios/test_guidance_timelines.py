@@ -122,7 +122,6 @@ def test_derivatives_that_differ_warn_of_nothing_and_their_lineage_is_told() -> 
     assert not guidance_of(alerts, "guidance.homogenisation")
     lineage = guidance_of(alerts, "guidance.experts_wanted")[0]["data"]["lineage"]
     assert lineage["generations"] == [60, 6]
-    assert lineage["by_role"] == {"creator": 66}
     low, high = lineage["branching_ratio_interval"]
     assert low < lineage["branching_ratio"] == pytest.approx(6 / 66, abs=0.001) < high
 
