@@ -36,6 +36,8 @@ from models.tracked_videos import TrackedVideo, shown
 from models.transitions import Reason
 from models.vocabulary import Stage, State
 from models.withheld import Withheld, WithheldReason
+from models.work_outlook import PREFIX as WORK_OUTLOOK
+from models.work_outlook import WorkOutlook
 from models.works import NOT_DUE, TOPIC, Work, deep
 
 LEARNED: Final = "learned"
@@ -58,6 +60,7 @@ class HotspotsStep:
         self.parameters = parameters
         self.roll_up = RollUp(parameters)
         self.outlook = Outlook(parameters, self.roll_up.tracked)
+        self.work_outlook = WorkOutlook(parameters, self.roll_up.works)
         self.withheld = Withheld()
         self._alerts = AlertWriter(parameters, self.roll_up, self._tell)
         self.guidance = Guidance(parameters, self.roll_up, self._alerts)
@@ -68,6 +71,7 @@ class HotspotsStep:
         self._closed: int | None = None
         self._saved: int | None = None
         self._passed_epoch: int | None = None
+        self._ended_epoch: int | None = None
         self._memory = CohortMemory(parameters.epoch_ms)
         self.forecasts = ForecastLearning(parameters)
         self._summaries: dict[int, list[tuple[str, EpochSummary]]] = {}
@@ -132,6 +136,8 @@ class HotspotsStep:
             self._load_budget(json.loads(value))
         elif key.startswith(PREFIX):
             self.outlook.load(key, value)
+        elif key.startswith(WORK_OUTLOOK):
+            self.work_outlook.load(key, value)
         elif key.startswith(GUIDANCE):
             self.guidance.load(key, value)
         elif key.startswith(FORECASTS):
@@ -146,10 +152,42 @@ class HotspotsStep:
             BrokenChainError: A report is missing.
             ReportFormatError: A message is not a report of this version.
         """
+        if self.take_in(chunk):
+            self.finish()
+
+    def take_in(self, chunk: Chunk) -> bool:
+        """Process a chunk but for what is learned of epochs that it has ended.
+
+        Returns:
+            Whether there are any: `finish` is to be called before anything else.
+
+        Raises:
+            BrokenChainError: A report is missing.
+            ReportFormatError: A message is not a report of this version.
+        """
         for value in chunk.values:
             if value is not None:
                 self._accept(value)
-        self._advance()
+        return self._advance()
+
+    def finish(self) -> None:
+        """Learn from the epochs that have ended, which takes seconds when a forecast is learned.
+
+        Raises:
+            AbandonedError: `abandon` was called.
+            NoTreesError: The library that grows trees cannot be loaded.
+        """
+        if self._ended_epoch is not None:
+            self._learn_through(self._ended_epoch)
+
+    def abandon(self) -> None:
+        """Let `finish` raise AbandonedError soon; from any thread."""
+        self.forecasts.abandon()
+
+    @property
+    def finished(self) -> int:
+        """How many trees were grown so far; from any thread."""
+        return self.forecasts.trees_grown
 
     def learn(self, key: bytes, value: bytes | None) -> None:
         """Ignore what it published itself."""
@@ -161,6 +199,7 @@ class HotspotsStep:
             rows += self.roll_up.take_dirty()
             rows.append((_BUDGET, json.dumps(self._budget()).encode()))
             rows += self.outlook.rows()
+            rows += self.work_outlook.rows()
             rows += self.guidance.rows()
             self._reports.drop(self._closed, self._published[-1] if self._published else -1)
             self._saved = self._closed
@@ -206,14 +245,17 @@ class HotspotsStep:
             if self._memory.epoch is None or epoch > self._memory.epoch:
                 self._summaries.setdefault(epoch, []).append((platform, summary))
 
-    def _advance(self) -> None:
+    def _advance(self) -> bool:
+        """Decide what can be decided; return whether an epoch has ended."""
         if self._partitions is None or len(self._through) < self._partitions:
-            return
+            return False
         closed = min(self._through.values())
-        if self._closed is None or closed > self._closed:
-            self._decide_through(closed)
-            self._learn_through((closed + 1) // self._buckets_per_epoch - 1)
-            self._meta_dirty = self._board_dirty = True
+        if self._closed is not None and closed <= self._closed:
+            return False
+        self._decide_through(closed)
+        self._meta_dirty = self._board_dirty = True
+        before, self._ended_epoch = self._ended_epoch, (closed + 1) // self._buckets_per_epoch - 1
+        return before != self._ended_epoch
 
     def _decide_through(self, closed: int) -> None:
         decided = in_order(self._reports.take(closed))
@@ -237,7 +279,10 @@ class HotspotsStep:
         for epoch in range(passed + 1, whole + 1):
             self._pass_looks((epoch + 1) * self._buckets_per_epoch - 1)
             self.outlook.pass_epoch(epoch)
-            self.outlook.forget(self.roll_up.expire(epoch))
+            self.work_outlook.pass_epoch(epoch)
+            videos, works, progress = self.roll_up.expire(epoch)
+            self.outlook.forget(videos)
+            self.work_outlook.reach.forget(works, progress)
         self._passed_epoch = max(passed, whole)
         self._pass_looks(bucket)
 
@@ -296,6 +341,7 @@ class HotspotsStep:
             for work in self.roll_up.works_of(tracked):
                 stage = Stage[transition["stage"].upper()]
                 work.enter(stage, transition["route"], transition["state"], transition["reason"])
+                self.work_outlook.entered(work, stage, transition["time_ms"])
                 self.roll_up.works.touch(work)
             self.guidance.transition(tracked, transition)
             ahead = self.outlook.of(tracked, numbers, transition["time_ms"])
@@ -362,8 +408,14 @@ class HotspotsStep:
             if emerging[at]:
                 self._take_work_forecast(work, float(likely[at]), int(progress[at]))
             if confirmed[at]:
-                work.row["confirmed"] = True
-                self._alerts.work_confirmed(work, int(progress[at]))
+                self._confirm(work, int(progress[at]))
+
+    def _confirm(self, work: Work, progress: int) -> None:
+        work.row["confirmed"] = True
+        ahead = self.work_outlook.of(work, progress) if work.kind == TOPIC else {}
+        self._alerts.work_confirmed(work, progress, ahead)
+        if work.kind == TOPIC:
+            self.work_outlook.note(work, progress)
 
     def _take_work_forecast(self, work: Work, probability: float, progress: int) -> None:
         row = work.row
@@ -377,13 +429,18 @@ class HotspotsStep:
         row["offered"] = budget.reach(before, score)
         if row["told"] or (budget and row["offered"] <= before):
             return
-        if score >= budget.bar:
+        self.work_outlook.emerging(work)
+        told = score >= budget.bar
+        if told:
             row["told"] = True
-            self._alerts.work_emerging(work, progress, self._spent_on(score))
+            ahead = self.work_outlook.of(work, progress)
+            self._alerts.work_emerging(work, progress, ahead | self._spent_on(score))
             self._spend(work.work_id, work.number("last_bucket"))
         else:
             said = self._withheld(work.title, row["last_ms"], probability, score)
             self.withheld.put(work.work_id, said)
+        if told or before == 0:
+            self.work_outlook.note(work, progress)
 
     def _forecast_works(self, slots: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """Work out the probabilities of some works anew: float64[n]."""
@@ -415,6 +472,7 @@ class HotspotsStep:
         row = work.row
         if work.kind == TOPIC and (row["told"] or row["confirmed"]):
             self._alerts.work_faded(work, bucket)
+        self.work_outlook.ended(work, (bucket + 1) * self.parameters.bucket_ms - 1)
         work.fade()
 
     def _tell(self, alert: Alert) -> None:
