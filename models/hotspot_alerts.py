@@ -7,6 +7,7 @@ import numpy as np
 
 from models import forecast
 from models.alerts import Alert, AlertType
+from models.discoveries import Discoveries
 from models.identity import split_video_key
 from models.parameters import Parameters
 from models.roll_up import RollUp
@@ -21,14 +22,20 @@ class AlertWriter:
     Args:
         parameters: The level, the horizon and the promised rates, which stand in the alerts.
         roll_up: The works and videos that are spoken of.
+        discoveries: Which videos were discovered in the latest epoch.
         tell: Where alerts go.
     """
 
     def __init__(
-        self, parameters: Parameters, roll_up: RollUp, tell: Callable[[Alert], None]
+        self,
+        parameters: Parameters,
+        roll_up: RollUp,
+        discoveries: Discoveries,
+        tell: Callable[[Alert], None],
     ) -> None:
         self._parameters = parameters
         self._roll_up = roll_up
+        self._discoveries = discoveries
         self._tell = tell
 
     # -- videos -------------------------------------------------------------------------------
@@ -115,7 +122,7 @@ class AlertWriter:
             data["title"] = tracked.title
         if tracked.creator_id:
             data["creator_id"] = tracked.creator_id
-        return data
+        return data | self._discoveries.of(tracked.video)
 
     # -- works --------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from models.alert_budget import SCORES, score_of, score_of_burst
 from models.alerts import ALERTS, Alert, AlertType
 from models.cohort_learning import CohortMemory, EpochSummary
 from models.decided_rows import DecidedRows, in_order
+from models.discoveries import Discoveries
 from models.forecast_learning import PREFIX as FORECASTS
 from models.forecast_learning import ForecastLearning
 from models.hotspot_alerts import AlertWriter
@@ -45,6 +46,7 @@ VERSIONS_KEPT: Final = 4
 _META: Final = b"m"
 _MEMORY: Final = b"c"
 _BUDGET: Final = b"b"
+_DISCOVERIES: Final = b"d"
 _REPORT: Final = b"r/"
 
 
@@ -57,8 +59,9 @@ class HotspotsStep:
         self.roll_up = RollUp(parameters)
         self.outlook = Outlook(parameters, self.roll_up.tracked)
         self.withheld = Withheld()
+        self.discoveries = Discoveries(parameters)
         self.alerts_by_type = dict.fromkeys(AlertType, 0)
-        self._alerts = AlertWriter(parameters, self.roll_up, self._tell)
+        self._alerts = AlertWriter(parameters, self.roll_up, self.discoveries, self._tell)
         self._through: dict[int, int] = {}
         self._sequence: dict[int, int] = {}
         self._partitions: int | None = None
@@ -100,7 +103,7 @@ class HotspotsStep:
         else:
             self._loaded[key] = value
 
-    def recovered(self) -> None:
+    def recovered(self) -> None:  # noqa: C901 - one line for each kind of record
         """Finish recovery: load what was saved and decide again what was decided after it."""
         closed = None
         for key in sorted(self._loaded):
@@ -111,6 +114,8 @@ class HotspotsStep:
                 self._memory.load_bytes(value)
             elif key == _BUDGET:
                 self._load_budget(json.loads(value))
+            elif key == _DISCOVERIES:
+                self.discoveries.load_bytes(value)
             elif key.startswith(PREFIX):
                 self.outlook.load(key, value)
             elif key.startswith(FORECASTS):
@@ -150,6 +155,7 @@ class HotspotsStep:
         if self._closed is not None and self._reports.worth_saving(self._closed):
             rows += self.roll_up.take_dirty()
             rows.append((_BUDGET, json.dumps(self._budget()).encode()))
+            rows.append((_DISCOVERIES, self.discoveries.to_bytes()))
             rows += self.outlook.rows()
             self._reports.drop(self._closed, self._published[-1] if self._published else -1)
             self._saved = self._closed
@@ -161,7 +167,9 @@ class HotspotsStep:
         if self._meta_dirty:
             rows.append((_META, json.dumps(self._meta()).encode()))
         if self._board_dirty and self._closed is not None:
-            board = board_of(self.roll_up.works, self._closed, self.parameters)
+            found = self.roll_up.count_by_work(self.discoveries.videos)
+            board = board_of(self.roll_up.works, found, self._closed, self.parameters)
+            board["discoveries"] = self.discoveries.to_board()
             board["withheld"] = self.withheld.latest(self.parameters.board_size)
             value = json.dumps(board, ensure_ascii=False).encode()
             self._outputs.append(Output(BOARD, 0, b"board", value))
@@ -190,6 +198,8 @@ class HotspotsStep:
 
     def _note_lessons(self, report: StageReport) -> None:
         self.forecasts.note(report.moments)
+        for told in report.evidence:
+            self.discoveries.note(told)
         for epoch, platform, summary in report.summaries:
             if self._memory.epoch is None or epoch > self._memory.epoch:
                 self._summaries.setdefault(epoch, []).append((platform, summary))
@@ -218,6 +228,7 @@ class HotspotsStep:
         reports came at once.
         """
         whole = (bucket + 1) // self._buckets_per_epoch - 1
+        self.discoveries.pass_through(whole)
         passed = whole if self._passed_epoch is None else self._passed_epoch
         for epoch in range(passed + 1, whole + 1):
             self._end_silent((epoch + 1) * self._buckets_per_epoch - 1)

@@ -51,10 +51,12 @@ class ReportLog:
         """Take in a report and the message it came as, which the changelog may have already."""
         if len(report.rows):
             self._waiting.append(Part(report, 0, len(report.rows)))
-        if not (len(report.rows) or report.summaries or len(report.moments)):
+        lessons = (report.summaries, report.evidence, report.moments)
+        if not (len(report.rows) or any(len(told) for told in lessons)):
             return
         key = self.prefix + f"{report.partition}/{report.sequence}".encode()
         last_epoch = max((epoch for epoch, _, _ in report.summaries), default=-1)
+        last_epoch = max([last_epoch, *(told.epoch for told in report.evidence)])
         last_epoch = max(last_epoch, int(report.moments["epoch"].max(initial=-1)))
         self._kept[key] = _Kept(len(value), report.last_bucket, last_epoch, durable)
         self._size += len(value)

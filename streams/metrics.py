@@ -138,6 +138,17 @@ class Metrics:
             registry=self.registry,
         )
 
+        self.discoveries = Counter(
+            "hotspots_discoveries",
+            "Videos discovered (docs/detection.md), one for each video and epoch.",
+            registry=self.registry,
+        )
+        self.tested_videos = Gauge(
+            "hotspots_tested_videos",
+            "Videos among which those of the latest epoch were discovered.",
+            registry=self.registry,
+        )
+
     def _add_running(self) -> None:
         self.lag = Gauge(
             "hotspots_lag_messages",

@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 from told_reports import report_of
 
 from models.cohort_learning import EpochSummary
+from models.epoch_evidence import Candidate, EpochEvidence
 from models.forecast_features import FEATURES
 from models.forecast_moments import MOMENT
 from models.stage_reports import ReportFormatError, StageReport, decode_report, encode_report
@@ -55,6 +57,7 @@ def test_a_report_is_read_as_it_was_written(
     summary.newcomers += 4
     before = report_of(*rows, partition=3, partitions=7, sequence=sequence, through_bucket=through)
     before.summaries.append((9, "douyin", summary))
+    before.evidence.append(EpochEvidence(9, 70, [Candidate("douyin\x1fv", 7.25, 3, "大英")]))
     before = replace(before, moments=np.array(moments, MOMENT))
     after = decode_report(encode_report(before))
     for name in StageReport.__dataclass_fields__:
@@ -85,12 +88,12 @@ def test_a_truncated_message_is_told(length: int) -> None:
     "metadata",
     [
         b'"version": 1',
-        b'"VERSION": 4',
+        b'"VERSION": 5',
         b'"version": x',
     ],
 )
 def test_a_message_of_another_version_is_told(metadata: bytes) -> None:
-    damaged = WHOLE.replace(b'"version": 4', metadata)
+    damaged = WHOLE.replace(b'"version": 5', metadata)
     assert damaged != WHOLE
     with pytest.raises(ReportFormatError, match=r"report|version"):
         decode_report(damaged)
@@ -124,3 +127,10 @@ def test_rows_out_of_order_are_told() -> None:
     wrong = report_of({"video": "a", "bucket": 5}, {"video": "b", "bucket": 4})
     with pytest.raises(ReportFormatError, match="order"):
         decode_report(encode_report(wrong))
+
+
+@pytest.mark.parametrize("wrong", [(math.nan, 1), (math.inf, 1), (3.0, 4), (3.0, -1)])
+def test_evidence_that_is_none_is_told(wrong: tuple[float, int]) -> None:
+    evidence = [EpochEvidence(1, 2, [Candidate("p\x1fv", *wrong, "")])]
+    with pytest.raises(ReportFormatError, match="no candidate"):
+        decode_report(encode_report(replace(report_of(), evidence=evidence)))
