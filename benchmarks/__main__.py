@@ -30,6 +30,7 @@ from benchmarks.state import measure_checkpoints, measure_state
 from benchmarks.workers import measure_workers
 from benchmarks.workload import Workload, columns_of, true_counts
 from streams.local.kafka import EmbeddedKafka
+from streams.measured_pages import DOCS, write
 from streams.progress import progress, say
 
 EVENTS: Final = 3_000_000
@@ -42,7 +43,6 @@ OUR_RUNS: Final = 3
 BROKER_HEAP_MEGABYTES: Final = 1_024
 PARTS: Final = ("engines", "cases", "workers", "state", "latency")
 QUICK_PARTS: Final = ("engines",)
-DOCS: Final = Path(__file__).parent.parent / "docs"
 PAGE: Final = "performance.md"
 PICTURE: Final = "performance.svg"
 WITH_IDS: Final = "Hotspots, event ids"
@@ -72,7 +72,7 @@ class Topics:
 @dataclass(slots=True)
 class _Results:
     summaries: list[Summary] = field(default_factory=list)
-    parts: list[page.Part] = field(default_factory=list)
+    parts: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -140,7 +140,8 @@ class Bench:
         self.warm_up()
         if "engines" in chosen:
             results.summaries = self.engines(peers, runs)
-            results.parts.append(page.engines_part(results.summaries, self.workload.partitions))
+            partitions = self.workload.partitions
+            results.parts["engines"] = page.engines_part(results.summaries, partitions)
             if results.summaries[0].runs:
                 full_rate_per_s = results.summaries[0].events_per_s
         self._free()
@@ -154,20 +155,20 @@ class Bench:
                 only=case,
                 runs=min(runs, CASE_RUNS),
             )
-            results.parts.append(page.cases_part(cases, events))
+            results.parts["cases"] = page.cases_part(cases, events)
         if "workers" in chosen:
             workers = measure_workers(
                 self.bootstrap, events, directory=self.directory, told=say, runs=runs
             )
-            results.parts.append(page.workers_part(workers))
+            results.parts["workers"] = page.workers_part(workers)
         if "state" in chosen:
             state = measure_state(self.bootstrap, events, directory=self.directory, told=say)
             saving = measure_checkpoints(self.bootstrap, events, directory=self.directory, told=say)
-            results.parts.append(page.state_part(state, saving))
+            results.parts["state"] = page.state_part(state, saving)
         if "latency" in chosen:
             full = full_rate_per_s or self.ours(self.workload, page.HOTSPOTS, "full").events_per_s
             latency = measure_latency(self.bootstrap, full / 2, directory=self.directory, told=say)
-            results.parts.append(page.latency_part(latency))
+            results.parts["latency"] = page.latency_part(latency)
         return results
 
     def _free(self) -> None:
@@ -212,22 +213,18 @@ def main(
             results = bench.parts(chosen, peers, runs or (1 if quick else OUR_RUNS), case)
     finally:
         shutil.rmtree(directory, ignore_errors=True)
-    for part in results.parts:
-        print(f"\n## {part.name}\n\n{part.text}")
+    for name, text in results.parts.items():
+        print(f"\n## {name}\n\n{text}")
     if is_full or write:
         _write(results)
     say(f"took {(time.monotonic() - began_s) / 60:.1f} minutes")
 
 
 def _write(results: _Results) -> None:
-    path = DOCS / PAGE
-    text = path.read_text("utf-8")
-    for part in results.parts:
-        text = page.replaced(text, part)
-    path.write_text(text, "utf-8")
+    write(DOCS / PAGE, results.parts)
     if any(summary.runs for summary in results.summaries):
         page.draw(results.summaries, DOCS / PICTURE)
-    say(f"wrote {path.relative_to(DOCS.parent)}")
+    say(f"wrote docs/{PAGE}")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,6 @@ import os
 import platform
 import statistics
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -16,37 +15,12 @@ from benchmarks.latency import LatencyResult
 from benchmarks.measurement import Summary
 from benchmarks.state import CheckpointResult, StateResult
 from benchmarks.workers import WorkersRun, medians
+from streams.measured_pages import picture, table
 
 HOTSPOTS: Final = "Hotspots"
 FLINK: Final = "Flink, heap"
 FAUST: Final = "Faust, table"
 MEBIBYTE: Final = 1 << 20
-
-
-class MissingMarksError(ValueError):
-    """The page lacks the marks between which a part belongs."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """One generated part of the page."""
-
-    name: str
-    text: str
-
-
-def replaced(page: str, part: Part) -> str:
-    """Return the page with a part between its marks.
-
-    Raises:
-        MissingMarksError: The marks are not there.
-    """
-    begin, end = f"<!-- {part.name}: begin -->", f"<!-- {part.name}: end -->"
-    before, found, rest = page.partition(begin)
-    _, closed, after = rest.partition(end)
-    if not found or not closed:
-        raise MissingMarksError(f"the page needs the lines {begin!r} and {end!r}")
-    return f"{before}{begin}\n\n{part.text}\n\n{end}{after}"
 
 
 def machine() -> str:
@@ -61,19 +35,6 @@ def machine() -> str:
     )
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table; the first column is text, the others are figures.
-
-    >>> print(table(["a", "b"], [["x", "1"]]))
-    | a | b |
-    |---|---:|
-    | x | 1 |
-    """
-    lines = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(lines)
-
-
 def rounded(number: float) -> str:
     """Write a figure with three digits that count.
 
@@ -86,7 +47,7 @@ def rounded(number: float) -> str:
     return f"{round(number, digits):,.0f}" if digits <= 0 else f"{number:.{digits}f}"
 
 
-def engines_part(summaries: Sequence[Summary], partitions: int) -> Part:
+def engines_part(summaries: Sequence[Summary], partitions: int) -> str:
     """Return the table of our monitor and the peers."""
     of = {summary.engine: summary for summary in summaries}
     ours = of.get(HOTSPOTS)
@@ -129,7 +90,7 @@ def engines_part(summaries: Sequence[Summary], partitions: int) -> Part:
     ]
     if missing:
         lines += ["", "What did not run, or not as often as asked for:", "", *missing]
-    return Part("engines", "\n".join(lines).rstrip())
+    return "\n".join(lines).rstrip()
 
 
 def _verdicts(of: dict[str, Summary]) -> list[str]:
@@ -149,7 +110,7 @@ def _verdicts(of: dict[str, Summary]) -> list[str]:
     return lines
 
 
-def cases_part(results: Sequence[CaseResult], events: int) -> Part:
+def cases_part(results: Sequence[CaseResult], events: int) -> str:
     """Return the table of the cases of our worker."""
     plain = [result for result in results if result.case.name.startswith("plain") and result.runs]
     base = statistics.median(run.events_per_s for result in plain for run in result.runs)
@@ -174,10 +135,10 @@ def cases_part(results: Sequence[CaseResult], events: int) -> Part:
     head = ["case", "events/s", "of plain", "per CPU-second", "of plain", "peak MiB", "counts"]
     count = max((len(result.runs) for result in results), default=0)
     text = f"Measured {machine()}; {events:,} events, medians of {count} runs.\n\n"
-    return Part("cases", text + table(head, rows))
+    return text + table(head, rows)
 
 
-def workers_part(runs: Sequence[WorkersRun]) -> Part:
+def workers_part(runs: Sequence[WorkersRun]) -> str:
     """Return what a second worker brings."""
     speeds = medians(runs, lambda run: run.events_per_s)
     per_cpu = medians(runs, lambda run: run.events_per_cpu_s)
@@ -209,10 +170,10 @@ def workers_part(runs: Sequence[WorkersRun]) -> Part:
         f"Measured {machine()}; {runs[0].events:,} events, "
         f"medians of {len(runs) // len(speeds)} runs.\n\n"
     )
-    return Part("workers", text + table(head, rows))
+    return text + table(head, rows)
 
 
-def state_part(state: StateResult, checkpoints: CheckpointResult) -> Part:
+def state_part(state: StateResult, checkpoints: CheckpointResult) -> str:
     """Return what the state takes and costs."""
     counts = str(state.run.difference)
     rows = [
@@ -238,10 +199,10 @@ def state_part(state: StateResult, checkpoints: CheckpointResult) -> Part:
         ],
         ["share of the CPU in checkpoints", f"{100 * checkpoints.share:.1f} %"],
     ]
-    return Part("state", f"Measured {machine()}.\n\n" + table(["what", "figure"], rows))
+    return f"Measured {machine()}.\n\n" + table(["what", "figure"], rows)
 
 
-def latency_part(result: LatencyResult) -> Part:
+def latency_part(result: LatencyResult) -> str:
     """Return how soon decisions are told."""
     rows = [
         ["broker append that decides a bucket, to its report", *_spread(result.reports_ms)],
@@ -261,7 +222,7 @@ def latency_part(result: LatencyResult) -> Part:
         f"settings: buckets of {result.bucket_ms / 1000:g} s, allowed lateness "
         f"{result.allowed_lateness_ms / 1000:g} s.\n\n"
     )
-    return Part("latency", text + table(["from, to", "median", "99 %", "worst", "of"], rows))
+    return text + table(["from, to", "median", "99 %", "worst", "of"], rows)
 
 
 def _spread(milliseconds: Sequence[float]) -> list[str]:
@@ -275,14 +236,10 @@ def _spread(milliseconds: Sequence[float]) -> list[str]:
 
 def draw(summaries: Sequence[Summary], path: Path) -> None:
     """Draw events/s and events per CPU-second of every engine that ran."""
-    import matplotlib as mpl  # noqa: PLC0415 - of the extra `bench`; a quick run needs no picture
-    from matplotlib.figure import Figure  # noqa: PLC0415 - the same
-
     ran = [summary for summary in reversed(summaries) if summary.runs]
     names = [summary.engine for summary in ran]
     colours = ["#b8322a" if name.startswith(HOTSPOTS) else "#8fa3b0" for name in names]
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "hotspots", "font.size": 9}):
-        figure = Figure(figsize=(8.4, 0.3 * len(ran) + 0.9), layout="constrained")
+    with picture(path, 8.4, 0.3 * len(ran) + 0.9) as figure:
         left, right = figure.subplots(1, 2, sharey=True)
         for axes, title, figures in (
             (left, "events per second", [summary.events_per_s for summary in ran]),
@@ -295,7 +252,6 @@ def draw(summaries: Sequence[Summary], path: Path) -> None:
             axes.xaxis.set_visible(False)
             axes.tick_params(left=False)
             axes.spines[["top", "right", "bottom"]].set_visible(False)
-        figure.savefig(path, metadata={"Date": None})
 
 
 def does_of(engine: str) -> str:

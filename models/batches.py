@@ -7,7 +7,7 @@ models/batch_layout.py for the bytes of the rows, are the only places that read 
 import json
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from models import batch_layout as layout
+from models.details import Comment, Details, no_details
 
 VERSION: Final = 2
 """Goes up when a reader of the old format could misread the new one."""
@@ -110,6 +111,9 @@ class Batch:
         event: uint64[n], hash of the event's id, 0 when absent.
         offset: int64[n], source offset.
         profiles: Row index and JSON text of the rows that carry a profile, in order of rows.
+        details: DETAIL[d] (models/details.py) of the rows that have any, ascending by row.
+        regions: The distinct regions that the details name.
+        comments: The comments of the rows that have a text, in order of rows.
     """
 
     header: BatchHeader
@@ -124,6 +128,9 @@ class Batch:
     event: npt.NDArray[np.uint64]
     offset: npt.NDArray[np.int64]
     profiles: list[tuple[int, str]]
+    details: Details = field(default_factory=no_details)
+    regions: list[str] = field(default_factory=list)
+    comments: list[Comment] = field(default_factory=list)
 
     def __len__(self) -> int:
         """Return the number of rows."""
@@ -203,6 +210,9 @@ class Rows:
     event: npt.NDArray[np.uint64]
     offset: npt.NDArray[np.int64]
     profiles: Sequence[tuple[int, str]]
+    details: Details = field(default_factory=no_details)
+    regions: Sequence[str] = ()
+    comments: Sequence[Comment] = ()
 
 
 def encode_batch(batch: Batch) -> bytes:

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from benchmarks import page
-from benchmarks.__main__ import DOCS, PAGE, PARTS
+from benchmarks.__main__ import PAGE, PARTS
 from benchmarks.latency import PARTITIONS, Sent
 from benchmarks.measurement import Measurement, Summary
 from benchmarks.processes import Cost, EngineError, MeasuredProcess
@@ -22,6 +22,7 @@ from benchmarks.workload import (
     true_counts,
 )
 from models.vocabulary import ACTION_CODE
+from streams.measured_pages import DOCS, replaced
 
 SMALL = Workload(events=2_000, videos=50)
 
@@ -154,31 +155,26 @@ def test_the_page_tells_ratios_wrong_counts_and_who_did_not_run() -> None:
     )
     absent = Summary("Pathway", "counts", [], "pip failed: no wheel")
     part = page.engines_part([ours, flink, absent], 4)
-    row = next(line for line in part.text.splitlines() if line.startswith(f"| {page.FLINK}"))
+    row = next(line for line in part.splitlines() if line.startswith(f"| {page.FLINK}"))
     cells = [cell.strip() for cell in row.split("|")[2:-1]]
     assert cells == ["375,000", "188,000", "2.67", "2.67", "256", "1,000,000 × 2", "3 lost"]
-    assert "2 times was the aim (reached)" in part.text
-    assert "- Pathway: pip failed: no wheel" in part.text
+    assert "2 times was the aim (reached)" in part
+    assert "- Pathway: pip failed: no wheel" in part
 
 
 def test_an_aim_that_is_missed_is_told() -> None:
     exact = Difference(0, 0, 0)
     ours = Summary(page.HOTSPOTS, "all of it", [measurement(page.HOTSPOTS, 1.0, exact)])
     flink = Summary(page.FLINK, "counts", [measurement(page.FLINK, 1.5, exact)])
-    assert "(not reached)" in page.engines_part([ours, flink], 4).text
+    assert "(not reached)" in page.engines_part([ours, flink], 4)
 
 
 def test_the_page_has_a_place_for_every_part() -> None:
     text = (DOCS / PAGE).read_text("utf-8")
     for name in PARTS:
-        written = page.replaced(text, page.Part(name, "a table"))
+        written = replaced(text, name, "a table")
         assert f"<!-- {name}: begin -->\n\na table\n\n<!-- {name}: end -->" in written
-        assert page.replaced(written, page.Part(name, "a table")) == written
-
-
-def test_a_page_without_the_marks_is_refused() -> None:
-    with pytest.raises(page.MissingMarksError, match="cases: begin"):
-        page.replaced("# Performance", page.Part("cases", "a table"))
+        assert replaced(written, name, "a table") == written
 
 
 PROGRAM = """

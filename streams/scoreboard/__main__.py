@@ -11,13 +11,12 @@ from typing import Final
 
 import click
 
+from streams.measured_pages import DOCS, write
 from streams.progress import say
 from streams.scoreboard import budget, detection
 from streams.scoreboard import detection_tweets as bursts
 from streams.scoreboard import forecast_page as page
 from streams.scoreboard.bursts_told import measure as measure_bursts
-from streams.scoreboard.detection import DOCS
-from streams.scoreboard.detection_page import replaced
 from streams.scoreboard.forecasts import AS_SHIPPED, QUESTIONS, measure
 from streams.scoreboard.stage_order import beside_badges, beside_board
 
@@ -54,7 +53,7 @@ def main(data: Path | None) -> None:
     curves = bursts.curves(bursts.read(data / "tweets.parquet"))
     orders = [*beside_badges(data, listed.told_s), beside_board(data, listed.told_s)]
     write(
-        PAGE,
+        DOCS / PAGE,
         {
             "scores": page.scores_table(answers),
             "calibration": page.calibration_table(answers),
@@ -63,22 +62,14 @@ def main(data: Path | None) -> None:
             "order": page.order_table(orders),
         },
     )
+    say(f"wrote docs/{PAGE}")
     for path in page.draw(answers, DOCS):
         say(f"wrote {path.relative_to(DOCS.parent)}")
     say("measuring the budget on simulated days")
-    write("budget.md", {"budget": "\n".join(budget.table())})
+    write(DOCS / "budget.md", {"budget": "\n".join(budget.table())})
+    say("wrote docs/budget.md")
     say("measuring the detectors")
     detection.measure(data, write=True)
-
-
-def write(name: str, parts: dict[str, str]) -> None:
-    """Put tables between their marks on a page."""
-    path = DOCS / name
-    written = path.read_text("utf-8")
-    for mark, text in parts.items():
-        written = replaced(written, mark, text)
-    path.write_text(written, "utf-8")
-    say(f"wrote {path.relative_to(DOCS.parent)}")
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from typing import Final
 import click
 
 from models.parameters import Parameters
+from streams import measured_pages
+from streams.measured_pages import DOCS
 from streams.progress import say
 from streams.scoreboard import detection_page as page
 from streams.scoreboard import detection_quiet as quiet
@@ -19,7 +21,6 @@ from streams.scoreboard.detection_delays import Delay, delays
 from streams.scoreboard.detection_discoveries import discoveries_on_nulls
 from streams.scoreboard.detection_nulls import bursts_on_nulls, evidence_on_nulls
 
-DOCS: Final = Path(__file__).parents[2] / "docs"
 PAGE: Final = "detectors.md"
 PICTURE: Final = "detectors.svg"
 SEED: Final = 7
@@ -54,12 +55,8 @@ def measure(data: Path | None, *, write: bool) -> None:
     for name, text in parts.items():
         click.echo(f"\n## {name}\n\n{text}")
     if write:
-        path = DOCS / PAGE
-        written = path.read_text("utf-8")
-        for name, text in parts.items():
-            written = page.replaced(written, name, text)
-        path.write_text(written, "utf-8")
-        say(f"wrote {path.relative_to(DOCS.parent)}")
+        measured_pages.write(DOCS / PAGE, parts)
+        say(f"wrote docs/{PAGE}")
 
 
 def _on_data(data: Path, waited: list[Delay], picture: Path | None) -> dict[str, str]:

@@ -6,6 +6,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final
 
+from streams.measured_pages import picture, table
 from streams.scoreboard.detection_delays import FALSE_ALARM_EVERY_DAYS, Delay
 from streams.scoreboard.detection_discoveries import Discoveries
 from streams.scoreboard.detection_nulls import FalseAlarms
@@ -16,37 +17,6 @@ OURS: Final = "(ours)"
 _OURS_COLOURS: Final = ("#b8322a", "#e8a0a0", "#e67e22")
 _OTHERS: Final = ("#1f4e79", "#5b8db8", "#4a7c59", "#8fbc94", "#7d5a8c", "#b79bc4", "#8a8a8a")
 _MARKERS: Final = "osD^vPX<>"
-
-
-class MissingMarksError(ValueError):
-    """The page lacks the marks between which a part belongs."""
-
-
-def replaced(page: str, name: str, text: str) -> str:
-    """Return the page with a part between its marks.
-
-    Raises:
-        MissingMarksError: The marks are not there.
-    """
-    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
-    before, found, rest = page.partition(begin)
-    _, closed, after = rest.partition(end)
-    if not found or not closed:
-        raise MissingMarksError(f"the page needs the lines {begin!r} and {end!r}")
-    return f"{before}{begin}\n\n{text}\n\n{end}{after}"
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table; the first column is text, the others are figures.
-
-    >>> print(table(["a", "b"], [["x", "1"]]))
-    | a | b |
-    |---|---:|
-    | x | 1 |
-    """
-    lines = ["| " + " | ".join(head) + " |", "|---|" + "---:|" * (len(head) - 1)]
-    lines += ["| " + " | ".join(row) + " |" for row in rows]
-    return "\n".join(lines)
 
 
 def nulls_table(measured: Sequence[FalseAlarms]) -> str:
@@ -117,11 +87,7 @@ def tweets_table(curves: Sequence[Curve], windows: int) -> str:
 
 def draw(delays: Sequence[Delay], curves: Sequence[Curve], windows: int, path: Path) -> None:
     """Draw delays against the size of the change, and windows caught against false alarms."""
-    import matplotlib as mpl  # noqa: PLC0415 - of the extra `bench`; tables need no picture
-    from matplotlib.figure import Figure  # noqa: PLC0415 - the same
-
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "hotspots", "font.size": 9}):
-        figure = Figure(figsize=(10.5, 4.6), layout="constrained")
+    with picture(path, 10.5, 4.6) as figure:
         left, right = figure.subplots(1, 2)
         factors = list(dict.fromkeys(one.factor for one in delays))
         told = [one for one in delays if one.told == 1]
@@ -166,7 +132,6 @@ def draw(delays: Sequence[Delay], curves: Sequence[Curve], windows: int, path: P
             axes.spines[["top", "right"]].set_visible(False)
         left.legend(fontsize=7.5, frameon=False, loc="lower left")
         right.legend(fontsize=7.5, frameon=False, loc="lower right")
-        figure.savefig(path, metadata={"Date": None})
 
 
 def _colours(names: Sequence[str]) -> list[str]:

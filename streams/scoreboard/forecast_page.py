@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from models.forecast_scores import Interval, share_interval
+from streams.measured_pages import picture, table
 from streams.scoreboard.bursts_told import Told
-from streams.scoreboard.detection_page import table
 from streams.scoreboard.detection_tweets import Curve
 from streams.scoreboard.forecasts import AS_SHIPPED, REGRESSION, TRAINED, Answer
 from streams.scoreboard.stage_order import Order, median_interval
@@ -177,20 +177,14 @@ def draw(answers: Sequence[Answer], directory: Path) -> list[Path]:
 def _picture(
     answers: Sequence[Answer], path: Path, panel: "Callable[[Axes, Sequence[Answer]], None]"
 ) -> Path:
-    import matplotlib as mpl  # noqa: PLC0415 - of the extra `bench`; tables need no picture
-    from matplotlib.figure import Figure  # noqa: PLC0415 - the same
-
     names = list(dict.fromkeys(one.question.name for one in answers))
-    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "hotspots", "font.size": 9}):
-        figure = Figure(figsize=(3.6 * len(names), 3.6), layout="constrained")
-        figure.patch.set_facecolor("white")
+    with picture(path, 3.6 * len(names), 3.6) as figure:
         for axes, name in zip(np.atleast_1d(figure.subplots(1, len(names))), names, strict=True):
             panel(axes, [one for one in answers if one.question.name == name])
             axes.set_title(name, loc="left", fontsize=9)
             axes.spines[["top", "right"]].set_visible(False)
             if axes.get_legend_handles_labels()[0]:
                 axes.legend(fontsize=7.5, frameon=False)
-        figure.savefig(path, metadata={"Date": None})
     return path
 
 

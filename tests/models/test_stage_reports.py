@@ -37,7 +37,7 @@ ROWS = st.lists(
 
 MOMENTS = st.lists(
     st.tuples(
-        *(st.integers(0, 2**62) for _ in range(3)),
+        *(st.integers(0, 2**62) for _ in range(4)),
         st.integers(-1, 2**62),
         st.integers(0, 2**62),
         st.floats(0, 1, width=32),
@@ -134,3 +134,37 @@ def test_evidence_that_is_none_is_told(wrong: tuple[float, int]) -> None:
     evidence = [EpochEvidence(1, 2, [Candidate("p\x1fv", *wrong, "")])]
     with pytest.raises(ReportFormatError, match="no candidate"):
         decode_report(encode_report(replace(report_of(), evidence=evidence)))
+
+
+@given(
+    buckets=st.lists(st.integers(0, 9), max_size=8).map(sorted),
+    moments=st.lists(st.integers(0, 9), max_size=4).map(sorted),
+    epochs=st.lists(st.integers(0, 4), max_size=3, unique=True),
+    through=st.integers(-1, 10),
+)
+def test_after_a_bucket_only_what_lies_after_it_is_left(
+    buckets: list[int], moments: list[int], epochs: list[int], through: int
+) -> None:
+    rows = [
+        {"video": f"v{n % 3}", "bucket": bucket, "profile": {"n": n}, "explanation": {"n": n}}
+        | {"transitions": [{"n": n}], "views": n}
+        for n, bucket in enumerate(buckets)
+    ]
+    report = report_of(*rows, through_bucket=9)
+    report.summaries.extend((epoch, "p", EpochSummary.empty()) for epoch in epochs)
+    report.evidence.extend(EpochEvidence(epoch, 3, []) for epoch in epochs)
+    made = np.zeros(len(moments), MOMENT)
+    made["bucket"] = moments
+    left = replace(report, moments=made).after(through, buckets_per_epoch=2)
+    expected = [n for n, bucket in enumerate(buckets) if bucket > through]
+    assert left.rows["views"].tolist() == expected
+    assert [left.videos[at] for at in left.video.tolist()] == [f"v{n % 3}" for n in expected]
+    for said in (left.profiles, left.explanations, left.transitions):
+        assert [(row, what["n"]) for row, what in said] == list(enumerate(expected))
+    assert left.moments["bucket"].tolist() == [bucket for bucket in moments if bucket > through]
+    assert [epoch for epoch, _, _ in left.summaries] == [
+        epoch for epoch in epochs if epoch * 2 + 1 > through
+    ]
+    assert [told.epoch for told in left.evidence] == [epoch for epoch, _, _ in left.summaries]
+    assert left.through_bucket == 9
+    assert decode_report(encode_report(left)).rows.tobytes() == left.rows.tobytes()

@@ -111,12 +111,3 @@ def test_discoveries_are_marked_where_they_are_false_beyond_chance() -> None:
     assert (kept.is_broken, broken.is_broken) == (False, True)
     rows = page.discoveries_table([kept, broken]).splitlines()[2:]
     assert rows == ["| a | 0.12 (100%) |", "| b | **0.14 (50%)** |"]
-
-
-def test_a_part_is_put_between_its_marks_and_nowhere_else() -> None:
-    marked = "a\n<!-- x: begin -->\nold\n<!-- x: end -->\nb"
-    assert page.replaced(marked, "x", "new") == (
-        "a\n<!-- x: begin -->\n\nnew\n\n<!-- x: end -->\nb"
-    )
-    with pytest.raises(page.MissingMarksError):
-        page.replaced(marked, "y", "new")

@@ -15,10 +15,9 @@ import pytest
 from click.testing import CliRunner
 
 from models.parameters import Level
+from streams.measured_pages import DOCS, replaced
 from streams.scoreboard import bursts_told, forecast_page, forecast_sets, stage_order
 from streams.scoreboard.__main__ import PAGE, SETS, main
-from streams.scoreboard.detection import DOCS
-from streams.scoreboard.detection_page import replaced
 from streams.scoreboard.detection_tweets import Curve, Point
 from streams.scoreboard.forecast_judging import Said, judged
 from streams.scoreboard.forecast_sets import HOUR_S, Watched
