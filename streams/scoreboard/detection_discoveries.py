@@ -74,5 +74,6 @@ def _judge_stream(null: Null, rng: np.random.Generator) -> Iterator[list[tuple[f
         for level in LEVELS:
             rejected = videos[discoveries(log_e_values, level, told.tested)]
             false = np.count_nonzero(rejected < NULLS.series)
-            judged.append((false / max(len(rejected), 1), (len(rejected) - false) / RISING.series))
+            share = float(false / max(len(rejected), 1))
+            judged.append((share, float((len(rejected) - false) / RISING.series)))
         yield judged
