@@ -51,7 +51,6 @@ class Discoveries:
         tested: How many videos were tested in it.
         videos: Those discovered, by key, the strongest first.
         in_a_row: For how many epochs each of them has been discovered.
-        total: How many discoveries there were since this was made; the figure of a metric.
     """
 
     def __init__(self, parameters: Parameters) -> None:
@@ -63,7 +62,7 @@ class Discoveries:
         self.tested = 0
         self.videos: dict[str, Candidate] = {}
         self.in_a_row: dict[str, int] = {}
-        self.total = 0
+        self._count = 0
 
     # -- what is told -------------------------------------------------------------------------
 
@@ -91,7 +90,12 @@ class Discoveries:
         self.epoch, self.tested = epoch, gathered.tested
         self.videos = {candidates[at].video: candidates[at] for at in np.flatnonzero(found)}
         self.in_a_row = {video: before.get(video, 0) + 1 for video in self.videos}
-        self.total += len(self.videos)
+        self._count += len(self.videos)
+
+    def take_count(self) -> int:
+        """Return how many discoveries there were since the last call, for a metric."""
+        count, self._count = self._count, 0
+        return count
 
     # -- what is said -------------------------------------------------------------------------
 

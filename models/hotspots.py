@@ -17,25 +17,27 @@ import numpy.typing as npt
 
 from models import forecast
 from models.alert_budget import SCORES, score_of, score_of_burst
-from models.alerts import ALERTS, Alert, AlertType
+from models.alerts import ALERTS, Alert
 from models.cohort_learning import CohortMemory, EpochSummary
 from models.decided_rows import DecidedRows, in_order
 from models.discoveries import Discoveries
 from models.forecast_learning import PREFIX as FORECASTS
 from models.forecast_learning import ForecastLearning
+from models.guidance import PREFIX as GUIDANCE
+from models.guidance import Guidance, look_buckets
 from models.hotspot_alerts import AlertWriter
 from models.outlook import PREFIX, Outlook
 from models.parameters import Parameters
 from models.ranking import BOARD, board_of
 from models.report_log import ReportLog
-from models.roll_up import RollUp, VideoNews, WorkEnded, WorkNews
+from models.roll_up import LookDue, RollUp, VideoNews, WorkEnded, WorkNews
 from models.stage_reports import ALWAYS, StageReport, decode_report, encode_report
 from models.steps import BrokenChainError, Chunk, Cut, Output
 from models.tracked_videos import TrackedVideo, shown
 from models.transitions import Reason
 from models.vocabulary import Stage, State
 from models.withheld import Withheld, WithheldReason
-from models.works import TOPIC, Work, deep
+from models.works import NOT_DUE, TOPIC, Work, deep
 
 LEARNED: Final = "learned"
 """Logical name of the topic that carries versions of cohorts and of forecasts."""
@@ -60,8 +62,8 @@ class HotspotsStep:
         self.outlook = Outlook(parameters, self.roll_up.tracked)
         self.withheld = Withheld()
         self.discoveries = Discoveries(parameters)
-        self.alerts_by_type = dict.fromkeys(AlertType, 0)
         self._alerts = AlertWriter(parameters, self.roll_up, self.discoveries, self._tell)
+        self.guidance = Guidance(parameters, self.roll_up, self._alerts)
         self._through: dict[int, int] = {}
         self._sequence: dict[int, int] = {}
         self._partitions: int | None = None
@@ -78,6 +80,7 @@ class HotspotsStep:
         self._loaded: dict[bytes, bytes] = {}
         self._deciding_again = False
         self._buckets_per_epoch = parameters.epoch_ms // parameters.bucket_ms
+        self._buckets_per_look = look_buckets(parameters)
 
     # -- the contract of a step ---------------------------------------------------------------
 
@@ -103,25 +106,14 @@ class HotspotsStep:
         else:
             self._loaded[key] = value
 
-    def recovered(self) -> None:  # noqa: C901 - one line for each kind of record
+    def recovered(self) -> None:
         """Finish recovery: load what was saved and decide again what was decided after it."""
         closed = None
         for key in sorted(self._loaded):
-            value = self._loaded[key]
             if key == _META:
-                closed = self._load_meta(json.loads(value))
-            elif key == _MEMORY:
-                self._memory.load_bytes(value)
-            elif key == _BUDGET:
-                self._load_budget(json.loads(value))
-            elif key == _DISCOVERIES:
-                self.discoveries.load_bytes(value)
-            elif key.startswith(PREFIX):
-                self.outlook.load(key, value)
-            elif key.startswith(FORECASTS):
-                self.forecasts.load(key, value)
+                closed = self._load_meta(json.loads(self._loaded[key]))
             elif not key.startswith(_REPORT):
-                self.roll_up.load(key, value)
+                self._load_state(key, self._loaded[key])
         self.roll_up.recovered()
         self.forecasts.recovered()
         for key in sorted(k for k in self._loaded if k.startswith(_REPORT)):
@@ -133,6 +125,25 @@ class HotspotsStep:
             self._deciding_again = True
             self._decide_through(closed)
             self._deciding_again = False
+            self.withheld.take_counts()
+            self.discoveries.take_count()
+
+    def _load_state(self, key: bytes, value: bytes) -> None:
+        """Take back one record of what came of reports."""
+        if key == _MEMORY:
+            self._memory.load_bytes(value)
+        elif key == _BUDGET:
+            self._load_budget(json.loads(value))
+        elif key == _DISCOVERIES:
+            self.discoveries.load_bytes(value)
+        elif key.startswith(PREFIX):
+            self.outlook.load(key, value)
+        elif key.startswith(GUIDANCE):
+            self.guidance.load(key, value)
+        elif key.startswith(FORECASTS):
+            self.forecasts.load(key, value)
+        else:
+            self.roll_up.load(key, value)
 
     def process(self, chunk: Chunk) -> None:
         """Take reports in, and decide every bucket that all partitions have decided.
@@ -157,6 +168,7 @@ class HotspotsStep:
             rows.append((_BUDGET, json.dumps(self._budget()).encode()))
             rows.append((_DISCOVERIES, self.discoveries.to_bytes()))
             rows += self.outlook.rows()
+            rows += self.guidance.rows()
             self._reports.drop(self._closed, self._published[-1] if self._published else -1)
             self._saved = self._closed
             self._meta_dirty = True
@@ -216,6 +228,9 @@ class HotspotsStep:
 
     def _decide_through(self, closed: int) -> None:
         decided = in_order(self._reports.take(closed))
+        if self.roll_up.next_look == NOT_DUE:
+            first = int(decided.rows["bucket"][0]) if len(decided.rows) else closed
+            self._look_after(first)
         for first, end in decided.runs(self._buckets_per_epoch):
             self._pass_time(int(decided.rows["bucket"][first]) - 1)
             self._decide(decided, first, end)
@@ -232,11 +247,24 @@ class HotspotsStep:
         self.discoveries.pass_through(whole)
         passed = whole if self._passed_epoch is None else self._passed_epoch
         for epoch in range(passed + 1, whole + 1):
-            self._end_silent((epoch + 1) * self._buckets_per_epoch - 1)
+            self._pass_looks((epoch + 1) * self._buckets_per_epoch - 1)
             self.outlook.pass_epoch(epoch)
             self.outlook.forget(self.roll_up.expire(epoch))
         self._passed_epoch = max(passed, whole)
+        self._pass_looks(bucket)
+
+    def _pass_looks(self, bucket: int) -> None:
+        """Fade what fell silent and look at all works when it is time to, up to a bucket's end."""
+        while self.roll_up.next_look <= bucket + 1:
+            at = self.roll_up.next_look
+            self._end_silent(at - 1)
+            self.guidance.look(at)
+            self._look_after(at)
         self._end_silent(bucket)
+
+    def _look_after(self, bucket: int) -> None:
+        """Set the next look: they come before every so many buckets, counted from bucket 0."""
+        self.roll_up.next_look = (bucket // self._buckets_per_look + 1) * self._buckets_per_look
 
     # -- what was decided ---------------------------------------------------------------------
 
@@ -245,6 +273,8 @@ class HotspotsStep:
         for news in self.roll_up.take_in(decided, first, end):
             if isinstance(news, WorkEnded):
                 self._end(news.work, news.bucket)
+            elif isinstance(news, LookDue):
+                self._pass_looks(news.bucket)
             elif isinstance(news, WorkNews):
                 self._judge_works(news.slots)
             else:
@@ -279,6 +309,7 @@ class HotspotsStep:
                 stage = Stage[transition["stage"].upper()]
                 work.enter(stage, transition["route"], transition["state"], transition["reason"])
                 self.roll_up.works.touch(work)
+            self.guidance.transition(tracked, transition)
             ahead = self.outlook.of(tracked, numbers, transition["time_ms"])
             self._alerts.transition(tracked, transition, ahead)
         return not ends
@@ -401,7 +432,6 @@ class HotspotsStep:
     def _tell(self, alert: Alert) -> None:
         if self._deciding_again:
             return
-        self.alerts_by_type[alert.type] += 1
         self._outputs.append(Output(ALERTS, 0, alert.subject.encode(), alert.to_bytes()))
 
     # -- the budget ---------------------------------------------------------------------------
@@ -480,6 +510,7 @@ class HotspotsStep:
         self._closed = self._saved = stored["saved"]
         if self._saved is not None:
             self._passed_epoch = (self._saved + 1) // self._buckets_per_epoch - 1
+            self._look_after(self._saved + 1)
         self._published = stored["published"]
         closed: int | None = stored["closed"]
         return closed

@@ -48,6 +48,7 @@ def board_of(
             "discovered": discovered.get(work.work_id, 0),
             "views": work.number("views"),
             "platforms": sorted(work.platforms),
+            "take_up": work.take_up(),
         }
         for rank, (confirmed, emerging, heat, work) in enumerate(shown, start=1)
     ]

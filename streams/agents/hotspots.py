@@ -22,19 +22,13 @@ def hotspots_factory(parameters: Parameters) -> StepFactory:
 
 def hotspots_observer(metrics: Metrics) -> Callable[[int, PartitionStep], None]:
     """Return what shows the figures of the partition after each checkpoint."""
-    seen: dict[int, tuple[PartitionStep, int]] = {}
 
     def observe(partition: int, step: PartitionStep) -> None:
-        if not isinstance(step, HotspotsStep):
-            return
-        rows = len(step.roll_up.works) + len(step.roll_up.tracked)
-        metrics.rows.labels(Agent.HOTSPOTS.value, partition).set(rows)
-        # What a step discovers again when it recovers was counted before.
-        total = step.discoveries.total
-        before_step, before = seen.get(partition, (None, 0))
-        if before_step is step:
-            metrics.discoveries.inc(total - before)
-        seen[partition] = (step, total)
-        metrics.tested_videos.set(step.discoveries.tested)
+        if isinstance(step, HotspotsStep):
+            rows = len(step.roll_up.works) + len(step.roll_up.tracked)
+            metrics.rows.labels(Agent.HOTSPOTS.value, partition).set(rows)
+            metrics.observe_withheld(step.withheld.take_counts())
+            metrics.discoveries.inc(step.discoveries.take_count())
+            metrics.tested_videos.set(step.discoveries.tested)
 
     return observe

@@ -79,7 +79,7 @@ def test_an_epoch_is_judged_once_and_only_when_it_is_over() -> None:
     }
     known.note(strong)
     known.pass_through(7)
-    assert (known.tested, known.total) == (10, 1)
+    assert (known.tested, known.take_count(), known.take_count()) == (10, 1, 0)
 
 
 def test_epochs_in_a_row_are_counted_and_an_epoch_without_any_ends_them() -> None:
