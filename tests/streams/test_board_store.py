@@ -175,6 +175,7 @@ async def test_a_reader_sees_one_board_or_the_other_and_never_a_mixture(
             "time_ms": time_ms,
             "hotspots": [hotspot(n, r, views=time_ms) for r, n in enumerate(names, 1)],
             "withheld": [],
+            "discoveries": {},
         }
 
     async def write(times: range) -> None:
