@@ -71,6 +71,7 @@ class HotspotsStep:
         self._closed: int | None = None
         self._saved: int | None = None
         self._passed_epoch: int | None = None
+        self._ended_epoch: int | None = None
         self._memory = CohortMemory(parameters.epoch_ms)
         self.forecasts = ForecastLearning(parameters)
         self._summaries: dict[int, list[tuple[str, EpochSummary]]] = {}
@@ -152,10 +153,42 @@ class HotspotsStep:
             BrokenChainError: A report is missing.
             ReportFormatError: A message is not a report of this version.
         """
+        if self.take_in(chunk):
+            self.finish()
+
+    def take_in(self, chunk: Chunk) -> bool:
+        """Process a chunk but for what is learned of epochs that it has ended.
+
+        Returns:
+            Whether there are any: `finish` is to be called before anything else.
+
+        Raises:
+            BrokenChainError: A report is missing.
+            ReportFormatError: A message is not a report of this version.
+        """
         for value in chunk.values:
             if value is not None:
                 self._accept(value)
-        self._advance()
+        return self._advance()
+
+    def finish(self) -> None:
+        """Learn from the epochs that have ended, which takes seconds when a forecast is learned.
+
+        Raises:
+            AbandonedError: `abandon` was called.
+            NoTreesError: The library that grows trees cannot be loaded.
+        """
+        if self._ended_epoch is not None:
+            self._learn_through(self._ended_epoch)
+
+    def abandon(self) -> None:
+        """Let `finish` raise AbandonedError soon; from any thread."""
+        self.forecasts.abandon()
+
+    @property
+    def finished(self) -> int:
+        """How many trees were grown so far; from any thread."""
+        return self.forecasts.trees_grown
 
     def learn(self, key: bytes, value: bytes | None) -> None:
         """Ignore what it published itself."""
@@ -217,14 +250,17 @@ class HotspotsStep:
             if self._memory.epoch is None or epoch > self._memory.epoch:
                 self._summaries.setdefault(epoch, []).append((platform, summary))
 
-    def _advance(self) -> None:
+    def _advance(self) -> bool:
+        """Decide what can be decided; return whether an epoch has ended."""
         if self._partitions is None or len(self._through) < self._partitions:
-            return
+            return False
         closed = min(self._through.values())
-        if self._closed is None or closed > self._closed:
-            self._decide_through(closed)
-            self._learn_through((closed + 1) // self._buckets_per_epoch - 1)
-            self._meta_dirty = self._board_dirty = True
+        if self._closed is not None and closed <= self._closed:
+            return False
+        self._decide_through(closed)
+        self._meta_dirty = self._board_dirty = True
+        before, self._ended_epoch = self._ended_epoch, (closed + 1) // self._buckets_per_epoch - 1
+        return before != self._ended_epoch
 
     def _decide_through(self, closed: int) -> None:
         decided = in_order(self._reports.take(closed))

@@ -133,6 +133,10 @@ class PartitionCheckpoints:
         self._is_settling = False
         self._hurry = asyncio.Event()
         self._is_written = asyncio.Event()
+        self.is_amid_chunk = False
+        """Whether the step is at work on a chunk: nothing is cut before `moved`."""
+        self._may_cut = asyncio.Event()
+        self._may_cut.set()
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -140,8 +144,15 @@ class PartitionCheckpoints:
         """Whether a commit is in flight or waits for its turn."""
         return self._task is not None
 
+    def begun(self) -> None:
+        """Note that the step begins with a chunk."""
+        self.is_amid_chunk = True
+        self._may_cut.clear()
+
     def moved(self, position: int, size: int) -> None:
         """Note that the step has processed `size` more bytes, up to `position`."""
+        self.is_amid_chunk = False
+        self._may_cut.set()
         self.position = position
         self.unsaved_bytes += size
 
@@ -172,6 +183,8 @@ class PartitionCheckpoints:
         now = self._clock()
         if self._task is not None or self._is_settling or now < self._ready_s:
             return
+        if self.is_amid_chunk:
+            return
         if now - self._began_s < self._pace.interval_s:
             return
         long_ago = now - self._began_s >= POSITION_INTERVALS * self._pace.interval_s
@@ -195,11 +208,14 @@ class PartitionCheckpoints:
     async def settle(self) -> None:
         """Make the last commit before the partition goes: everything; `soon` does nothing more.
 
-        May be called again, also meanwhile: a stop comes along more than one way.
+        Amid a chunk there is nothing to commit: whoever has the partition next reads again what
+        came since the last cut. May be called again, also meanwhile: a stop comes along more than
+        one way.
         """
         self._is_settling = True
+        self._may_cut.set()
         await self.caught_up()
-        if self._task is None:
+        if self._task is None and not self.is_amid_chunk:
             work = self._cut(with_position_only=True)
             if work is not None:
                 self._task = asyncio.create_task(self._commit_cut(*work))
@@ -210,6 +226,8 @@ class PartitionCheckpoints:
             with ending_worker("a checkpoint"):
                 while self._wanted:
                     await self._pause()
+                    while self.is_amid_chunk and not self._is_settling:
+                        await self._may_cut.wait()
                     if self._is_settling:
                         return
                     self._wanted = False

@@ -11,7 +11,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from models.batches import Batch, BatchHeader, BatchKind, encode_batch, end_mark
+from models.batch_header import BatchHeader, BatchKind
+from models.batches import Batch, encode_batch, end_mark
 from models.cohorts import (
     AGES,
     DRIFT,
