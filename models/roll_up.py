@@ -169,7 +169,6 @@ class RollUp:
             slots[number] = tracked.slot
             told = decided.rows[row]
             tracked.published_ms = int(told["last_ms"] - told["age_ms"])
-            tracked.first_roles = int(told["roles"])
             self.tracked.describe(tracked, profile)
             self.tracked.relink([tracked.video])
         elif profile and self.tracked.describe(tracked, profile):

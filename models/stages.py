@@ -226,10 +226,18 @@ class StagesStep:
         if self._meta_dirty:
             others.append((_META, json.dumps(self._meta()).encode()))
             self._meta_dirty = False
+        rows = _CutRows(self.videos.take_dirty(), self.participations.take_dirty(), others)
+        return Cut(rows, self.tell(), position)
+
+    def unsaved_rows(self) -> int:
+        """Return how many rows of videos the next cut would have."""
+        return self.videos.count_dirty()
+
+    def tell(self) -> list[Output]:
+        """Return the reports made since they were last asked for: `hotspots` knows them again."""
         outputs, self._outputs = self._outputs, []
         self._epoch_ended = False
-        rows = _CutRows(self.videos.take_dirty(), self.participations.take_dirty(), others)
-        return Cut(rows, outputs, position, outputs_first=True)
+        return outputs
 
     # -- what the shell may show --------------------------------------------------------------
 

@@ -383,6 +383,10 @@ class VideoTable:
         self._platform_codes = {name: code for code, name in enumerate(self.platforms)}
         self.platform_of[slots] = position
 
+    def count_dirty(self) -> int:
+        """Return how many rows changed since the last call of `take_dirty`, or were removed."""
+        return int(np.count_nonzero(self.dirty[: len(self.keys)])) + len(self._removed)
+
     def take_dirty(self) -> DirtyRows:
         """Return key and packed row of every row changed since the last call, None for removed.
 
