@@ -54,7 +54,8 @@ class ReportLog:
 
     def add(self, report: StageReport, value: bytes) -> None:
         """Take in a report, and keep its message if it says anything."""
-        if not (len(report.rows) or report.summaries or len(report.moments)):
+        lessons = (report.summaries, report.evidence, report.moments)
+        if not (len(report.rows) or any(len(told) for told in lessons)):
             return
         key = self.prefix + f"{self._next:0{_DIGITS}}".encode()
         self._keep(key, report, 0, len(value), durable=False)
@@ -79,6 +80,7 @@ class ReportLog:
         if first < len(report.rows):
             self._waiting.append(Part(report, first, len(report.rows)))
         last_epoch = max((epoch for epoch, _, _ in report.summaries), default=-1)
+        last_epoch = max([last_epoch, *(told.epoch for told in report.evidence)])
         last_epoch = max(last_epoch, int(report.moments["epoch"].max(initial=-1)))
         self._kept[key] = _Kept(size, report.last_bucket, last_epoch, durable)
         self._size += size

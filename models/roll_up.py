@@ -6,7 +6,8 @@ elsewhere now, a work that does not exist yet, a transition, a forecast, a silen
 """
 
 import heapq
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -224,6 +225,11 @@ class RollUp:
         """Return the works a video counts for."""
         by_id = self.works.by_id
         return [by_id[work_id] for work_id in tracked.works if work_id in by_id]
+
+    def count_by_work(self, videos: Iterable[str]) -> Counter[str]:
+        """Return how many of some videos (keys) count for each work, by its id."""
+        tracked = (self.tracked.get(video) for video in videos)
+        return Counter(work for video in tracked if video is not None for work in video.works)
 
     def told_emerging(self, tracked: TrackedVideo, *, emerging: bool) -> None:
         """Note whether `hotspot.emerging` has been told of a video in this episode."""
