@@ -21,10 +21,11 @@ from models.cohorts import (
 )
 from models.compiled import compiled
 from models.due_heap import NOT_QUEUED, drop_first, push
+from models.epoch_evidence import note_null
 from models.evidence import betas_above, betas_below
 from models.forecast_features import FEATURES
 from models.forecasting import BASELINE, Forecaster, Voices, forecast_row, is_due
-from models.known_actors import NOBODY, KnownActors, Looked
+from models.known_actors import NOBODY, KnownActors, Looked, meet
 from models.parameters import DAY_MS, HOUR_MS, Parameters
 from models.transitions import (
     CELL,
@@ -44,6 +45,7 @@ from models.transitions import (
     transition_of,
 )
 from models.undecided import Undecided
+from models.undecided_details import DEEP
 from models.video_state import NEVER, UNWATCHED, VideoTable
 from models.visits import (
     Lengths,
@@ -57,7 +59,7 @@ from models.visits import (
     total,
     visit,
 )
-from models.vocabulary import ACTION_CODE, Signal
+from models.vocabulary import ACTION_CODE, NO_SIGNAL, SIGNAL_OF_ACTION, Signal
 
 DECISION: Final = np.dtype(
     [
@@ -195,6 +197,7 @@ class Decided:
         forecasts: MADE[m], the forecasts that were made; `decision` is an index into `decisions`.
         explanations: By index into `decisions`, what spoke for the forecasts that suffice for an
             alert where the one before did not.
+        deep: undecided_details.DEEP[k], the rows of these buckets that say who takes part.
     """
 
     decisions: Records
@@ -202,6 +205,7 @@ class Decided:
     activity: Floats
     forecasts: Records = field(default_factory=lambda: np.zeros(0, MADE))
     explanations: dict[int, dict[str, Any]] = field(default_factory=dict)
+    deep: Records = field(default_factory=lambda: np.zeros(0, DEEP))
 
 
 def decide_buckets(
@@ -290,9 +294,10 @@ def decide_buckets(
         forecasts[-1]["decision"] += before
         before += count
     undecided.drop(through_bucket)
+    deep = undecided.details.take(through_bucket)
     name = cohorts.version.name
     transitions = [transition_of(one, log_c, name) for one in np.concatenate(told)]
-    decided = Decided(_joined(decisions), transitions, activity, _joined(forecasts))
+    decided = Decided(_joined(decisions), transitions, activity, _joined(forecasts), deep=deep)
     _explain(decided, forecaster, parameters)
     return decided
 
@@ -371,6 +376,7 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
     rows, watches, watch_of, free_watches, platform_of, dirty = table
     heap_bucket, heap_slot, queued = heap
     cohort_of, cells, intensity, shape, rhythm = cohorts
+    acted_by = SIGNAL_OF_ACTION[lengths[4]]
     count = said = made = 0
     status = _MORE_ROOM
     while count < len(decisions) and said + _TOLD_MOST <= len(told) and made < len(forecasts):
@@ -403,7 +409,8 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
                     break
                 free_watch_count -= 1
                 watch_of[slot] = free_watches[free_watch_count]
-                begin_watch(watches[watch_of[slot]], rows[slot])
+                visit_at = entry.bucket * lengths[0] // lengths[2]
+                begin_watch(watches[watch_of[slot]], rows[slot], visit_at)
             is_last = last_look[at]
             at += 1
             dirty[slot] = True
@@ -414,12 +421,24 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
             watch = watches[max(watch_of[slot], 0)]
             platform, hour = platform_of[slot], entry.bucket * lengths[0] // HOUR_MS % 24
             activity[platform, hour] += entry.events
-            visit(rows[slot], watch, watched, entry, people, lengths, known, decisions[count])
+            visit(
+                rows[slot],
+                watch,
+                watched,
+                entry,
+                people,
+                lengths,
+                null[0].ratios,
+                decisions[count],
+            )
+            if acted_by != NO_SIGNAL:
+                meet(rows[slot], entry.person, people, acted_by, known)
             if watched:
                 age, reach = bands(rows[slot], entry)
                 cohort = cohort_of[platform]
                 cell = cells[cohort, age, reach]
                 _hold_against(null[0], watch, cell, intensity, shape, rhythm, cohort, age, hour)
+                note_null(watch, null[0])
                 gather_evidence(rows[slot], watch, null[0], cell, log_c, is_last)
             fade(rows[slot], watch, watched, entry, lengths[0], decisions[count])
             before = said

@@ -12,8 +12,9 @@ from models import forecast, sketches
 from models.bursts import begin
 from models.cohorts import AGE_BANDS_H, REACH_BANDS, SIGNALS
 from models.compiled import compiled
+from models.epoch_evidence import begin_test, end_visit
+from models.evidence import Ratios
 from models.forecast_features import GROUP_OF_ACTION, follow
-from models.known_actors import Looked, meet
 from models.parameters import HOUR_MS
 from models.transitions import (
     CROWD,
@@ -27,7 +28,7 @@ from models.transitions import (
 )
 from models.undecided import NEVER_PUBLISHED
 from models.video_state import NEVER
-from models.vocabulary import ACTION_CODE, ACTIONS, NO_SIGNAL, SIGNAL_OF_ACTION, Action
+from models.vocabulary import ACTION_CODE, ACTIONS, SIGNAL_OF_ACTION, Action
 
 _VIEW: Final = ACTION_CODE[Action.VIEW]
 _DELETE: Final = ACTION_CODE[Action.DELETE]
@@ -120,8 +121,8 @@ def is_worth_watching(row: Row, entry: Entry, decision: Any) -> bool:  # noqa: A
 
 
 @compiled
-def begin_watch(watch: Watch, row: Row) -> None:
-    """Begin the second record of a row with nothing but what had acted before, in place."""
+def begin_watch(watch: Watch, row: Row, visit: int) -> None:
+    """Begin the second record of a row in a visit, with what had acted before, in place."""
     for signal in range(SIGNALS):
         watch.acted_before[signal] = row.acted[signal]
     watch.known_actors_acted[:] = 0.0
@@ -130,6 +131,7 @@ def begin_watch(watch: Watch, row: Row) -> None:
     for signal in range(SIGNALS):
         begin(watch.bursts[signal])
     forget_evidence(watch)
+    begin_test(watch, visit)
 
 
 @compiled
@@ -167,7 +169,7 @@ def visit(
     entry: Entry,
     people: Records,
     lengths: Lengths,
-    known_actors: Looked,
+    ratios: Ratios,
     decision: Any,  # noqa: ANN401 - a record
 ) -> None:
     """Count a bucket: in its row, the visit and the sums of the epoch, and its people; in place.
@@ -182,6 +184,8 @@ def visit(
     span_ms = _span_ms(row, entry.bucket, bucket_ms)
     start_ms = entry.bucket * bucket_ms
     epoch, visit = start_ms // epoch_ms, start_ms // visit_ms
+    if watched and (row.visit != visit or row.epoch != epoch):
+        end_visit(row, watch, epoch, (bucket_ms, epoch_ms, visit_ms), ratios)
     if row.epoch != epoch:
         _begin_epoch(row, epoch)
     if row.visit != visit:
@@ -196,8 +200,6 @@ def visit(
         while person >= 0:
             sketches.add(watch.people[people[person].signal], people[person].actor)
             person = people[person].next
-    if SIGNAL_OF_ACTION[level_action] != NO_SIGNAL:
-        meet(row, entry.person, people, SIGNAL_OF_ACTION[level_action], known_actors)
     views, hours = np.float64(decision.views), span_ms / HOUR_MS
     before_views, before_hours = row.visit_views, row.visit_hours
     row.visit_views += views
