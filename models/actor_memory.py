@@ -31,9 +31,9 @@ ACTORS_MAX: Final = 1 << 16
 21,788 of them in three and a half years."""
 
 FORGOTTEN_AFTER_MS: Final = 365 * DAY_MS
-"""Who has not acted for so long is a stranger again. Average precision of plain trees on
-the cascades, by six random halves, in shares per hour's: 1.196 when nobody is forgotten, 1.186 after 365 days, 1.173
-after 90 and 1.157 after 30."""
+"""Who has not acted for so long is a stranger again. Average precision of plain trees on the
+cascades, by six random halves, in shares per hour's: 1.196 when nobody is forgotten, 1.186 after
+365 days, 1.173 after 90 and 1.157 after 30."""
 
 KEY: Final = b"a"
 """Of the row in the changelog."""

@@ -35,7 +35,7 @@ Floats = npt.NDArray[np.float64]
 Records = npt.NDArray[np.void]
 
 KEPT_MAX: Final = 100_000
-"""Moments that are kept, 14 MB of them: at the most half of them wait for their horizon."""
+"""Moments that are kept, 12 MB of them: at the most half of them wait for their horizon."""
 
 GROWN: Final = 0.25
 """Share of what was learned from last that must be new: the newest fifth is then all new to the

@@ -38,9 +38,6 @@ PACES: Final = 3
 PROPENSITIES: Final = 3
 """Signals whose events per view the forecast looks at."""
 
-ACTION_GROUPS: Final = 6
-"""Kinds of actions that the forecast counts one by one (forecast_features.GROUPS)."""
-
 ROW: Final = np.dtype(
     [
         # Totals count every event, late ones too; decisions never read them.
@@ -92,7 +89,6 @@ ROW: Final = np.dtype(
         # What the forecast looks at (models/forecast_features.py).
         ("paces_per_hour", np.float32, (PACES,)),
         ("recent_people", np.float32, (PROPENSITIES,)),
-        ("actions", np.float32, (ACTION_GROUPS,)),
         ("recent_views", np.float32),
         ("probability", np.float32),
         ("episode", np.int32),

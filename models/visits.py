@@ -14,7 +14,7 @@ from models.cohorts import AGE_BANDS_H, REACH_BANDS, SIGNALS
 from models.compiled import compiled
 from models.epoch_evidence import begin_test, end_visit
 from models.evidence import Ratios
-from models.forecast_features import GROUP_OF_ACTION, follow
+from models.forecast_features import follow
 from models.parameters import HOUR_MS
 from models.transitions import (
     CROWD,
@@ -151,10 +151,6 @@ def _count(
     row.last_ms = max(row.last_ms, entry.last_ms)
     for signal in range(SIGNALS):
         row.acted[signal] += decision.acted[signal]
-    for action in range(len(ACTIONS)):
-        group = GROUP_OF_ACTION[action]
-        if group >= 0:
-            row.actions[group] += max(entry.counts[action], 0)
     row.views += decision.views
     row.progress += decision.progress
     if entry.removed_by:

@@ -29,9 +29,7 @@ from models.vocabulary import Signal
 BUCKET_MS = 5_000
 START_MS = 1_693_353_600_000
 FOLLOWED = (Signal.IDENTIFICATION, Signal.INTERACTION, Signal.DIFFUSION)
-PROPENSITY_FEATURES = range(FEATURES.index("identification"), FEATURES.index("likes"))
-
-ACTION_FEATURES = ("likes", "bookmarks", "tips", "comments", "danmaku", "shares")
+PROPENSITY_FEATURES = range(FEATURES.index("identification"), FEATURES.index("acted_before"))
 
 VISITS = st.lists(
     st.fixed_dictionaries(
@@ -64,7 +62,6 @@ def row_after(visits: list[dict[str, Any]], times: int = 1) -> tuple[Any, int]:
         row["last_ms"] = now_ms
         row["progress"] += times * visit["progress"]
         row["views"] += times * visit["views"]
-        row["actions"] += times * np.arange(1, 7)
         # Of two people one has acted three times before, the other never.
         row["met"] += 2
         row["met_before"] += int(LOG_UNITS * math.log1p(3))
@@ -118,8 +115,6 @@ def expected(visits: list[dict[str, Any]], level: int) -> dict[str, float]:
         name = signal.name.lower()
         ratios[name] = (acted.sum() + more) / (views.sum() + PSEUDO_VIEWS)
         ratios[f"recent_{name}"] = (acted @ fresh + more) / (views @ fresh + PSEUDO_VIEWS)
-    for name, ordinal in zip(ACTION_FEATURES, range(1, 7), strict=True):
-        ratios[name] = (ordinal * len(visits) + 1) / level
     figures = {name: math.log(ratio) for name, ratio in ratios.items()}
     figures["acted_before"] = math.log1p(3) / 2
     return figures
@@ -178,7 +173,7 @@ def test_every_figure_is_finite_whatever_a_row_holds(
     row = VideoTable().rows[0]
     row["progress"], row["views"], row["people"] = totals[0], totals[1], totals[2:]
     row["paces_per_hour"], row["recent_views"], row["recent_people"] = rates, recent[0], recent[1:]
-    row["actions"], row["met"], row["met_before"] = [*rates, *rates], totals[3], totals[4]
+    row["met"], row["met_before"] = totals[3], totals[4]
     row["publish_ms"] = row["episode_ms"] = begun_ms
     assert np.isfinite(features_of(row, now_ms, level)).all()
 
@@ -222,7 +217,6 @@ def test_visits_without_the_levels_action_are_no_silence() -> None:
         ("need_24h", 4.0, "at the pace of the last 24 hours the level in 4.0 days"),
         ("day_24h", 1.8, "another day like the last one would make 180 % of the level"),
         ("identification", 0.312, "likes, bookmarks and tips: 0.31 per view"),
-        ("shares", 0.045, "shares: 4.5 % of what makes the level"),
         ("acted_before", 4.2, "those who brought it there had done so 3.2 times before"),
     ],
 )
