@@ -12,6 +12,7 @@ from models.parameters import Parameters
 from models.roll_up import RollUp
 from models.tracked_videos import TrackedVideo, shown
 from models.vocabulary import Stage, State
+from models.work_voices import WorkVoices
 from models.works import TOPIC, Work
 
 
@@ -21,14 +22,20 @@ class AlertWriter:
     Args:
         parameters: The level, the horizon and the promised rates, which stand in the alerts.
         roll_up: The works and videos that are spoken of.
+        voices: What is said in them.
         tell: Where alerts go.
     """
 
     def __init__(
-        self, parameters: Parameters, roll_up: RollUp, tell: Callable[[Alert], None]
+        self,
+        parameters: Parameters,
+        roll_up: RollUp,
+        voices: WorkVoices,
+        tell: Callable[[Alert], None],
     ) -> None:
         self._parameters = parameters
         self._roll_up = roll_up
+        self._voices = voices
         self._tell = tell
 
     # -- videos -------------------------------------------------------------------------------
@@ -164,14 +171,18 @@ class AlertWriter:
         platform, video_id = split_video_key(self._roll_up.lead_of(work))
         data: dict[str, Any] = {"platform": platform, "platforms": sorted(work.platforms)}
         data |= {"topic": work.title} if work.kind == TOPIC else {"video_id": video_id}
-        return data | {
-            "lead_video_id": video_id,
-            "videos": work.number("videos"),
-            "views": work.number("views"),
-            "stage": work.stage,
-            "route": work.route,
-            "episode": work.number("episode"),
-        }
+        return (
+            data
+            | {
+                "lead_video_id": video_id,
+                "videos": work.number("videos"),
+                "views": work.number("views"),
+                "stage": work.stage,
+                "route": work.route,
+                "episode": work.number("episode"),
+            }
+            | self._voices.resonance(work.work_id)
+        )
 
     def _tell_work(self, kind: AlertType, work: Work, data: dict[str, Any], time_ms: int) -> None:
         self._tell(Alert(kind, time_ms, work.work_id, str(work.number("episode")), data))

@@ -34,6 +34,8 @@ from models.tracked_videos import TrackedVideo, shown
 from models.transitions import Reason
 from models.vocabulary import Stage, State
 from models.withheld import Withheld, WithheldReason
+from models.work_voices import PREFIX as VOICES
+from models.work_voices import WorkVoices
 from models.works import TOPIC, Work, deep
 
 LEARNED: Final = "learned"
@@ -58,7 +60,8 @@ class HotspotsStep:
         self.outlook = Outlook(parameters, self.roll_up.tracked)
         self.withheld = Withheld()
         self.alerts_by_type = dict.fromkeys(AlertType, 0)
-        self._alerts = AlertWriter(parameters, self.roll_up, self._tell)
+        self.voices = WorkVoices(parameters.bucket_ms)
+        self._alerts = AlertWriter(parameters, self.roll_up, self.voices, self._tell)
         self._through: dict[int, int] = {}
         self._sequence: dict[int, int] = {}
         self._partitions: int | None = None
@@ -111,12 +114,8 @@ class HotspotsStep:
                 self._memory.load_bytes(value)
             elif key == _BUDGET:
                 self._load_budget(json.loads(value))
-            elif key.startswith(PREFIX):
-                self.outlook.load(key, value)
-            elif key.startswith(FORECASTS):
-                self.forecasts.load(key, value)
             elif not key.startswith(_REPORT):
-                self.roll_up.load(key, value)
+                self._load_part(key, value)
         self.roll_up.recovered()
         self.forecasts.recovered()
         for key in sorted(k for k in self._loaded if k.startswith(_REPORT)):
@@ -128,6 +127,17 @@ class HotspotsStep:
             self._deciding_again = True
             self._decide_through(closed)
             self._deciding_again = False
+
+    def _load_part(self, key: bytes, value: bytes) -> None:
+        for prefix, part in (
+            (PREFIX, self.outlook),
+            (VOICES, self.voices),
+            (FORECASTS, self.forecasts),
+        ):
+            if key.startswith(prefix):
+                part.load(key, value)
+                return
+        self.roll_up.load(key, value)
 
     def process(self, chunk: Chunk) -> None:
         """Take reports in, and decide every bucket that all partitions have decided.
@@ -151,6 +161,7 @@ class HotspotsStep:
             rows += self.roll_up.take_dirty()
             rows.append((_BUDGET, json.dumps(self._budget()).encode()))
             rows += self.outlook.rows()
+            rows += self.voices.rows()
             self._reports.drop(self._closed, self._published[-1] if self._published else -1)
             self._saved = self._closed
             self._meta_dirty = True
@@ -223,6 +234,7 @@ class HotspotsStep:
             self._end_silent((epoch + 1) * self._buckets_per_epoch - 1)
             self.outlook.pass_epoch(epoch)
             self.outlook.forget(self.roll_up.expire(epoch))
+            self.voices.forget_all_but(self.roll_up.works.by_id)
         self._passed_epoch = max(passed, whole)
         self._end_silent(bucket)
 
@@ -242,6 +254,9 @@ class HotspotsStep:
 
     def _take_video(self, news: VideoNews, decided: DecidedRows) -> None:
         tracked, numbers = news.tracked, decided.rows[news.row]
+        if said := decided.voices.get(news.row):
+            works = [work.work_id for work in self.roll_up.works_of(tracked)]
+            self.voices.take(tracked.video, works, said, int(numbers["bucket"]))
         noteworthy = False
         for transition in decided.transitions.get(news.row, ()):
             noteworthy |= self._take_transition(tracked, transition, numbers)

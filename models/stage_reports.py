@@ -4,9 +4,10 @@ One message = one Arrow IPC stream with one record batch: a row for every video 
 follows and that a decided bucket changed, in order of bucket. Its metadata says through which
 bucket the partition has decided (everything up to it, empty buckets included), and carries what is
 rare: profiles where they changed, transitions, what spoke for forecasts that suffice for an alert,
-and the cohort summaries of epochs that ended. A bucket may be spread over several messages; it is
-complete with the one that reaches through it. Where there are forecasts to learn from, a second
-Arrow stream follows: a row for each (models/forecast_moments.py).
+what was said under videos in visits that are over, and the cohort summaries of epochs that ended.
+A bucket may be spread over several messages; it is complete with the one that reaches through it.
+Where there are forecasts to learn from, a second Arrow stream follows: a row for each
+(models/forecast_moments.py).
 """
 
 import json
@@ -22,7 +23,7 @@ from models.cohorts import SIGNALS
 from models.forecast_features import FEATURES
 from models.forecast_moments import MOMENT
 
-VERSION: Final = 4
+VERSION: Final = 5
 _KEY: Final = b"hotspots"
 
 REPORT: Final = np.dtype(
@@ -68,6 +69,7 @@ class StageReport:
         transitions: (row, JSON-ready transition) in order.
         explanations: (row, {"model", "signals"}) where a forecast suffices for an alert and the one
             before did not: the version that made it, and what spoke for it.
+        voices: (row, what was said in a visit that is over: voices.Voices.close).
         summaries: (epoch, platform, summary) of epochs that ended.
         moments: MOMENT[m], forecasts to learn from; they are told no later than their bucket is.
     """
@@ -83,6 +85,7 @@ class StageReport:
     profiles: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     transitions: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     explanations: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+    voices: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     summaries: list[tuple[int, str, EpochSummary]] = field(default_factory=list)
     moments: npt.NDArray[np.void] = field(default_factory=lambda: np.zeros(0, MOMENT))
 
@@ -105,6 +108,7 @@ def encode_report(report: StageReport) -> bytes:
         "profiles": report.profiles,
         "transitions": report.transitions,
         "explanations": report.explanations,
+        "voices": report.voices,
         "summaries": [(epoch, name, s.to_dict()) for epoch, name, s in report.summaries],
         "moments": len(report.moments),
     }
@@ -232,6 +236,7 @@ def _report_of(
         profiles=[(row, profile) for row, profile in metadata["profiles"]],
         transitions=[(row, transition) for row, transition in metadata["transitions"]],
         explanations=[(row, why) for row, why in metadata["explanations"]],
+        voices=[(row, said) for row, said in metadata["voices"]],
         summaries=[
             (epoch, name, EpochSummary.from_dict(stored))
             for epoch, name, stored in metadata["summaries"]

@@ -7,7 +7,7 @@ Then the sample is forgotten: no text is kept but of the few comments that may b
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final
 
 import numpy as np
@@ -209,6 +209,10 @@ class FollowedVoices:
         dirty, self._dirty = sorted(self._dirty), set()
         return [(key, self._of[key].to_bytes() if key in self._of else None) for key in dirty]
 
-    def load(self, stored: Mapping[str, bytes]) -> None:
-        """Take back what `take_dirty` gave."""
-        self._of = {key: Voices.of_bytes(value) for key, value in stored.items()}
+    def load(self, key: str, stored: bytes) -> None:
+        """Take back a record that `take_dirty` gave.
+
+        Raises:
+            ValueError: It is damaged.
+        """
+        self._of[key] = Voices.of_bytes(stored)

@@ -90,7 +90,7 @@ def test_a_truncated_message_is_told(length: int) -> None:
     ],
 )
 def test_a_message_of_another_version_is_told(metadata: bytes) -> None:
-    damaged = WHOLE.replace(b'"version": 4', metadata)
+    damaged = WHOLE.replace(b'"version": 5', metadata)
     assert damaged != WHOLE
     with pytest.raises(ReportFormatError, match=r"report|version"):
         decode_report(damaged)
