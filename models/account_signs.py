@@ -41,7 +41,7 @@ ACCOUNTS: Final = np.dtype(
 """Acts of known actors: how many; by the age of the account and by its followers, where those are
 known; the minute that goes on; and the busiest ones before it, in any order."""
 
-_LAST_MINUTE: Final = np.int64((1 << 32) - 1)
+_LAST_MINUTE: Final = (1 << 32) - 1
 
 Accounts = Any
 """One record of ACCOUNTS, in place."""

@@ -74,7 +74,7 @@ DIALOGUE: Final = np.dtype(
   creators and brands; `answered`: first ones to a remembered answerable comment, and
   `answer_delay_s` the sum of their delays."""
 
-_LAST_SECOND: Final = np.int64((1 << 32) - 1)
+_LAST_SECOND: Final = (1 << 32) - 1
 _UPPER: Final = np.uint64(32)
 _UNKNOWN: Final = np.uint32(0)
 _SPLIT_1: Final = np.uint64(0xBF58_476D_1CE4_E5B9)
@@ -122,7 +122,7 @@ def note_comment(
         at = find_comment(dialogue.recent, parent)
         if at >= 0:
             answered = dialogue.recent[at]
-            depth = min(np.int64(answered.depth) + 1, DEEPEST)
+            depth = DEEPEST if answered.depth == DEEPEST else answered.depth + 1
             dialogue.placed += 1
             dialogue.depth_sum += depth
             answered.touched = max(answered.touched, second)
@@ -141,7 +141,8 @@ def note_comment(
 
 @compiled
 def _key_of(comment: np.uint64) -> np.uint32:
-    return np.uint32(max(comment >> _UPPER, np.uint64(1)))
+    shifted = comment >> _UPPER
+    return np.uint32(shifted if shifted > 0 else 1)
 
 
 @compiled
@@ -229,9 +230,9 @@ def merge_dialogue(into: Dialogue, other: Dialogue) -> None:
                 comment.author,
                 comment.second,
                 comment.touched,
-                np.int64(comment.depth),
-                np.int64(comment.role),
-                np.int64(comment.answered),
+                comment.depth,
+                comment.role,
+                comment.answered,
             )
     _sort(into.recent)
 

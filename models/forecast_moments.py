@@ -40,6 +40,7 @@ THINNING_MAX: Final = 62
 
 MOMENT: Final = np.dtype(
     [
+        ("bucket", np.int64),
         ("epoch", np.int64),
         ("video", np.int64),
         ("time_ms", np.int64),
@@ -49,7 +50,7 @@ MOMENT: Final = np.dtype(
         ("features", np.float32, (len(FEATURES),)),
     ]
 )
-"""A forecast to learn from: the epoch in which it was decided, whose it was
+"""A forecast to learn from: the bucket and epoch in which it was decided, whose it was
 (`forecast_training.video_number`), the event time of the last event that it reflects, when the
 episode began (-1 for a video's first), events of the level's action since then, what was said
 before anything that was learned is mixed in, and what it looked at. With as many events as the
@@ -82,6 +83,7 @@ def moments_of(
     chosen = kept_at(numbers, thinning) | reached[where]
     where = where[chosen]
     moments = np.zeros(len(where), MOMENT)
+    moments["bucket"] = decisions["bucket"][where]
     moments["epoch"] = decisions["bucket"][where] // (parameters.epoch_ms // parameters.bucket_ms)
     moments["video"] = numbers[chosen]
     moments["time_ms"] = decisions["last_ms"][where]

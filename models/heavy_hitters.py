@@ -31,10 +31,11 @@ COUNT_MAX: Final = (1 << 32) - 1
 
 Counters = npt.NDArray[np.void]
 """COUNTER[...], free places last."""
+Times = int | np.int64
 
 
 @compiled
-def count_key(counters: Counters, key: np.uint64, rest: np.uint64, times: int) -> None:
+def count_key(counters: Counters, key: np.uint64, rest: np.uint64, times: Times) -> None:
     """Count a key, in place; of keys with the same least count the lowest gives way.
 
     Args:
@@ -106,11 +107,12 @@ def merge_counters(into: Counters, other: Counters) -> None:
 
 
 @compiled
-def _missed(counters: Counters) -> int:
+def _missed(counters: Counters) -> np.int64:
     """Return how often a key may have occurred that is not there."""
     least = np.int64(COUNT_MAX)
     for at in range(len(counters)):
-        least = min(least, np.int64(counters[at].count))
+        if counters[at].count < least:
+            least = np.int64(counters[at].count)
     return least
 
 
@@ -136,12 +138,14 @@ def _is_above(one: Any, other: Any) -> bool:  # noqa: ANN401 - records
 
 @compiled
 def _precedes(key: np.uint64, rest: np.uint64, other: np.uint64, other_rest: np.uint64) -> bool:
-    return key < other or (key == other and rest < other_rest)
+    return bool(key < other or (key == other and rest < other_rest))
 
 
 @compiled
-def _capped(times: int) -> np.uint32:
-    return np.uint32(min(times, COUNT_MAX))
+def _capped(times: Times) -> np.uint32:
+    if times > COUNT_MAX:
+        return np.uint32(COUNT_MAX)
+    return np.uint32(times)
 
 
 @compiled
@@ -149,8 +153,8 @@ def _set(
     counter: Any,  # noqa: ANN401 - a record
     key: np.uint64,
     rest: np.uint64,
-    times: int,
-    error: int,
+    times: Times,
+    error: Times,
 ) -> None:
     counter.key, counter.rest = key, rest
     counter.count, counter.error = _capped(times), _capped(error)

@@ -28,7 +28,7 @@ from models.parameters import Parameters
 from models.ranking import BOARD, board_of
 from models.report_log import ReportLog
 from models.roll_up import RollUp, VideoNews, WorkEnded, WorkNews
-from models.stage_reports import StageReport, decode_report
+from models.stage_reports import ALWAYS, StageReport, decode_report, encode_report
 from models.steps import BrokenChainError, Chunk, Cut, Output
 from models.tracked_videos import TrackedVideo, shown
 from models.transitions import Reason
@@ -120,7 +120,7 @@ class HotspotsStep:
         self.forecasts.recovered()
         for key in sorted(k for k in self._loaded if k.startswith(_REPORT)):
             report = decode_report(self._loaded[key])
-            self._reports.add(report, self._loaded[key], durable=True)
+            self._reports.load(key, report, len(self._loaded[key]))
             self._note_lessons(report)
         self._loaded.clear()
         if closed is not None:
@@ -183,19 +183,20 @@ class HotspotsStep:
     # -- reports in ---------------------------------------------------------------------------
 
     def _accept(self, value: bytes) -> None:
-        report = decode_report(value)
-        expected = self._sequence.get(report.partition, 0)
-        if report.sequence != expected:
+        told = decode_report(value)
+        expected = self._sequence.get(told.partition, 0)
+        if told.sequence > expected:
             raise BrokenChainError(
-                f"video-stages: partition {report.partition} said {report.sequence}, "
+                f"video-stages: partition {told.partition} said {told.sequence}, "
                 f"expected {expected}"
             )
-        self._sequence[report.partition] = expected + 1
-        self._partitions = report.partitions
-        through = self._through.get(report.partition, report.through_bucket)
+        self._sequence[told.partition] = told.sequence + 1
+        self._partitions = told.partitions
+        through = self._through.get(told.partition, ALWAYS)
+        report = told.after(through, self._buckets_per_epoch)
         # Summaries may travel ahead in a message that reaches less far than the one before it.
-        self._through[report.partition] = max(through, report.through_bucket)
-        self._reports.add(report, value)
+        self._through[told.partition] = max(through, told.through_bucket)
+        self._reports.add(report, value if report is told else encode_report(report))
         self._note_lessons(report)
         self._meta_dirty = True
 

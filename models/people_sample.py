@@ -41,7 +41,8 @@ SAMPLE_BELOW: Final = np.uint64(1 << (64 - SAMPLE_BITS))
 _KEY_SHIFT: Final = np.uint64(32 - SAMPLE_BITS)
 _KEY_SPACE: Final = 1 << 32
 _DAY_BITS: Final = np.int64(32)
-_LAST_MINUTE: Final = np.int64((1 << 32) - 1)
+_LAST_MINUTE: Final = (1 << 32) - 1
+_LAST_DAY: Final = (1 << 16) - 1
 
 PERSON: Final = np.dtype(
     [
@@ -106,7 +107,8 @@ def note_person(people: People, actor: np.uint64, at_ms: int, depth: int) -> Non
         at_ms: When.
         depth: Of `Depth`, not NONE.
     """
-    key = np.uint32(max(actor >> _KEY_SHIFT, np.uint64(1)))
+    shifted = actor >> _KEY_SHIFT
+    key = np.uint32(shifted if shifted > 0 else 1)
     at = _place_of(people, key)
     if at == SAMPLED:
         return
@@ -116,7 +118,7 @@ def note_person(people: People, actor: np.uint64, at_ms: int, depth: int) -> Non
         people[at],
         np.uint32(1) << np.uint32(day % _DAY_BITS),
         minute,
-        np.uint16(min(day, np.int64(65_535))),
+        np.uint16(min(day, _LAST_DAY)),
         np.uint8(depth),
         np.uint8(depth),
     )

@@ -20,7 +20,7 @@ from models.cohort_learning import EpochSummary
 from models.compiled import compiled
 from models.forecast_moments import MOMENT, moments_of
 from models.parameters import Parameters
-from models.stage_reports import REPORT, StageReport, encode_report
+from models.stage_reports import ALWAYS, REPORT, StageReport, encode_report
 from models.transitions import Transition
 from models.video_state import VideoTable
 from models.vocabulary import Stage
@@ -55,9 +55,6 @@ _BYTES_PER_CHARACTER: Final = 6
 
 
 _NO_SLOTS: Final = np.zeros(0, np.int64)
-
-_ALWAYS: Final = -1
-"""Before all buckets."""
 
 _SAME: Final = (
     *("bucket", "last_ms", "age_ms", "views", "total_views", "acted", "progress"),
@@ -203,7 +200,7 @@ class ReportBuilder:
         videos.make_rows(slot + 1)
         described = self._described.get(slot)
         if described is None:
-            before = (_ALWAYS, _told_of(videos.profiles.get(slot)))
+            before = (ALWAYS, _told_of(videos.profiles.get(slot)))
             described = _Profiles([before], 0 if videos.rows["profile_told"][slot] else -1)
         if videos.describe(slot, profile):
             self._described[slot] = described
@@ -289,7 +286,7 @@ class ReportBuilder:
             profiles = self._described.get(slot) or at_once.get(slot)
             if profiles is None:
                 known = _told_of(videos.profiles.get(slot))
-                profiles = at_once[slot] = _Profiles([(_ALWAYS, known)], -1)
+                profiles = at_once[slot] = _Profiles([(ALWAYS, known)], -1)
             holds = max(i for i, (since, _) in enumerate(profiles.known) if since <= buckets[row])
             if holds > profiles.told:
                 profiles.told = holds

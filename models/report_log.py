@@ -21,6 +21,10 @@ SAVE_AFTER_REPORTS: Final = 4_096
 """The same for small reports, of which a restart reads some 5,000 a second."""
 
 
+_DIGITS: Final = 12
+"""Of the number in a key, so that keys sort as their reports came."""
+
+
 @dataclass(slots=True)
 class _Kept:
     size: int
@@ -34,7 +38,7 @@ class ReportLog:
     """Reports that are still to be decided, and the bytes of all that a restart needs.
 
     Attributes:
-        prefix: Of the keys of the changelog.
+        prefix: Of the keys of the changelog, which a number follows that no report kept has.
     """
 
     prefix: bytes
@@ -42,24 +46,32 @@ class ReportLog:
     _kept: dict[bytes, _Kept] = field(default_factory=dict)
     _new: dict[bytes, bytes | None] = field(default_factory=dict)
     _size: int = 0
+    _next: int = 0
 
     def __len__(self) -> int:
         """Return how many reports are kept."""
         return len(self._kept)
 
-    def add(self, report: StageReport, value: bytes, *, durable: bool = False) -> None:
-        """Take in a report and the message it came as, which the changelog may have already."""
-        if len(report.rows):
-            self._waiting.append(Part(report, 0, len(report.rows)))
+    def add(self, report: StageReport, value: bytes) -> None:
+        """Take in a report, and keep its message if it says anything."""
         if not (len(report.rows) or report.summaries or len(report.moments)):
             return
-        key = self.prefix + f"{report.partition}/{report.sequence}".encode()
+        key = self.prefix + f"{self._next:0{_DIGITS}}".encode()
+        self._keep(key, report, len(value), durable=False)
+        self._new[key] = value
+
+    def load(self, key: bytes, report: StageReport, size: int) -> None:
+        """Take a report back that the changelog has, and how long its message is."""
+        self._keep(key, report, size, durable=True)
+
+    def _keep(self, key: bytes, report: StageReport, size: int, *, durable: bool) -> None:
+        if len(report.rows):
+            self._waiting.append(Part(report, 0, len(report.rows)))
         last_epoch = max((epoch for epoch, _, _ in report.summaries), default=-1)
         last_epoch = max(last_epoch, int(report.moments["epoch"].max(initial=-1)))
-        self._kept[key] = _Kept(len(value), report.last_bucket, last_epoch, durable)
-        self._size += len(value)
-        if not durable:
-            self._new[key] = value
+        self._kept[key] = _Kept(size, report.last_bucket, last_epoch, durable)
+        self._size += size
+        self._next = max(self._next, int(key[len(self.prefix) :]) + 1)
 
     def take(self, through_bucket: int) -> list[Part]:
         """Return the rows of buckets up to one, in the order they were told, and forget these."""

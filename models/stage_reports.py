@@ -11,7 +11,7 @@ Where there are forecasts to learn from, a second Arrow stream follows: a row fo
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
@@ -25,6 +25,9 @@ from models.forecast_moments import MOMENT
 
 VERSION: Final = 5
 _KEY: Final = b"hotspots"
+
+ALWAYS: Final = -1
+"""Before all buckets."""
 
 REPORT: Final = np.dtype(
     [
@@ -59,7 +62,8 @@ class StageReport:
 
     Attributes:
         partition: The partition that speaks, of `partitions`.
-        sequence: 0, 1, 2, ...: a hole would be lost decisions.
+        sequence: 0, 1, 2, ...: a hole would be lost decisions. It goes back when a partition tells
+            again what it told before a crash.
         through_bucket: The last bucket decided, all of whose rows have been told.
         high_ms: Greatest event time seen.
         videos: Different video keys.
@@ -89,11 +93,46 @@ class StageReport:
     summaries: list[tuple[int, str, EpochSummary]] = field(default_factory=list)
     moments: npt.NDArray[np.void] = field(default_factory=lambda: np.zeros(0, MOMENT))
 
+    def after(self, through_bucket: int, buckets_per_epoch: int) -> "StageReport":
+        """Return what it says of buckets after one, and of epochs that end after it.
+
+        What was told before a crash is told again after it, and then, perhaps, cut otherwise.
+        """
+        first = int(np.searchsorted(self.rows["bucket"], through_bucket, side="right"))
+        moments = self.moments[self.moments["bucket"] > through_bucket]
+        summaries = [
+            told
+            for told in self.summaries
+            if (told[0] + 1) * buckets_per_epoch - 1 > through_bucket
+        ]
+        if (
+            not first
+            and len(moments) == len(self.moments)
+            and len(summaries) == len(self.summaries)
+        ):
+            return self
+        return replace(
+            self,
+            video=self.video[first:],
+            rows=self.rows[first:],
+            profiles=_from_row(self.profiles, first),
+            transitions=_from_row(self.transitions, first),
+            explanations=_from_row(self.explanations, first),
+            summaries=summaries,
+            moments=moments,
+        )
+
     @property
     def last_bucket(self) -> int:
         """The last bucket that it has anything to say about."""
         last = int(self.rows["bucket"][-1]) if len(self.rows) else self.through_bucket
         return max(self.through_bucket, last)
+
+
+def _from_row(
+    said: list[tuple[int, dict[str, Any]]], first: int
+) -> list[tuple[int, dict[str, Any]]]:
+    return [(row - first, what) for row, what in said if row >= first]
 
 
 def encode_report(report: StageReport) -> bytes:

@@ -222,7 +222,8 @@ class StagesStep:
             self._meta_dirty = False
         outputs, self._outputs = self._outputs, []
         self._epoch_ended = False
-        return Cut(_CutRows(self.videos.take_dirty(), others), outputs, position)
+        rows = _CutRows(self.videos.take_dirty(), others)
+        return Cut(rows, outputs, position, outputs_first=True)
 
     # -- what the shell may show --------------------------------------------------------------
 

@@ -81,11 +81,15 @@ class Cut:
     `position` is the offset of the consumed partition from which the step must be read again after
     a restart, when that lies before the next one to process: it holds what the rows do not. None:
     right after the last chunk processed.
+
+    `outputs_first` says that outputs may be made to last ahead of the rows: after a crash between
+    the two, the same is told again, and whoever reads it passes over what it was told before.
     """
 
     rows: Rows = field(default_factory=list[tuple[bytes, bytes | None]])
     outputs: list[Output] = field(default_factory=list)
     position: int | None = None
+    outputs_first: bool = False
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to make durable besides the position."""

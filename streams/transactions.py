@@ -1,5 +1,8 @@
 """One Kafka transaction for each checkpoint of a partition: rows, outputs and the consumed offset.
 
+Outputs that their reader knows when they come again may have a transaction of their own ahead of
+it: many rows take time to write, and nobody is to wait for them.
+
 Why one producer per partition: aiokafka sends no group generation with the offsets of a
 transaction, so fencing a previous owner rests on the transactional id alone, and that id must name
 one partition.
@@ -94,6 +97,21 @@ class PartitionTransactions:
         """Close the connections; an open transaction is left to the next owner to abort."""
         if self._producer is not None:
             await self._producer.stop()
+
+    async def tell(self, outputs: Iterable[Output]) -> None:
+        """Write outputs, all or nothing, ahead of the rows and the offset.
+
+        Raises:
+            OversizedMessageError: An output is larger than MESSAGE_BYTES_MAX.
+            KafkaError: Anything failed, or another producer has taken over the id.
+            TimeoutError: It took longer than CHECKPOINT_TIMEOUT_S.
+        """
+        async with asyncio.timeout(CHECKPOINT_TIMEOUT_S):
+            await self._producer.begin_transaction()
+            sent = [await self._send(output) for output in outputs]
+            for acknowledged in sent:
+                await acknowledged
+            await self._producer.commit_transaction()
 
     async def commit(
         self,

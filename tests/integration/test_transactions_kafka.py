@@ -42,6 +42,15 @@ async def made(settings: Settings) -> PartitionTransactions:
     return transactions
 
 
+async def written_end(settings: Settings, partition: TopicPartition) -> int:
+    """Return where the log ends, with what is committed but not marked so yet."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=settings.kafka)
+    await consumer.start()
+    end = (await consumer.end_offsets([partition]))[partition]
+    await consumer.stop()
+    return int(end)
+
+
 async def read(settings: Settings, topic: Topic) -> list[tuple[bytes | None, bytes | None]]:
     consumer = AIOKafkaConsumer(
         bootstrap_servers=settings.kafka,
@@ -51,7 +60,7 @@ async def read(settings: Settings, topic: Topic) -> list[tuple[bytes | None, byt
     await consumer.start()
     partition = TopicPartition(topic_names(settings)[topic], 0)
     consumer.assign([partition])
-    end = (await consumer.end_offsets([partition]))[partition]
+    end = await written_end(settings, partition)
     found = []
     while await consumer.position(partition) < end:
         for records in (await consumer.getmany(timeout_ms=500)).values():
@@ -122,3 +131,24 @@ async def test_who_comes_later_fences_who_was_before(settings: Settings) -> None
     await second.stop()
     assert await read(settings, Topic.VIDEOS_CHANGELOG) == [(b"a", b"first"), (b"a", b"second")]
     assert await committed(settings) == 3
+
+
+async def test_outputs_that_go_first_are_there_before_the_rows_and_outlast_a_crash(
+    settings: Settings,
+) -> None:
+    await create_input_topic(settings, partitions=1)
+    await ensure_topics(settings)
+    crashed = await made(settings)
+    await crashed.tell([Output(Topic.VIDEO_STAGES, 0, None, b"report")])
+    assert await read(settings, Topic.VIDEO_STAGES) == [(None, b"report")]
+    assert await read(settings, Topic.VIDEOS_CHANGELOG) == []
+    owner = await made(settings)
+    with pytest.raises(ProducerFenced):
+        await crashed.tell([Output(Topic.VIDEO_STAGES, 0, None, b"of a zombie")])
+    await crashed.stop()
+    await owner.tell([Output(Topic.VIDEO_STAGES, 0, None, b"report")])
+    await owner.commit([(b"v", b"row")], [], 7)
+    await owner.stop()
+    assert await read(settings, Topic.VIDEO_STAGES) == [(None, b"report")] * 2
+    assert await read(settings, Topic.VIDEOS_CHANGELOG) == [(b"v", b"row")]
+    assert await committed(settings) == 7

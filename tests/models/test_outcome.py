@@ -169,13 +169,18 @@ class Worker:
         step.process(chunk_of(values, low))
         self.at[partition] = low + len(values)
 
-    def commit(self, partition: int) -> None:
+    def commit(self, partition: int, *, dies_between: bool = False) -> None:
+        """Commit a cut: its outputs, and then its rows unless the worker dies between."""
         cut = self.steps[partition].cut()
-        self.durable[partition].commit(cut, self.at[partition])
+        assert cut.outputs_first
         for output in cut.outputs:
             assert output.topic == VIDEO_STAGES
             assert output.value is not None
             self.video_stages.append(output.value)
+        if dies_between:
+            self.crash()
+        else:
+            self.durable[partition].commit(cut, self.at[partition])
 
     def process_hotspots(self, size: int) -> None:
         values = self.video_stages[self.at_hotspots : self.at_hotspots + size]
@@ -279,7 +284,9 @@ def test_batching_and_partitions_change_nothing(
     partitions=st.integers(1, 2),
     script=st.lists(
         st.tuples(
-            st.sampled_from(["process", "process", "commit", "hotspots", "tell", "crash"]),
+            st.sampled_from(
+                ["process", "process", "commit", "die between", "hotspots", "tell", "crash"]
+            ),
             st.integers(0, 1),
         ),
         min_size=5,
@@ -297,6 +304,8 @@ def test_crashes_change_nothing(
                 worker.process(partition % partitions, 2)
             case "commit":
                 worker.commit(partition % partitions)
+            case "die between":
+                worker.commit(partition % partitions, dies_between=True)
             case "hotspots":
                 worker.process_hotspots(1)
             case "tell":

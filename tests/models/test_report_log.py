@@ -37,14 +37,24 @@ def test_only_what_says_something_is_kept_and_only_until_it_is_saved_and_learned
     summed.summaries.append((9, "p", EpochSummary.empty()))
     log.add(summed, b"summary")
     written = dict(log.take_dirty())
-    assert written == {b"r/0/1": b"rows", b"r/0/2": b"ahead", b"r/0/3": b"summary"}
+    keys = [b"r/%012d" % number for number in range(3)]
+    assert written == dict(zip(keys, (b"rows", b"ahead", b"summary"), strict=True))
     assert not list(log.take_dirty())
     log.drop(START_BUCKET - 1, 9)
     assert len(log) == 3
     log.drop(START_BUCKET, 8)
-    assert dict(log.take_dirty()) == {b"r/0/1": None, b"r/0/2": None}
+    assert dict(log.take_dirty()) == dict.fromkeys(keys[:2])
     log.drop(START_BUCKET, 9)
-    assert dict(log.take_dirty()) == {b"r/0/3": None}
+    assert dict(log.take_dirty()) == {keys[2]: None}
+
+
+def test_no_report_takes_the_key_of_one_that_is_kept() -> None:
+    log = ReportLog(b"r/")
+    row = {"video": "a"}
+    log.load(b"r/000000000007", report_of(row, sequence=3), 4)
+    log.add(report_of(row, sequence=3), b"told again")
+    assert dict(log.take_dirty()) == {b"r/000000000008": b"told again"}
+    assert len(log) == 2
 
 
 def test_what_was_never_written_needs_no_removal() -> None:
@@ -62,7 +72,7 @@ def test_works_are_worth_saving_when_what_is_decided_has_grown(
     monkeypatch.setattr(f"models.report_log.{limit}", 2)
     log = ReportLog(b"r/")
     for sequence in range(3):
-        log.add(report_of({"video": "a"}, sequence=sequence), b"x", durable=True)
+        log.load(b"r/%012d" % sequence, report_of({"video": "a"}, sequence=sequence), 1)
     assert log.worth_saving(START_BUCKET)
     assert not log.worth_saving(START_BUCKET - 1)
     log.drop(START_BUCKET, -1)

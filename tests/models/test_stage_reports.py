@@ -35,7 +35,7 @@ ROWS = st.lists(
 
 MOMENTS = st.lists(
     st.tuples(
-        *(st.integers(0, 2**62) for _ in range(3)),
+        *(st.integers(0, 2**62) for _ in range(4)),
         st.integers(-1, 2**62),
         st.integers(0, 2**62),
         st.floats(0, 1, width=32),
@@ -85,7 +85,7 @@ def test_a_truncated_message_is_told(length: int) -> None:
     "metadata",
     [
         b'"version": 1',
-        b'"VERSION": 4',
+        b'"VERSION": 5',
         b'"version": x',
     ],
 )
@@ -124,3 +124,35 @@ def test_rows_out_of_order_are_told() -> None:
     wrong = report_of({"video": "a", "bucket": 5}, {"video": "b", "bucket": 4})
     with pytest.raises(ReportFormatError, match="order"):
         decode_report(encode_report(wrong))
+
+
+@given(
+    buckets=st.lists(st.integers(0, 9), max_size=8).map(sorted),
+    moments=st.lists(st.integers(0, 9), max_size=4).map(sorted),
+    epochs=st.lists(st.integers(0, 4), max_size=3, unique=True),
+    through=st.integers(-1, 10),
+)
+def test_after_a_bucket_only_what_lies_after_it_is_left(
+    buckets: list[int], moments: list[int], epochs: list[int], through: int
+) -> None:
+    rows = [
+        {"video": f"v{n % 3}", "bucket": bucket, "profile": {"n": n}, "explanation": {"n": n}}
+        | {"transitions": [{"n": n}], "views": n}
+        for n, bucket in enumerate(buckets)
+    ]
+    report = report_of(*rows, through_bucket=9)
+    report.summaries.extend((epoch, "p", EpochSummary.empty()) for epoch in epochs)
+    made = np.zeros(len(moments), MOMENT)
+    made["bucket"] = moments
+    left = replace(report, moments=made).after(through, buckets_per_epoch=2)
+    expected = [n for n, bucket in enumerate(buckets) if bucket > through]
+    assert left.rows["views"].tolist() == expected
+    assert [left.videos[at] for at in left.video.tolist()] == [f"v{n % 3}" for n in expected]
+    for said in (left.profiles, left.explanations, left.transitions):
+        assert [(row, what["n"]) for row, what in said] == list(enumerate(expected))
+    assert left.moments["bucket"].tolist() == [bucket for bucket in moments if bucket > through]
+    assert [epoch for epoch, _, _ in left.summaries] == [
+        epoch for epoch in epochs if epoch * 2 + 1 > through
+    ]
+    assert left.through_bucket == 9
+    assert decode_report(encode_report(left)).rows.tobytes() == left.rows.tobytes()

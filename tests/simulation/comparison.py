@@ -16,6 +16,7 @@ from models.batches import BatchKind, decode_batch
 from models.hotspots import LEARNED
 from models.intake import Intake
 from models.parameters import DAY_MS
+from models.stage_reports import decode_report
 from models.stages import StagesStep
 from models.steps import Chunk, Cut, Output, PartitionStep
 from streams.checkpoints import POSITION_KEY
@@ -41,6 +42,7 @@ class Outcome:
     steps: int = 0
     requests: int = 0
     compared_with_undisturbed: bool = False
+    told_again: int = 0
 
     def report(self) -> str:
         """Say what went wrong, and how it came to it."""
@@ -70,6 +72,7 @@ class Comparison:
                 self.broker.logs[Partition(TOPICS[Topic.BATCHES], p)] for p in range(partitions)
             )
         ]
+        self.outcome.told_again = self._told_again()
         replayed = Reference(self.platform)
         replayed.feed(batches)
         self._hold_against("a replay of its log", replayed)
@@ -88,6 +91,16 @@ class Comparison:
             # A late event keeps its video from the bucket on that is decided next, which the log
             # says: when a video is forgotten may differ.
             self._same("totals", undisturbed.totals(), replayed.totals())
+
+    def _told_again(self) -> int:
+        """Return how often a partition told again what it had told before a crash."""
+        expected: dict[int, int] = {}
+        times = 0
+        for entry in self.broker.committed(TOPICS[Topic.VIDEO_STAGES]):
+            report = decode_report(entry.value or b"")
+            times += report.sequence < expected.get(report.partition, 0)
+            expected[report.partition] = report.sequence + 1
+        return times
 
     def _same(self, what: str, expected: object, found: object) -> None:
         if expected != found:

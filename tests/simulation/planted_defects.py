@@ -14,6 +14,7 @@ from simulated_broker import Broker
 from simulated_worker import SimulatedApp
 
 from models.event_time import SourceClocks
+from models.stage_reports import StageReport
 from models.steps import Output
 from models.video_state import VideoTable
 from streams.agents.intake import IntakePartitions
@@ -45,6 +46,11 @@ def offsets_are_committed_before_rows(stack: ExitStack, _history: History) -> No
         await _transact(self, rows, outputs, None)
 
     stack.enter_context(patch.object(PartitionTransactions, "commit", commit))
+
+
+def reports_that_come_again_count_again(stack: ExitStack, _history: History) -> None:
+    """Decide again what a partition tells again after a crash."""
+    stack.enter_context(patch.object(StageReport, "after", lambda report, *_: report))
 
 
 def outputs_are_committed_before_rows(stack: ExitStack, _history: History) -> None:
@@ -176,6 +182,7 @@ DEFECTS: Mapping[str, Callable[[ExitStack, History], None]] = {
         readers_see_uncommitted_data,
         offsets_are_committed_before_rows,
         outputs_are_committed_before_rows,
+        reports_that_come_again_count_again,
         ledger_accepts_stale_chunks,
         ledger_overlooks_gaps,
         intake_commits_what_is_not_acknowledged,

@@ -49,6 +49,7 @@ def test_histories_with_faults_end_as_if_there_had_been_none(
     faults: Counter[str] = Counter()
     for outcome in outcomes:
         faults.update(outcome.faults)
+    told_again = sum(outcome.told_again for outcome in outcomes)
     undisturbed = sum(outcome.compared_with_undisturbed for outcome in outcomes)
     with capsys.disabled():
         print(  # noqa: T201 - how many histories, and from which seed, is to be seen
@@ -57,12 +58,14 @@ def test_histories_with_faults_end_as_if_there_had_been_none(
             f"{sum(outcome.requests for outcome in outcomes):,} requests, "
             f"{sum(outcome.alerts for outcome in outcomes):,} alerts; "
             f"{', '.join(f'{name} {count:,}' for name, count in sorted(faults.items()))}; "
+            f"reports told again {told_again:,}; "
             f"{undisturbed} also compared with the run without faults"
         )
     if HISTORIES >= 200:
         # A simulation in which nothing happens would find nothing.
         assert faults.keys() >= FAULTS
         assert undisturbed > HISTORIES / 20
+        assert told_again
         assert sum(outcome.alerts for outcome in outcomes) > HISTORIES
 
 

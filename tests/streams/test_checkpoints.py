@@ -13,6 +13,7 @@ from streams.checkpoints import (
     PAUSE_S_MAX,
     POSITION_INTERVALS,
     POSITION_KEY,
+    ROWS_TOLD_WITH,
     Committed,
     Pace,
     PartitionCheckpoints,
@@ -31,6 +32,7 @@ class Counting:
     held: bool = False
     pending: list[int] = field(default_factory=list)
     reread_from: int | None = None
+    outputs_first: bool = False
     rows: list[tuple[bytes, bytes | None]] = field(default_factory=list)
 
     @property
@@ -49,7 +51,7 @@ class Counting:
     def cut(self) -> Cut:
         outputs = [Output("out", 0, None, str(number).encode()) for number in self.pending]
         self.pending = []
-        return Cut(self.rows, outputs, self.reread_from)
+        return Cut(self.rows, outputs, self.reread_from, self.outputs_first)
 
 
 @dataclass
@@ -59,6 +61,11 @@ class Log:
     done: list[tuple[list[int], int]] = field(default_factory=list)
     going: list[asyncio.Future[None]] = field(default_factory=list)
     waits: bool = False
+    told: list[int] = field(default_factory=list)
+
+    async def tell(self, outputs: list[Output]) -> None:
+        self.told += [int(output.value or b"") for output in outputs]
+        assert self.told[-1] not in [number for numbers, _ in self.done for number in numbers]
 
     async def commit(
         self, rows: Iterable[tuple[bytes, bytes | None]], outputs: list[Output], offset: int
@@ -113,6 +120,24 @@ async def test_what_others_wait_for_is_committed_without_the_timer() -> None:
     made.soon()
     await until(lambda: log.done)
     assert log.done == [([0], 1)]
+    assert made.committed_position == 1
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize("outputs_first", [True, False])
+@pytest.mark.parametrize("count", [ROWS_TOLD_WITH, ROWS_TOLD_WITH + 1])
+async def test_outputs_that_may_go_first_do_not_wait_for_many_rows(
+    count: int, *, outputs_first: bool
+) -> None:
+    step, log = Counting(outputs_first=outputs_first), Log()
+    step.rows = [(str(row).encode(), b"") for row in range(count)]
+    made = checkpoints(step, log, Clock())
+    number(step, made, 0)
+    made.soon()
+    await until(lambda: log.done)
+    goes_first = outputs_first and count > ROWS_TOLD_WITH
+    assert log.told == ([0] if goes_first else [])
+    assert log.done == [([] if goes_first else [0], 1)]
     assert made.committed_position == 1
 
 
