@@ -4,7 +4,7 @@ Made for this project word by word, for no lexicon of Chinese comments was found
 under Apache-2.0 (docs/dependencies.md names those that were turned down and why). The scale is that
 of VADER's English lexicon [1], -4 to 4; a word here stands at 1 (leaning), 2 (plain) or 3 (strong).
 How well it judges is measured in docs/detection.md; written in simplified characters, with the most
-frequent traditional forms.
+frequent traditional forms. The signs are those whose names in VADER's list of emoji say no feeling.
 
 References:
     [1] C. J. Hutto, E. Gilbert, "VADER: A Parsimonious Rule-based Model for Sentiment Analysis of
@@ -83,14 +83,20 @@ _LEANING_AGAINST: Final = """
 短袖变 掉 破了 缺 漏 错 错了 忘 忘了 骚扰 广告 打扰 取消 换货 麻烦
 """
 
+_SIGNS_FOR: Final = "👍 👏 ❤ ♥ 💪 🔥 🎉 💯 🌹 💖 💕"
+
+_SIGNS_AGAINST: Final = "👎 💩 🤮 🤢 💔"
+
 WORDS: Final[dict[str, float]] = {
     word: valence
     for valence, words in (
         (1.0, _LEANING_FOR),
         (2.0, _PLAIN_FOR),
+        (2.0, _SIGNS_FOR),
         (3.0, _STRONG_FOR),
         (-1.0, _LEANING_AGAINST),
         (-2.0, _PLAIN_AGAINST),
+        (-2.0, _SIGNS_AGAINST),
         (-3.0, _STRONG_AGAINST),
     )
     for word in words.split()
