@@ -3,7 +3,7 @@
 A lexicon and rules, after VADER [1]: words with a valence, turned round by a negation before them,
 made stronger or weaker by words of degree, held back before a "but" and carried by exclamation
 marks. English words, emoticons and the names of emoji come from VADER's own lexicon (the package
-`vaderSentiment`, of which nothing else is used: its scorer takes 30 times as long); Chinese ones
+`vaderSentiment`, of which nothing else is used: its scorer takes 2.5 times as long); Chinese ones
 from models/sentiment_words. What the platform says of a comment itself always wins; that is for who
 calls (docs/events.md, `sentiment`).
 

@@ -3,7 +3,7 @@
 Made for this project word by word, for no lexicon of Chinese comments was found that may be shipped
 under Apache-2.0 (docs/dependencies.md names those that were turned down and why). The scale is that
 of VADER's English lexicon [1], -4 to 4; a word here stands at 1 (leaning), 2 (plain) or 3 (strong).
-How well it judges is measured in docs/detection.md; written in simplified characters, with the most
+How well it judges is measured in docs/comments.md; written in simplified characters, with the most
 frequent traditional forms. The signs are those whose names in VADER's list of emoji say no feeling.
 
 References:

@@ -5,7 +5,6 @@ has one; like those, nothing here is saved: after a restart the log is read agai
 is in no sample, as it is in no decision.
 """
 
-from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -116,10 +115,6 @@ class UndecidedComments:
         for where in due:
             del self._of[where]
         return due
-
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        """Yield the buckets and slots of which something waits."""
-        return iter(self._of)
 
 
 def _in_time(batch: Batch, rows: Ints, clocks: SourceClocks) -> Flags:
