@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from models import forecast
 from models.alert_budget import SCORES, score_of, score_of_burst
-from models.alerts import ALERTS, Alert, AlertType
+from models.alerts import ALERTS, Alert
 from models.cohort_learning import CohortMemory, EpochSummary
 from models.decided_rows import DecidedRows, in_order
 from models.forecast_learning import PREFIX as FORECASTS
@@ -59,7 +59,6 @@ class HotspotsStep:
         self.roll_up = RollUp(parameters)
         self.outlook = Outlook(parameters, self.roll_up.tracked)
         self.withheld = Withheld()
-        self.alerts_by_type = dict.fromkeys(AlertType, 0)
         self.voices = WorkVoices(parameters.bucket_ms)
         self._alerts = AlertWriter(parameters, self.roll_up, self.voices, self._tell)
         self._through: dict[int, int] = {}
@@ -127,6 +126,7 @@ class HotspotsStep:
             self._deciding_again = True
             self._decide_through(closed)
             self._deciding_again = False
+            self.withheld.take_counts()
 
     def _load_part(self, key: bytes, value: bytes) -> None:
         for prefix, part in (
@@ -405,7 +405,6 @@ class HotspotsStep:
     def _tell(self, alert: Alert) -> None:
         if self._deciding_again:
             return
-        self.alerts_by_type[alert.type] += 1
         self._outputs.append(Output(ALERTS, 0, alert.subject.encode(), alert.to_bytes()))
 
     # -- the budget ---------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """The latest that emerged and were not told because of the budget, with the reason."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -22,9 +23,12 @@ class Withheld:
 
     Attributes:
         most: How many are kept.
+        counts: How many were withheld since `take_counts`, by reason; what is kept already is not
+            counted again.
     """
 
     most: int = MOST_WITHHELD
+    counts: Counter[WithheldReason] = field(default_factory=Counter)
     _by_subject: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -42,7 +46,8 @@ class Withheld:
             explanation: What spoke for the forecast, JSON-ready; None or empty: as before.
         """
         why = dict(explanation or self.explanation(subject))
-        self._by_subject.pop(subject, None)
+        if self._by_subject.pop(subject, None) is None:
+            self.counts[WithheldReason(said["reason"])] += 1
         self._by_subject[subject] = {"subject": subject, **said, "explanation": why}
         while len(self._by_subject) > self.most:
             del self._by_subject[next(iter(self._by_subject))]
@@ -54,6 +59,11 @@ class Withheld:
     def told(self, subject: str) -> None:
         """Forget a subject: it is told now."""
         self._by_subject.pop(subject, None)
+
+    def take_counts(self) -> Counter[WithheldReason]:
+        """Return `counts`, and begin anew."""
+        counts, self.counts = self.counts, Counter()
+        return counts
 
     def latest(self, count: int) -> list[dict[str, Any]]:
         """Return up to so many, the latest first."""

@@ -23,6 +23,7 @@ from models.batches import BatchKind
 from models.events import RejectReason
 from models.steps import Output
 from models.vocabulary import JUNCTURE_INTO, Stage, State
+from models.withheld import WithheldReason
 from streams.errors import UserError
 
 CHECKPOINT_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -138,6 +139,14 @@ class Metrics:
             registry=self.registry,
         )
 
+        self.withheld = Counter(
+            "hotspots_withheld",
+            "Alerts withheld because of HOTSPOTS_ALERTS_PER_DAY, by reason (docs/budget.md); one "
+            "that is told later stays counted.",
+            ["reason"],
+            registry=self.registry,
+        )
+
     def _add_running(self) -> None:
         self.lag = Gauge(
             "hotspots_lag_messages",
@@ -218,6 +227,8 @@ class Metrics:
             self.batches.labels(kind.value)
         for alert_type in AlertType:
             self.alerts.labels(alert_type.value)
+        for withheld_reason in WithheldReason:
+            self.withheld.labels(withheld_reason.value)
         for agent in Agent:
             self.chunk_messages.labels(agent.value)
             self.chunk_bytes.labels(agent.value)
@@ -245,6 +256,11 @@ class Metrics:
             if "juncture" in alert["data"]:
                 data = alert["data"]
                 self.observe_transition(Stage[data["stage"].upper()], State(data["state"]))
+
+    def observe_withheld(self, counts: Mapping[WithheldReason, int]) -> None:
+        """Count alerts that the budget has withheld, by reason."""
+        for reason, count in counts.items():
+            self.withheld.labels(reason.value).inc(count)
 
     def observe_videos(self, partition: int, videos: Mapping[Stage, int]) -> None:
         """Set how many videos of a partition of stages are in each stage; absent ones are 0."""

@@ -27,5 +27,6 @@ def hotspots_observer(metrics: Metrics) -> Callable[[int, PartitionStep], None]:
         if isinstance(step, HotspotsStep):
             rows = len(step.roll_up.works) + len(step.roll_up.tracked)
             metrics.rows.labels(Agent.HOTSPOTS.value, partition).set(rows)
+            metrics.observe_withheld(step.withheld.take_counts())
 
     return observe

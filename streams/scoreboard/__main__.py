@@ -13,7 +13,7 @@ import click
 
 from streams.measured_pages import DOCS, write
 from streams.progress import say
-from streams.scoreboard import budget, detection
+from streams.scoreboard import budget, case, detection
 from streams.scoreboard import detection_tweets as bursts
 from streams.scoreboard import forecast_page as page
 from streams.scoreboard.bursts_told import measure as measure_bursts
@@ -68,6 +68,10 @@ def main(data: Path | None) -> None:
     say("measuring the budget on simulated days")
     write(DOCS / "budget.md", {"budget": "\n".join(budget.table())})
     say("wrote docs/budget.md")
+    if lacking := case.missing(data):
+        say(f"the seeds' case is passed over: {data} lacks {', '.join(lacking)}")
+    else:
+        case.measure(data, save=True)
     say("measuring the detectors")
     detection.measure(data, write=True)
 

@@ -38,6 +38,7 @@ class Outcome:
     trace: list[str]
     events: int = 0
     alerts: int = 0
+    withheld: int = 0
     faults: dict[str, int] = field(default_factory=dict)
     steps: int = 0
     requests: int = 0
@@ -117,6 +118,7 @@ class Comparison:
         board = boards[-1].value if boards else None
         self._same(f"the board and that of {name}", reference.outcome.board, board)
         kept = json.loads(board) if board is not None else None
+        self.outcome.withheld = len(kept["withheld"]) if kept is not None else 0
         self._same("the board in the store", kept, self.store.board)
 
     def _compare_versions(self, name: str, expected: list[tuple[bytes | None, bytes]]) -> None:

@@ -23,6 +23,7 @@ from simulated_worker import (
 )
 from virtual_loop import CURRENT, DeadlockError, Process, ProcessEnded, VirtualLoop
 
+from models import report_log
 from models.batches import BatchKind, decode_batch
 from models.hotspots import LEARNED, HotspotsStep
 from models.stages import StagesStep
@@ -33,6 +34,10 @@ from streams.transport.ledger import Partition
 SECONDS_MAX = 400.0
 """Virtual time after which a history counts as stuck."""
 STEPS_MAX = 400_000
+BUDGETS = (0, 0, 1, 24)
+"""Alerts a day of a history, by its seed; in the first hour of a day a 24th of it is told."""
+SAVE_AFTER_REPORTS = 4
+"""With a budget works are saved this soon, and what a restart decides again begins there."""
 QUIET_S = 3.0
 """Nothing may come for so long before a history counts as over; six checkpoints."""
 QUIET_TOPICS = [TOPICS[t] for t in (Topic.VIDEO_STAGES, Topic.ALERTS, Topic.LEARNED, Topic.BOARD)]
@@ -77,7 +82,7 @@ class History:
     def __init__(self, seed: int, *, calm: bool = False) -> None:
         self.seed = seed
         self.choices = random.Random(seed)  # noqa: S311 - a history is to be repeated from its seed
-        self.platform: Platform = draw_platform(self.choices)
+        self.platform: Platform = draw_platform(self.choices, BUDGETS[seed % len(BUDGETS)])
         parameters = self.platform.parameters
         self.loop = VirtualLoop(self.choices)
         self.broker = Broker(
@@ -368,7 +373,11 @@ def _simulated(history: History) -> Iterator[None]:
         history.end_worker(line.decode().strip())
         return len(line)
 
+    save_after = report_log.SAVE_AFTER_REPORTS
+    if history.platform.parameters.alerts_per_day:
+        save_after = SAVE_AFTER_REPORTS
     with (
+        patch.object(report_log, "SAVE_AFTER_REPORTS", save_after),
         patch("streams.agents.intake.AIOKafkaProducer", SimulatedProducer),
         patch("streams.transactions.AIOKafkaProducer", SimulatedProducer),
         patch("streams.learned.AIOKafkaConsumer", SimulatedReader),

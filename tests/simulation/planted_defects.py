@@ -14,6 +14,7 @@ from simulated_broker import Broker
 from simulated_worker import SimulatedApp
 
 from models.event_time import SourceClocks
+from models.hotspots import HotspotsStep
 from models.stage_reports import StageReport
 from models.steps import Output
 from models.video_state import VideoTable
@@ -175,6 +176,11 @@ def rows_change_while_they_are_written(stack: ExitStack, _history: History) -> N
     stack.enter_context(patch.object(VideoTable, "let_rows_change", lambda _table: None))
 
 
+def a_restart_forgets_the_budget(stack: ExitStack, _history: History) -> None:
+    """Begin with a whole budget, and nothing withheld, after every restart."""
+    stack.enter_context(patch.object(HotspotsStep, "_load_budget", lambda _step, _stored: None))
+
+
 DEFECTS: Mapping[str, Callable[[ExitStack, History], None]] = {
     plant.__name__: plant
     for plant in (
@@ -191,5 +197,6 @@ DEFECTS: Mapping[str, Callable[[ExitStack, History], None]] = {
         what_was_learned_before_is_not_read,
         broker_forgets_what_a_producer_sent,
         rows_change_while_they_are_written,
+        a_restart_forgets_the_budget,
     )
 }

@@ -28,8 +28,8 @@ class Platform:
     log says), and no id is repeated on another partition (the first in the log counts)."""
 
 
-def draw_platform(choices: random.Random) -> Platform:
-    """Draw one."""
+def draw_platform(choices: random.Random, alerts_per_day: int = 0) -> Platform:
+    """Draw one, whose team can read so many alerts a day."""
     bucket_ms = 10_000
     parameters = Parameters(
         partitions=choices.choice((1, 2, 2, 3)),
@@ -37,6 +37,7 @@ def draw_platform(choices: random.Random) -> Platform:
         epoch_ms=bucket_ms * choices.choice((3, 6)),
         allowed_lateness_ms=choices.choice((0, 2_000, 15_000)),
         alarm_rate_per_video_day=0.5,
+        alerts_per_day=alerts_per_day,
         level=Level("view", choices.choice((20, 200))),
         emerging_probability=choices.choice((0.2, 0.6)),
         expire_after_ms=choices.choice((30 * DAY_MS, 4 * bucket_ms)),

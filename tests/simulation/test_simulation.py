@@ -56,7 +56,8 @@ def test_histories_with_faults_end_as_if_there_had_been_none(
             f"\n{len(outcomes)} histories from seed {FIRST_SEED}: "
             f"{sum(outcome.events for outcome in outcomes):,} events, "
             f"{sum(outcome.requests for outcome in outcomes):,} requests, "
-            f"{sum(outcome.alerts for outcome in outcomes):,} alerts; "
+            f"{sum(outcome.alerts for outcome in outcomes):,} alerts, "
+            f"{sum(outcome.withheld for outcome in outcomes):,} withheld; "
             f"{', '.join(f'{name} {count:,}' for name, count in sorted(faults.items()))}; "
             f"reports told again {told_again:,}; "
             f"{undisturbed} also compared with the run without faults"
@@ -67,6 +68,7 @@ def test_histories_with_faults_end_as_if_there_had_been_none(
         assert undisturbed > HISTORIES / 20
         assert told_again
         assert sum(outcome.alerts for outcome in outcomes) > HISTORIES
+        assert sum(outcome.withheld > 0 for outcome in outcomes) > HISTORIES / 20
 
 
 @pytest.mark.parametrize("name", DEFECTS)

@@ -12,6 +12,7 @@ from models.batches import BatchKind
 from models.events import RejectReason
 from models.steps import Output
 from models.vocabulary import Juncture, Stage, State
+from models.withheld import WithheldReason
 from streams.errors import UserError
 from streams.metrics import Agent, Metrics, MetricsServer, serve
 
@@ -50,11 +51,21 @@ def test_every_known_label_is_shown_at_zero_from_the_start(metrics: Metrics) -> 
         assert value(metrics, "hotspots_batches_total", kind=kind.value) == 0
     for alert in AlertType:
         assert value(metrics, "hotspots_alerts_total", type=alert.value) == 0
+    for withheld in WithheldReason:
+        assert value(metrics, "hotspots_withheld_total", reason=withheld.value) == 0
     for agent in Agent:
         name = "hotspots_checkpoint_duration_seconds_count"
         assert value(metrics, name, agent=agent.value) == 0
     for state in (State.INTERRUPTED, State.FADED, State.REVIVED):
         assert value(metrics, "hotspots_state_changes_total", state=state.value) == 0
+
+
+def test_what_the_budget_withholds_is_counted_by_reason(metrics: Metrics) -> None:
+    counts = {WithheldReason.BELOW_BAR: 2, WithheldReason.BUDGET_SPENT: 1}
+    metrics.observe_withheld(counts)
+    metrics.observe_withheld({WithheldReason.BELOW_BAR: 1})
+    for reason, count in ((WithheldReason.BELOW_BAR, 3), (WithheldReason.BUDGET_SPENT, 1)):
+        assert value(metrics, "hotspots_withheld_total", reason=reason.value) == count
 
 
 @pytest.mark.parametrize(
