@@ -23,7 +23,7 @@ from models.cohorts import SIGNALS
 from models.forecast_features import FEATURES
 from models.forecast_moments import MOMENT
 
-VERSION: Final = 5
+VERSION: Final = 6
 _KEY: Final = b"hotspots"
 
 ALWAYS: Final = -1
@@ -118,6 +118,7 @@ class StageReport:
             profiles=_from_row(self.profiles, first),
             transitions=_from_row(self.transitions, first),
             explanations=_from_row(self.explanations, first),
+            voices=_from_row(self.voices, first),
             summaries=summaries,
             moments=moments,
         )
