@@ -1,14 +1,12 @@
 """The wire format of `engagement-batches`: columns of normalised events, one chunk at a time.
 
-docs/architecture.md, "`engagement-batches`, version 2", is the contract; this file, and
-models/batch_layout.py for the bytes of the rows, are the only places that read and write it.
+docs/architecture.md, "`engagement-batches`, version 3", is the contract; this file, with
+models/batch_layout.py and models/detail_layout.py for the bytes, is the only place that reads and
+writes it.
 """
 
-import json
-import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any, Final
 
 import numpy as np
@@ -16,82 +14,26 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from models import batch_layout as layout
-from models.details import Comment, Details, no_details
+from models import detail_layout
+from models import record_batches as parts
+from models.batch_header import (
+    NO_TIME_MS,
+    BatchFormatError,
+    BatchHeader,
+    BatchKind,
+    Numbers,
+    header_bytes,
+    read_header,
+)
+from models.details import DETAIL, Comment, Details, no_details
 
-VERSION: Final = 2
-"""Goes up when a reader of the old format could misread the new one."""
-
-NO_TIME_MS: Final = -1
-"""`high_ms` of a chunk without a valid event; no valid event is that early (models/events.py)."""
-
-_MAGIC: Final = b"HSBT"
-_HEADER: Final = struct.Struct("<4sHBBIIIIIIqqqqq")
-"""Magic, version, kind, idle, flags, numbers of rows, videos and profiles, source, sources, low,
-high, high_ms, received_ms, base_ms; little-endian, HEADER_BYTES long."""
-_START: Final = struct.Struct("<4sH")
-_VERSION_1_START: Final = b"\xff\xff\xff\xff"
-_VERSION_1_METADATA_KEY: Final = b"hotspots"
 _ERRORS: Final = {
-    layout.WRONG_LENGTH: "shorter than its header announces",
-    layout.WRONG_METADATA: "metadata of a record batch are not those that its header announces",
-    layout.WRONG_STRINGS: "offsets of strings go back",
-    layout.WRONG_INDEX: "a video or a row is named that is not there",
+    parts.WRONG_LENGTH: "shorter than its header announces",
+    parts.WRONG_METADATA: "metadata of a record batch are not those that its header announces",
+    parts.WRONG_STRINGS: "offsets of strings go back",
+    parts.WRONG_INDEX: "a video, a region or a row is named that is not there",
+    parts.WRONG_VALUE: "a detail has a value that no event may have",
 }
-
-
-class BatchFormatError(ValueError):
-    """A message of `engagement-batches` that is damaged or of a version this reader cannot read."""
-
-
-class BatchKind(StrEnum):
-    """What a message says about its source partition."""
-
-    EVENTS = "events"
-    HEARTBEAT = "heartbeat"
-    END = "end"
-
-
-_KIND_CODES: Final = {BatchKind.EVENTS: 0, BatchKind.HEARTBEAT: 1, BatchKind.END: 2}
-_KINDS: Final = {code: kind for kind, code in _KIND_CODES.items()}
-
-
-@dataclass(frozen=True, slots=True)
-class BatchHeader:
-    """How far a source partition has come.
-
-    Attributes:
-        kind: What the message is.
-        source: The source partition, 0 to `sources` - 1.
-        sources: How many source partitions there are.
-        low: The offset before the first that this batch answers for.
-        high: The last offset that it answers for; `low` where it answers for none.
-        high_ms: The greatest event time of the whole chunk, over all target partitions, or
-            NO_TIME_MS.
-        idle: Whether the source partition has had nothing new for the set while.
-        received_ms: When intake received the chunk, on the clock of its machine.
-    """
-
-    kind: BatchKind
-    source: int
-    sources: int
-    low: int
-    high: int
-    high_ms: int
-    idle: bool
-    received_ms: int
-
-    def __post_init__(self) -> None:
-        """Check what every reader relies on.
-
-        Raises:
-            ValueError: The numbers contradict each other.
-        """
-        if not 0 <= self.source < self.sources:
-            raise ValueError(f"source {self.source} is not one of {self.sources} sources")
-        if not -1 <= self.low <= self.high:
-            raise ValueError(f"offsets ({self.low}, {self.high}] are not a range")
-        if self.kind is BatchKind.HEARTBEAT and self.low != self.high:
-            raise ValueError(f"a heartbeat answers for no offsets, not ({self.low}, {self.high}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,8 +161,8 @@ def encode_batch(batch: Batch) -> bytes:
     """Return the message for a batch.
 
     Raises:
-        ValueError: The columns differ in length, or a row names a video or a profile a row that is
-            not there.
+        ValueError: The columns differ in length, a row names a video, or a profile, a detail or a
+            comment a row that is not there, or a detail has a value that no event may have.
     """
     rows = len(batch)
     lengths = [len(batch.action), len(batch.time_ms), len(batch.high_ms), len(batch.count)]
@@ -234,6 +176,7 @@ def encode_batch(batch: Batch) -> bytes:
         if not before < row < rows:
             raise ValueError(f"a profile stands at row {row} of {rows}, after one at row {before}")
         before = row
+    _check_details_of(batch)
     everything = Rows(
         videos=batch.videos,
         video=batch.video,
@@ -246,6 +189,9 @@ def encode_batch(batch: Batch) -> bytes:
         event=batch.event,
         offset=batch.offset,
         profiles=batch.profiles,
+        details=batch.details,
+        regions=batch.regions,
+        comments=batch.comments,
     )
     (message,) = encode_for_targets(batch.header, everything, np.zeros(len(batch.videos), int), 1)
     return message
@@ -277,9 +223,12 @@ def encode_for_targets(
         np.ascontiguousarray(rows.offset, np.int64),
     )
     flags, base_ms = layout.choose_flags(videos_max, header.low, *columns)
-    encoded, begin = layout.encode_messages(
+    has_details = len(rows.details) > 0 or len(rows.comments) > 0
+    if has_details:
+        flags |= detail_layout.choose_detail_flags(rows.details)
+    encoded, begin, target_of_row, place = layout.encode_messages(
         targets,
-        np.frombuffer(bytearray(_header_bytes(header, flags, base_ms)), np.uint8),
+        np.frombuffer(bytearray(header_bytes(header, flags, base_ms)), np.uint8),
         flags,
         base_ms,
         header.low,
@@ -293,9 +242,59 @@ def encode_for_targets(
         profile_begin,
         profiles,
     )
-    # One copy each: a view would keep the messages of all targets in memory.
+    behind = _encoded_details(rows, flags, target_of_row, place, targets) if has_details else []
     bounds = begin.tolist()
-    return [encoded[bounds[at] : bounds[at + 1]].tobytes() for at in range(targets)]
+    for at, (numbers, _) in zip(bounds, behind, strict=False):
+        encoded[at + detail_layout.NUMBERS_AT :][: len(numbers)] = numbers
+    # One copy each: a view would keep the messages of all targets in memory.
+    messages = [encoded[bounds[at] : bounds[at + 1]].tobytes() for at in range(targets)]
+    if not behind:
+        return messages
+    return [message + rest for message, (_, rest) in zip(messages, behind, strict=True)]
+
+
+def _encoded_details(
+    rows: Rows,
+    flags: int,
+    target_of_row: npt.NDArray[np.int32],
+    place: npt.NDArray[np.int32],
+    targets: int,
+) -> list[tuple[npt.NDArray[np.uint8], bytes]]:
+    """Return for each target the numbers for its header, as bytes, and what follows its rows."""
+    named = [(row, name) for row, name, _ in rows.comments if name]
+    encoded, begin, numbers = detail_layout.encode_details(
+        targets,
+        flags,
+        target_of_row,
+        place,
+        np.ascontiguousarray(rows.details),
+        *_strings_of(rows.regions),
+        np.array([row for row, _, _ in rows.comments], np.int64),
+        *_strings_of([text for _, _, text in rows.comments]),
+        np.array([row for row, _ in named], np.int64),
+        *_strings_of([name for _, name in named]),
+    )
+    bounds = begin.tolist()
+    return [
+        (numbers[at].astype("<u4").view(np.uint8), encoded[bounds[at] : bounds[at + 1]].tobytes())
+        for at in range(targets)
+    ]
+
+
+def _check_details_of(batch: Batch) -> None:
+    """Check what `decode_batch` would check.
+
+    Raises:
+        ValueError: It would not read these details and comments.
+    """
+    status = detail_layout.check_details(batch.details, len(batch), len(batch.regions))
+    if status != parts.OK:
+        raise ValueError(_ERRORS[status])
+    before = -1
+    for row, _, _ in batch.comments:
+        if not before < row < len(batch):
+            raise ValueError(f"a comment stands at row {row}, after one at row {before}")
+        before = row
 
 
 def decode_batch(value: bytes) -> Batch:
@@ -304,13 +303,13 @@ def decode_batch(value: bytes) -> Batch:
     Raises:
         BatchFormatError: The message is damaged, or of another version.
     """
-    header, flags, base_ms, rows, videos, profiles = _read_header(value)
-    if rows == 0 and videos == 0 and profiles == 0 and len(value) == layout.HEADER_BYTES:
+    header, flags, base_ms, numbers = read_header(value)
+    if not any(numbers) and len(value) == layout.HEADER_BYTES:
         return empty_batch(header)
-    # Every row has at least 9 bytes, every string 4: nothing is allocated on the header's word.
-    if len(value) % 8 or 9 * rows + 4 * (videos + profiles) > len(value):
-        raise BatchFormatError(_ERRORS[layout.WRONG_LENGTH])
-    message = np.frombuffer(value, np.uint8)
+    # Every row has at least 9 bytes, anything else 4: nothing is allocated on the header's word.
+    if len(value) % 8 or 5 * numbers.rows + 4 * sum(numbers) > len(value):
+        raise BatchFormatError(_ERRORS[parts.WRONG_LENGTH])
+    rows = numbers.rows
     batch = Batch(
         header=header,
         videos=[],
@@ -324,13 +323,15 @@ def decode_batch(value: bytes) -> Batch:
         event=np.empty(rows, np.uint64),
         offset=np.empty(rows, np.int64),
         profiles=[],
+        details=np.empty(numbers.details, DETAIL),
     )
+    message = np.frombuffer(value, np.uint8)
     status, at = layout.decode_rows(
         message,
         flags,
         base_ms,
         header.low,
-        videos,
+        numbers.videos,
         batch.video,
         batch.action,
         batch.time_ms,
@@ -342,21 +343,76 @@ def decode_batch(value: bytes) -> Batch:
         batch.offset,
     )
     _check(status)
-    status, _, begin, text, at = layout.locate_strings(message, at, videos, 0, False)
-    _check(status)
-    batch.videos.extend(_texts(value, videos, begin, text, at))
-    status, row, begin, text, at = layout.locate_strings(message, at, profiles, rows, True)
-    _check(status)
+    videos, at = _read_texts(value, message, at, numbers.videos)
+    batch.videos.extend(videos)
+    profiles, at = _read_texts_of_rows(value, message, at, numbers.profiles, rows)
+    batch.profiles.extend(profiles)
+    if any(numbers.behind_rows):
+        at = _read_details(value, message, at, flags, numbers, batch)
     if at != len(value):
         raise BatchFormatError(f"{len(value) - at} bytes too many")
-    if profiles:
-        places = message[row : row + 4 * profiles].view(np.uint32).tolist()
-        batch.profiles.extend(zip(places, _texts(value, profiles, begin, text, at), strict=True))
     return batch
 
 
+def _read_details(
+    value: bytes,
+    message: npt.NDArray[np.uint8],
+    at: int,
+    flags: int,
+    numbers: Numbers,
+    batch: Batch,
+) -> int:
+    """Read into the batch what stands behind its rows; return where it ends.
+
+    Raises:
+        BatchFormatError: It is damaged.
+    """
+    status, at = detail_layout.decode_details(
+        message, at, flags, numbers.rows, numbers.regions, batch.details
+    )
+    _check(status)
+    regions, at = _read_texts(value, message, at, numbers.regions)
+    batch.regions.extend(regions)
+    texts, at = _read_texts_of_rows(value, message, at, numbers.texts, numbers.rows)
+    ids, at = _read_texts_of_rows(value, message, at, numbers.ids, numbers.rows)
+    id_of_row = dict(ids)
+    batch.comments.extend((row, id_of_row.pop(row, ""), text) for row, text in texts)
+    if id_of_row:
+        raise BatchFormatError("a comment without a text has an id")
+    return at
+
+
+def _read_texts(
+    value: bytes, message: npt.NDArray[np.uint8], at: int, texts: int
+) -> tuple[list[str], int]:
+    """Return the strings of a part, and where the next one begins.
+
+    Raises:
+        BatchFormatError: It is damaged.
+    """
+    status, _, begin, text, following = parts.locate_strings(message, at, texts, 0, False)
+    _check(status)
+    return _texts(value, texts, begin, text, following), following
+
+
+def _read_texts_of_rows(
+    value: bytes, message: npt.NDArray[np.uint8], at: int, texts: int, rows: int
+) -> tuple[Iterable[tuple[int, str]], int]:
+    """Return rows and strings of a part, and where the next one begins.
+
+    Raises:
+        BatchFormatError: It is damaged.
+    """
+    if texts == 0:
+        return (), at
+    status, row, begin, text, following = parts.locate_strings(message, at, texts, rows, True)
+    _check(status)
+    places = message[row : row + 4 * texts].view(np.uint32).tolist()
+    return zip(places, _texts(value, texts, begin, text, following), strict=True), following
+
+
 def _check(status: int) -> None:
-    if status != layout.OK:
+    if status != parts.OK:
         raise BatchFormatError(_ERRORS[status])
 
 
@@ -388,65 +444,3 @@ def _texts(value: bytes, texts: int, begin: int, text: int, end: int) -> list[st
     except UnicodeDecodeError as error:
         raise BatchFormatError(f"a string is not UTF-8: {error}") from error
     return listed
-
-
-def _header_bytes(header: BatchHeader, flags: int, base_ms: int) -> bytes:
-    return _HEADER.pack(
-        _MAGIC,
-        VERSION,
-        _KIND_CODES[header.kind],
-        header.idle,
-        flags,
-        0,  # numbers of rows, videos and profiles: each target has its own
-        0,
-        0,
-        header.source,
-        header.sources,
-        header.low,
-        header.high,
-        header.high_ms,
-        header.received_ms,
-        base_ms,
-    )
-
-
-def _read_header(value: bytes) -> tuple[BatchHeader, int, int, int, int, int]:
-    """Return the header, the flags, `base_ms`, and the numbers of rows, videos and profiles."""
-    if value[:4] == _VERSION_1_START:
-        raise BatchFormatError(_other_format(value))
-    if len(value) < _START.size or value[:4] != _MAGIC:
-        raise BatchFormatError("not a message of `engagement-batches`")
-    _, version = _START.unpack_from(value)
-    if version != VERSION:
-        raise BatchFormatError(f"version {version} of the format; this reader knows {VERSION}")
-    if len(value) < _HEADER.size:
-        raise BatchFormatError(_ERRORS[layout.WRONG_LENGTH])
-    _, _, kind, idle, flags, rows, videos, profiles, *fields, base_ms = _HEADER.unpack_from(value)
-    if kind not in _KINDS or idle > 1 or flags >= layout.FLAGS_END:
-        raise BatchFormatError(f"unreadable header: kind {kind}, idle {idle}, flags {flags}")
-    source, sources, low, high, high_ms, received_ms = fields
-    try:
-        header = BatchHeader(
-            kind=_KINDS[kind],
-            source=source,
-            sources=sources,
-            low=low,
-            high=high,
-            high_ms=high_ms,
-            idle=bool(idle),
-            received_ms=received_ms,
-        )
-    except ValueError as error:
-        raise BatchFormatError(f"unreadable header: {error!r}") from error
-    return header, flags, base_ms, rows, videos, profiles
-
-
-def _other_format(value: bytes) -> str:
-    """Say what an Arrow stream is: version 1 was one, with its header in the schema's metadata."""
-    try:
-        with pa.ipc.open_stream(pa.py_buffer(value)) as reader:
-            metadata = reader.schema.metadata or {}
-        version = json.loads(metadata[_VERSION_1_METADATA_KEY])["version"]
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
-        return f"an Arrow stream, but not one of ours: {error!r}"
-    return f"version {version!r} of the format; this reader knows {VERSION}"

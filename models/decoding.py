@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from models.detail_decoding import SlowEvents, comments_of, details_of
 from models.event_scanning import Scan, scan
 from models.events import (
     FIRST_OF_VIDEO,
@@ -20,12 +21,12 @@ from models.events import (
     Reject,
     RejectedEventError,
 )
-from models.identity import KEY_SEPARATOR, HashKeys, SipKey
+from models.identity import HashKeys
 from models.packed_chunk import NULL_LENGTH, PackedChunk, packed
-from models.siphash import absorb, hash_spans, hash_texts
-from models.span_numbering import number_spans, number_videos
+from models.siphash import hash_ids, hash_texts
+from models.span_numbering import in_order_of_appearance, number_spans, number_videos
 from models.steps import CREATE_TIME_MS, Chunk
-from models.validation import Event, profile_json, validate
+from models.validation import profile_json, validate
 from models.vocabulary import ACTION_CODE
 
 _PROFILE_ACTION_CODES: Final = frozenset(ACTION_CODE[action.value] for action in FIRST_OF_VIDEO)
@@ -35,7 +36,6 @@ _LISTS_MAX: Final = 2**31
 
 Numbers = TypeVar("Numbers", bound=np.generic)
 Integers = npt.NDArray[np.int64]
-SlowEvents = list[tuple[int, Event]]
 
 
 def decode(
@@ -72,15 +72,22 @@ def decode_slowly(
 
 def warm_up() -> None:
     """Compile, or load, all that `decode` needs, before there is work to do."""
-    line = b'{"time":%d,"platform":"p","video_id":"v","action":"view","topics":["t"]}'
     limits = DecodingLimits()
-    chunk = Chunk(0, 1, [0], [None], [line % limits.earliest_ms], [CREATE_TIME_MS])
     decode(
-        packed(chunk),
+        packed(every_field(limits)),
         received_ms=limits.earliest_ms,
         limits=limits,
-        keys=HashKeys((0, 0), (0, 0)),
+        keys=HashKeys((0, 0), (0, 0), (0, 0)),
     )
+
+
+def every_field(limits: DecodingLimits) -> Chunk:
+    """Return a chunk of one event that has something to do for every loop."""
+    line = (
+        b'{"time":%d,"platform":"p","video_id":"v","action":"comment","topics":["t"],'
+        b'"actor_region":"r","comment_id":"c","text":"t","sentiment":0.5}'
+    )
+    return Chunk(0, 1, [0], [None], [line % limits.earliest_ms], [CREATE_TIME_MS])
 
 
 def _validated(
@@ -124,8 +131,9 @@ def _columns_of(chunk: PackedChunk, found: Scan, slow: SlowEvents, keys: HashKey
     )
     rows, time_ms, count = found.row, found.time_ms, found.count
     action, role = found.action, found.role
-    actor = _hashes(chunk, found, found.actor_begin, found.actor_length, keys.actor)
-    event = _hashes(chunk, found, found.event_begin, found.event_length, keys.event)
+    names = (found.platform, found.platforms)
+    actor = hash_ids(keys.actor, chunk.buffer, found.actor_begin, found.actor_length, *names)
+    event = hash_ids(keys.event, chunk.buffer, found.event_begin, found.event_length, *names)
     if slow:
         code_of = {key: code for code, key in enumerate(videos)}
         codes = [code_of.setdefault(each.video, len(code_of)) for _, each in slow]
@@ -138,7 +146,8 @@ def _columns_of(chunk: PackedChunk, found: Scan, slow: SlowEvents, keys: HashKey
         role = _with(role, [each.role for _, each in slow], order)
         actor = _with(actor, hash_texts(keys.actor, [each.actor for _, each in slow]), order)
         event = _with(event, hash_texts(keys.event, [each.event for _, each in slow]), order)
-        videos, video = _in_order_of_appearance(list(code_of), _with(video, codes, order))
+        videos, video = in_order_of_appearance(list(code_of), _with(video, codes, order))
+    details, regions = details_of(chunk, found, slow, rows, keys)
     return EventColumns(
         offset=chunk.offset[rows],
         time_ms=time_ms,
@@ -151,36 +160,16 @@ def _columns_of(chunk: PackedChunk, found: Scan, slow: SlowEvents, keys: HashKey
         event=event,
         sources=_sources_of(rows, slow),
         profiles=_profiles_of(chunk, found, slow, rows, video, seed=keys.event[0]),
+        details=details,
+        regions=regions,
+        comments=comments_of(chunk, found, slow, rows),
     )
-
-
-def _hashes(
-    chunk: PackedChunk,
-    found: Scan,
-    begin: Integers,
-    length: npt.NDArray[np.int32],
-    key: SipKey,
-) -> npt.NDArray[np.uint64]:
-    prefixes = absorb(key, [name + KEY_SEPARATOR.encode() for name in found.platforms])
-    return hash_spans(chunk.buffer, begin, length, found.platform, prefixes)
 
 
 def _with(fast: npt.NDArray[Numbers], slow: npt.ArrayLike, order: Integers) -> npt.NDArray[Numbers]:
     """Append what the slow path gave and bring all into log order."""
     merged: npt.NDArray[Numbers] = np.concatenate([fast, np.asarray(slow, fast.dtype)])[order]
     return merged
-
-
-def _in_order_of_appearance(
-    videos: list[str], video: npt.NDArray[np.int32]
-) -> tuple[list[str], npt.NDArray[np.int32]]:
-    """Number the videos anew."""
-    first = np.empty(len(videos), np.int64)
-    first[video[::-1]] = np.arange(len(video))[::-1]  # of equal indices, the last one wins
-    order = np.argsort(first)
-    number = np.empty(len(videos), np.int32)
-    number[order] = np.arange(len(videos), dtype=np.int32)
-    return [videos[old] for old in order.tolist()], number[video]
 
 
 def _sources_of(rows: Integers, slow: SlowEvents) -> list[tuple[int, str]]:

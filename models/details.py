@@ -3,6 +3,7 @@
 Most events say none of it, so it travels and waits apart from the rows, and costs nothing there.
 """
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -53,6 +54,20 @@ Details = npt.NDArray[np.void]
 Comment = tuple[int, str, str]
 """The row of an event with a text, the id of the comment ("" when absent), and the text, cut to
 TEXT_CHARACTERS_MAX."""
+
+
+@dataclass(frozen=True, slots=True)
+class EventDetail:
+    """What one event says; None where it does not, ids with their platform (models/identity.py)."""
+
+    region: str | None
+    age_days: int | None
+    followers: int | None
+    via: str | None
+    comment: str | None
+    parent: str | None
+    sentiment: float | None
+    watch_ms: int | None
 
 
 def no_details() -> Details:

@@ -14,41 +14,19 @@ import numpy as np
 import numpy.typing as npt
 
 from models.compiled import compiled, inlined
+from models.details import NO_NUMBER
+from models.event_syntax import FIELD_CODE, PLACES, bits, fields_of
 from models.events import (
     COUNT_MAX,
     FIELDS,
     FIRST_OF_VIDEO,
     NAME_CHARACTERS_MAX,
-    NAMES_MAX,
     PROFILE_FIELDS,
     REQUIRED_FIELDS,
     RETRACTABLE,
     DecodingLimits,
-    FieldKind,
 )
-from models.json_syntax import (
-    CLOSE_LIST,
-    CLOSE_OBJECT,
-    COLON,
-    COMMA,
-    DIGIT_0,
-    DIGIT_9,
-    ESCAPED,
-    HALF_PAIR,
-    MINUS,
-    NOT_CERTAIN,
-    OPEN_LIST,
-    OPEN_OBJECT,
-    QUOTE,
-    blanks_end,
-    digits_end,
-    literal_end,
-    number_end,
-    string_end,
-    value_end,
-)
-from models.json_times import NO_NUMBER, rfc_3339_time, whole_number
-from models.names import UNKNOWN, Names, code_of, is_key, names_of
+from models.names import UNKNOWN, Names, code_of, names_of
 from models.packed_chunk import PackedChunk
 from models.platform_spellings import SPELLINGS_MAX, spelling_of
 from models.vocabulary import ACTION_CODE, ACTIONS, ROLES, Action
@@ -58,49 +36,67 @@ Integers = npt.NDArray[np.int64]
 Lengths = npt.NDArray[np.int32]
 Codes = npt.NDArray[np.uint8]
 
-PLACES: Final = 32
-"""Of how many fields the order is remembered: more than the contract has."""
-
 ABSENT: Final = -1
 """Stands in a length for an id that was not given."""
 
-_TIME: Final = FieldKind.TIME.value
-_COUNT: Final = FieldKind.COUNT.value
-_NAME: Final = FieldKind.NAME.value
-_TEXT: Final = FieldKind.TEXT.value
-_WHOLE_NUMBER: Final = FieldKind.WHOLE_NUMBER.value
-_SENTIMENT: Final = FieldKind.SENTIMENT.value
+_AT_TIME: Final = FIELD_CODE["time"]
+_AT_PLATFORM: Final = FIELD_CODE["platform"]
+_AT_VIDEO: Final = FIELD_CODE["video_id"]
+_AT_ACTION: Final = FIELD_CODE["action"]
+_AT_COUNT: Final = FIELD_CODE["count"]
+_AT_EVENT: Final = FIELD_CODE["event_id"]
+_AT_ACTOR: Final = FIELD_CODE["actor_id"]
+_AT_ROLE: Final = FIELD_CODE["actor_role"]
+_AT_TOPICS: Final = FIELD_CODE["topics"]
+_AT_RETRACTS: Final = FIELD_CODE["retracts"]
+_AT_REGION: Final = FIELD_CODE["actor_region"]
+_AT_AGE: Final = FIELD_CODE["actor_age_days"]
+_AT_FOLLOWERS: Final = FIELD_CODE["actor_followers"]
+_AT_VIA: Final = FIELD_CODE["via_actor_id"]
+_AT_COMMENT: Final = FIELD_CODE["comment_id"]
+_AT_PARENT: Final = FIELD_CODE["parent_id"]
+_AT_TEXT: Final = FIELD_CODE["text"]
+_AT_SENTIMENT: Final = FIELD_CODE["sentiment"]
+_AT_WATCH: Final = FIELD_CODE["watch_ms"]
 
-_FIELD_CODE: Final = {name: code for code, name in enumerate(FIELDS)}
-_AT_TIME: Final = _FIELD_CODE["time"]
-_AT_PLATFORM: Final = _FIELD_CODE["platform"]
-_AT_VIDEO: Final = _FIELD_CODE["video_id"]
-_AT_ACTION: Final = _FIELD_CODE["action"]
-_AT_COUNT: Final = _FIELD_CODE["count"]
-_AT_EVENT: Final = _FIELD_CODE["event_id"]
-_AT_ACTOR: Final = _FIELD_CODE["actor_id"]
-_AT_ROLE: Final = _FIELD_CODE["actor_role"]
-_AT_TOPICS: Final = _FIELD_CODE["topics"]
-_AT_RETRACTS: Final = _FIELD_CODE["retracts"]
-
-
-def _bits(*names: str) -> int:
-    return sum(1 << _FIELD_CODE[name] for name in names)
-
-
-_REQUIRED: Final = _bits(*REQUIRED_FIELDS)
-_COUNTED: Final = _bits("count")
-_TOPICS: Final = _bits("topics")
-_PROFILE: Final = _bits(*(name for name in PROFILE_FIELDS if name != "topics"))
+_REQUIRED: Final = bits(*REQUIRED_FIELDS)
+_COUNTED: Final = bits("count")
+_TOPICS: Final = bits("topics")
+_PROFILE: Final = bits(*(name for name in PROFILE_FIELDS if name != "topics"))
 """They say nothing more of an event than its type, unless it carries a profile."""
 
-_RARE: Final = _bits("source_video_id", "source_platform", "fingerprint")
+_RARE: Final = bits("source_video_id", "source_platform", "fingerprint")
 """Only the authority knows when their values are good; they come with new videos."""
 
-_NEEDED: Final = _bits(
-    "time", "platform", "video_id", "action", "event_id", "actor_id", "actor_role", "retracts"
+_SAID: Final = bits(
+    *("actor_region", "actor_age_days", "actor_followers", "via_actor_id"),
+    *("comment_id", "parent_id", "text", "sentiment", "watch_ms"),
 )
-"""Strings whose text is needed here, so that there must not be an escape in it."""
+"""What details and comments are made of (models/details.py)."""
+
+SAID: Final = np.dtype(
+    [
+        ("event", np.int64),
+        ("age_days", np.int64),
+        ("followers", np.int64),
+        ("watch_ms", np.int64),
+        ("region_begin", np.int64),
+        ("via_begin", np.int64),
+        ("comment_begin", np.int64),
+        ("parent_begin", np.int64),
+        ("text_begin", np.int64),
+        ("sentiment_begin", np.int64),
+        ("region_length", np.int32),
+        ("via_length", np.int32),
+        ("comment_length", np.int32),
+        ("parent_length", np.int32),
+        ("text_length", np.int32),
+        ("sentiment_length", np.int32),
+    ]
+)
+"""What one event says beside who did what when: `event` is its index among the events of the scan;
+whole numbers are NO_NUMBER where they are absent, lengths of spans ABSENT. The span of a text is
+JSON, with its escapes, and that of a sentiment a number of JSON."""
 
 _RETRACT: Final = ACTION_CODE[Action.RETRACT.value]
 _ABSENT_ROLE: Final = 0  # models/validation.py: a role that is absent or empty is `ordinary`
@@ -125,6 +121,7 @@ class Scan:
         event_length: int32[m], ABSENT where there is none.
         topics_begin: int64[m], where the JSON list of topics begins.
         topics_length: int32[m], its bytes, ABSENT where there is none or it names none.
+        said: SAID[d], of the events that say any of it, ascending by event.
         undecided: int64[k], the indices of the other messages, ascending.
         platforms: The normal names of platforms; two spellings of one name share the first index.
     """
@@ -143,6 +140,7 @@ class Scan:
     event_length: Lengths
     topics_begin: Integers
     topics_length: Lengths
+    said: npt.NDArray[np.void]
     undecided: Integers
     platforms: list[bytes]
 
@@ -154,10 +152,11 @@ def scan(chunk: PackedChunk, *, received_ms: int, limits: DecodingLimits) -> Sca
     video_begin, actor_begin, event_begin, topics_begin = np.empty((4, rows), np.int64)
     video_length, actor_length, event_length, topics_length = np.empty((4, rows), np.int32)
     action, role, platform = np.empty((3, rows), np.uint8)
+    said = np.empty(rows, SAID)
     names = np.empty((SPELLINGS_MAX, NAME_CHARACTERS_MAX), np.uint8)
     name_length = np.zeros(SPELLINGS_MAX, np.int64)
     words = _vocabulary()
-    decided = _scan(
+    decided, talkative = _scan(
         chunk.buffer,
         chunk.value_begin,
         chunk.value_length,
@@ -199,6 +198,7 @@ def scan(chunk: PackedChunk, *, received_ms: int, limits: DecodingLimits) -> Sca
         event_length,
         topics_begin,
         topics_length,
+        said,
         undecided,
     )
     return Scan(
@@ -216,6 +216,7 @@ def scan(chunk: PackedChunk, *, received_ms: int, limits: DecodingLimits) -> Sca
         event_length=event_length[:decided],
         topics_begin=topics_begin[:decided],
         topics_length=topics_length[:decided],
+        said=said[:talkative],
         undecided=undecided[: rows - decided],
         platforms=[names[at, :length].tobytes() for at, length in enumerate(name_length) if length],
     )
@@ -244,178 +245,6 @@ def _vocabulary() -> _Vocabulary:
         retractable=np.array([action in RETRACTABLE for action in ACTIONS], np.bool_),
         ordinary=np.array(ordinary, np.bool_),
     )
-
-
-@inlined
-def _small_number_end(data: Bytes, at: int, end: int) -> int:
-    """Read a number that is surely within -1 to 1, however its digits are rounded."""
-    begin = at
-    at = number_end(data, at, end)
-    if at < 0:
-        return NOT_CERTAIN
-    if data[begin] == MINUS:
-        begin += 1
-    exponent = begin
-    while exponent < at and data[exponent] <= DIGIT_9:  # digits and the point
-        exponent += 1
-    if exponent == at:
-        # 0.99... is rounded to 1 at most; whether 1.000... is more than 1 is not looked at.
-        sure = data[begin] == DIGIT_0 or (data[begin] == ord("1") and at == begin + 1)
-        return at if sure else NOT_CERTAIN
-    # One digit before the point and a negative exponent: less than 10 times 0.1.
-    whole_end = digits_end(data, begin, at)
-    if whole_end == begin + 1 and data[exponent + 1] == MINUS:
-        for position in range(exponent + 2, at):
-            if data[position] != DIGIT_0:
-                return at
-    return NOT_CERTAIN
-
-
-@inlined
-def _names_end(data: Bytes, at: int, end: int) -> tuple[int, bool]:
-    """Read a list of names from its bracket on; tell also whether one of them is not empty."""
-    some = False
-    at = blanks_end(data, at + 1, end)
-    if at < end and data[at] == CLOSE_LIST:
-        return at + 1, some
-    for _ in range(NAMES_MAX):
-        if at >= end or data[at] != QUOTE:
-            break
-        begin = at + 1
-        at, marks = string_end(data, begin, end)
-        # A character has at least one byte, so there are no more characters than bytes.
-        if at < 0 or marks & HALF_PAIR or at - begin > NAME_CHARACTERS_MAX:
-            break
-        some = some or at > begin
-        at = blanks_end(data, at + 1, end)
-        if at >= end:
-            break
-        if data[at] == CLOSE_LIST:
-            return at + 1, some
-        if data[at] != COMMA:
-            break
-        at = blanks_end(data, at + 1, end)
-    return NOT_CERTAIN, some
-
-
-@inlined
-def _scan_object(  # noqa: C901, PLR0911, PLR0912, PLR0915 - the grammar, without a call per part
-    data: Bytes,
-    at: int,
-    end: int,
-    field_words: npt.NDArray[np.uint64],
-    field_codes: Integers,
-    field_keys: npt.NDArray[np.uint64],
-    key_length: Integers,
-    kinds: Integers,
-    order: Integers,
-    first: Integers,
-    second: Integers,
-) -> int:
-    """Read one message; return a bit for each field that is given, 0 when it is not certain.
-
-    Args:
-        data: Where it lies.
-        at: Where it begins.
-        end: Where it ends.
-        field_words: The names of the fields (models/names.py).
-        field_codes: Their codes.
-        field_keys: Their keys.
-        key_length: The bytes of their keys.
-        kinds: int64[f], the kind of each field.
-        order: int64[PLACES], the fields of the message before in their order, which most often is
-            that of this one; takes the fields of this one.
-        first: int64[f], takes where the text of each string or list begins, or the number.
-        second: int64[f], takes how many bytes the text has; for topics 0 where they name none.
-    """
-    at = blanks_end(data, at, end)
-    if at >= end or data[at] != OPEN_OBJECT:
-        return 0
-    at = blanks_end(data, at + 1, end)
-    seen = 0
-    given = 0
-    place = -1
-    while True:
-        if at >= end or data[at] != QUOTE:
-            return 0
-        begin = at + 1
-        place = (place + 1) % PLACES
-        field = order[place]
-        if field != UNKNOWN and is_key(data, begin, end, field, field_keys, key_length[field]):
-            at = begin + key_length[field]
-        else:
-            at, marks = string_end(data, begin, end)
-            if at < 0 or marks != 0:  # an escaped key may be one that we know
-                return 0
-            field = code_of(data, begin, at - begin, field_words, field_codes)
-            order[place] = field
-            at = blanks_end(data, at + 1, end)
-            if at >= end or data[at] != COLON:
-                return 0
-            at += 1
-        at = blanks_end(data, at, end)
-        if at >= end:
-            return 0
-        if field == UNKNOWN:
-            at = value_end(data, at, end)
-            if at < 0:
-                return 0
-        else:
-            bit = 1 << field
-            if seen & bit:
-                return 0
-            seen |= bit
-            kind = kinds[field]
-            byte = data[at]
-            if byte == ord("n"):
-                at = literal_end(data, at, end)
-                bit = 0
-            elif byte == QUOTE:
-                begin = at + 1
-                if kind == _TIME:
-                    first[field], at = rfc_3339_time(data, begin, end)
-                    if first[field] < 0:
-                        return 0
-                elif kind in (_NAME, _TEXT):
-                    at, marks = string_end(data, begin, end)
-                    if (
-                        at < 0
-                        or marks & HALF_PAIR
-                        or (marks & ESCAPED and bit & _NEEDED)
-                        or (kind == _NAME and at - begin > NAME_CHARACTERS_MAX)
-                    ):
-                        return 0
-                    first[field] = begin
-                    second[field] = at - begin
-                else:
-                    return 0
-                at += 1
-            elif byte == OPEN_LIST:
-                if kind <= _SENTIMENT:  # all kinds but lists of names
-                    return 0
-                first[field] = at
-                at, some = _names_end(data, at, end)
-                second[field] = at - first[field] if some else 0
-            elif kind == _SENTIMENT:
-                at = _small_number_end(data, at, end)
-            elif kind in (_TIME, _COUNT, _WHOLE_NUMBER):
-                first[field], at = whole_number(data, at, end)
-                if first[field] == NO_NUMBER:
-                    return 0
-            else:
-                return 0
-            if at < 0:
-                return 0
-            given |= bit
-        at = blanks_end(data, at, end)
-        if at >= end:
-            return 0
-        byte = data[at]
-        at = blanks_end(data, at + 1, end)
-        if byte == CLOSE_OBJECT:
-            return given if at == end else 0
-        if byte != COMMA:
-            return 0
 
 
 @compiled
@@ -461,19 +290,21 @@ def _scan(  # noqa: C901, PLR0912, PLR0915 - the rules of an event, each a way t
     event_length: Lengths,
     topics_begin: Integers,
     topics_length: Lengths,
+    said: npt.NDArray[np.void],
     undecided: Integers,
-) -> int:
-    """Fill the columns of `Scan` and return how many messages are decided."""
+) -> tuple[int, int]:
+    """Fill the columns of `Scan`; return how many events there are, and how many of `said`."""
     spellings = 0
     spelling = 0
     m = 0
+    d = 0
     for message in range(value_begin.size):
         undecided[message - m] = message  # overwritten by the next one if this is decided
         length = value_length[message]
         if length < 2 or length > message_bytes_max:
             continue
         begin = value_begin[message]
-        given = _scan_object(
+        given = fields_of(
             data,
             begin,
             begin + length,
@@ -548,5 +379,40 @@ def _scan(  # noqa: C901, PLR0912, PLR0915 - the rules of an event, each a way t
         has_topics = given & _TOPICS and second[_AT_TOPICS] > 0
         topics_begin[m] = first[_AT_TOPICS]
         topics_length[m] = second[_AT_TOPICS] if has_topics else ABSENT
+        if given & _SAID:
+            _take_said(said[d], m, given, first, second)
+            d += 1
         m += 1
-    return m
+    return m, d
+
+
+@inlined
+def _length_of(field: int, given: int, second: Integers) -> int:
+    """Return the bytes of a text; an empty one is absent."""
+    return second[field] if given & (1 << field) and second[field] > 0 else ABSENT
+
+
+@inlined
+def _number_of(field: int, given: int, first: Integers) -> int:
+    return first[field] if given & (1 << field) else NO_NUMBER
+
+
+@inlined
+def _take_said(said: np.void, event: int, given: int, first: Integers, second: Integers) -> None:
+    """Fill a record of SAID with what `fields_of` has found."""
+    said["event"] = event
+    said["age_days"] = _number_of(_AT_AGE, given, first)
+    said["followers"] = _number_of(_AT_FOLLOWERS, given, first)
+    said["watch_ms"] = _number_of(_AT_WATCH, given, first)
+    said["region_begin"] = first[_AT_REGION]
+    said["region_length"] = _length_of(_AT_REGION, given, second)
+    said["via_begin"] = first[_AT_VIA]
+    said["via_length"] = _length_of(_AT_VIA, given, second)
+    said["comment_begin"] = first[_AT_COMMENT]
+    said["comment_length"] = _length_of(_AT_COMMENT, given, second)
+    said["parent_begin"] = first[_AT_PARENT]
+    said["parent_length"] = _length_of(_AT_PARENT, given, second)
+    said["text_begin"] = first[_AT_TEXT]
+    said["text_length"] = _length_of(_AT_TEXT, given, second)
+    said["sentiment_begin"] = first[_AT_SENTIMENT]
+    said["sentiment_length"] = _length_of(_AT_SENTIMENT, given, second)

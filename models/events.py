@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from models.details import Comment, Details
 from models.parameters import MINUTE_MS
 from models.vocabulary import Action
 
@@ -215,6 +216,9 @@ class EventColumns:
         event: uint64[n], keyed hash of the event's id, ABSENT_HASH when absent.
         sources: Row and video key of what each `derive` was made from, in order of rows.
         profiles: Row and JSON text of the profiles, in order of rows.
+        details: DETAIL[d] (models/details.py) of the rows that have any, ascending by row.
+        regions: The distinct regions that the details name, in order of first appearance.
+        comments: The comments of the rows that have a text, in order of rows.
     """
 
     offset: npt.NDArray[np.int64]
@@ -228,6 +232,9 @@ class EventColumns:
     event: npt.NDArray[np.uint64]
     sources: list[tuple[int, str]]
     profiles: list[tuple[int, str]]
+    details: Details
+    regions: list[str]
+    comments: list[Comment]
 
     def __len__(self) -> int:
         """Return the number of events."""

@@ -30,6 +30,7 @@ SIP_KEY_BYTES: Final = 16
 
 _ACTOR_PURPOSE: Final = b"hotspots actor"
 _EVENT_PURPOSE: Final = b"hotspots event"
+_COMMENT_PURPOSE: Final = b"hotspots comment"
 
 
 def video_key(platform: str, video_id: str) -> str:
@@ -86,13 +87,15 @@ class HashKeys:
     n^2 / 2^65), and sketches are far coarser than that.
 
     Attributes:
-        actor: The key for `actor_id`.
+        actor: The key for `actor_id` and `via_actor_id`, so that one person has one hash.
         event: The key for `event_id`: another one, so that the hash of an event that is named
             after a person says nothing of that person.
+        comment: The key for `comment_id` and `parent_id`, another one for the same reason.
     """
 
     actor: SipKey = field(repr=False)
     event: SipKey = field(repr=False)
+    comment: SipKey = field(repr=False)
 
     @classmethod
     def of(cls, secret: bytes) -> "HashKeys":
@@ -112,7 +115,8 @@ class HashKeys:
                 f"the key for actors has {len(secret)} bytes; "
                 f"it needs {KEY_BYTES_MIN} to {KEY_BYTES_MAX}",
             )
-        return cls(_derived(secret, _ACTOR_PURPOSE), _derived(secret, _EVENT_PURPOSE))
+        purposes = (_ACTOR_PURPOSE, _EVENT_PURPOSE, _COMMENT_PURPOSE)
+        return cls(*(_derived(secret, purpose) for purpose in purposes))
 
 
 def _derived(secret: bytes, purpose: bytes) -> SipKey:

@@ -4,19 +4,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
-from models.batches import (
-    NO_TIME_MS,
-    BatchHeader,
-    BatchKind,
-    Rows,
-    decode_batch,
-    encode_batch,
-    encode_for_targets,
-    end_mark,
-)
-from models.decoding import decode
+from models.batch_header import NO_TIME_MS, BatchHeader, BatchKind
+from models.batches import Rows, decode_batch, encode_batch, encode_for_targets, end_mark
+from models.decoding import decode, every_field
 from models.decoding import warm_up as warm_up_decoding
+from models.details import Details
 from models.events import END_MARK_KEY, DecodingLimits, EventColumns, Reject
 from models.identity import HashKeys, partitions_of
 from models.packed_chunk import NULL_LENGTH, PackedChunk, packed
@@ -78,9 +72,10 @@ class Intake:
     def warm_up(self) -> None:
         """Compile, or load, every loop that `process` needs; the first time takes seconds."""
         warm_up_decoding()
-        nothing = Chunk(0, 1, [], [], [], [])
-        output = self.process(nothing, source=0, sources=1, received_ms=0)
-        decode_batch(output.batches[0][0])
+        event = every_field(self.limits)
+        output = self.process(event, source=0, sources=1, received_ms=self.limits.earliest_ms)
+        for messages in output.batches:
+            decode_batch(messages[0])
 
     def process(
         self, chunk: PackedChunk | Chunk, *, source: int, sources: int, received_ms: int
@@ -158,6 +153,9 @@ def _rows_of(columns: EventColumns) -> Rows:
         event=columns.event,
         offset=columns.offset,
         profiles=columns.profiles,
+        details=columns.details,
+        regions=columns.regions,
+        comments=columns.comments,
     )
     return _with_derivations(rows, columns.sources) if columns.sources else rows
 
@@ -183,7 +181,11 @@ def _split_at_end_marks(chunk: PackedChunk) -> list[tuple[PackedChunk, bool]]:
 
 
 def _with_derivations(rows: Rows, sources: list[tuple[int, str]]) -> Rows:
-    """Make each `derive` the publication of the new video, and add a row for its source."""
+    """Make each `derive` the publication of the new video, and add a row for its source.
+
+    Both rows have the details, as they have the actor and the role, for they are about who did it;
+    a profile or a text is about what was made.
+    """
     at = np.array([row for row, _ in sources], np.int64)
     code_of = {key: code for code, key in enumerate(rows.videos)}
     source_codes = [code_of.setdefault(key, len(code_of)) for _, key in sources]
@@ -210,4 +212,19 @@ def _with_derivations(rows: Rows, sources: list[tuple[int, str]]) -> Rows:
         event=event,
         offset=rows.offset[origin],
         profiles=[(int(first[row]), text) for row, text in rows.profiles],
+        details=_with_copies(rows.details, first, copies),
+        regions=rows.regions,
+        comments=[(int(first[row]), name, text) for row, name, text in rows.comments],
     )
+
+
+def _with_copies(
+    details: Details, first: npt.NDArray[np.int64], copies: npt.NDArray[np.int64]
+) -> Details:
+    """Return the details of rows of which there are `copies`, 1 or 2, from `first` on."""
+    old = details["row"].astype(np.int64)
+    repeated = np.repeat(details, copies[old])
+    repeated["row"] = np.repeat(first[old], copies[old])
+    second = np.cumsum(copies[old])[copies[old] == 2] - 1
+    repeated["row"][second] += 1
+    return repeated

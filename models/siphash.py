@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.compiled import compiled, inlined
-from models.identity import ABSENT_HASH, SipKey
+from models.identity import ABSENT_HASH, KEY_SEPARATOR, SipKey
 from models.words import Bytes, word_at, word_of
 
 Words = npt.NDArray[np.uint64]
@@ -156,6 +156,22 @@ def absorb(key: SipKey, texts: Sequence[bytes]) -> Words:
     begin = np.cumsum(length) - length
     data = np.frombuffer(bytearray().join(texts), np.uint8)
     return _absorb(data, begin, length, np.uint64(key[0]), np.uint64(key[1]))
+
+
+def hash_ids(
+    key: SipKey,
+    data: Bytes,
+    begin: Integers,
+    length: npt.NDArray[np.int32],
+    platform: npt.NDArray[np.uint8],
+    platforms: Sequence[bytes],
+) -> Words:
+    """Return uint64[n]: the hashes of ids of platforms, which are spans as in `hash_spans`.
+
+    `platform`, uint8[n], are indices into the names of `platforms`.
+    """
+    prefixes = absorb(key, [name + KEY_SEPARATOR.encode() for name in platforms])
+    return hash_spans(data, begin, length, platform, prefixes)
 
 
 def hash_texts(key: SipKey, texts: Sequence[str | None]) -> Words:

@@ -108,6 +108,21 @@ def _numbered(
     return keys[: used - 1], first_row[:count], code
 
 
+def in_order_of_appearance(
+    names: Sequence[str], number: npt.NDArray[np.int32]
+) -> tuple[list[str], npt.NDArray[np.int32]]:
+    """Number distinct names anew, in the order in which `number`, int32[n], first says them.
+
+    Each name is said at least once.
+    """
+    first = np.empty(len(names), np.int64)
+    first[number[::-1]] = np.arange(len(number))[::-1]  # of equal numbers, the last one wins
+    order = np.argsort(first)
+    anew = np.empty(len(names), np.int32)
+    anew[order] = np.arange(len(names), dtype=np.int32)
+    return [names[old] for old in order.tolist()], anew[number]
+
+
 @compiled
 def _number(
     data: Bytes,

@@ -21,7 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from models import evidence
-from models.batches import Batch, BatchHeader, BatchKind, decode_batch
+from models.batch_header import BatchHeader, BatchKind
+from models.batches import Batch, decode_batch
 from models.bucket_decision import Cohorts, decide_buckets
 from models.cohorts import EPOCHS_TO_LEARN, CohortVersion
 from models.dirty_rows import DirtyRows

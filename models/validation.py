@@ -7,10 +7,11 @@ and a property test holds it to the answers of this file.
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final, NoReturn
 
+from models.details import AGE_DAYS_MAX, TEXT_CHARACTERS_MAX, EventDetail
 from models.events import (
     COUNT_MAX,
     FIELDS,
@@ -52,7 +53,10 @@ _RFC_3339: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One normalised event; `EventColumns` tells the fields."""
+    """One normalised event; `EventColumns` tells the fields.
+
+    `detail` and `comment` (its id, "" when absent, and its text) are None where it says nothing.
+    """
 
     time_ms: int
     video: str
@@ -64,6 +68,8 @@ class Event:
     source: str | None
     topics: tuple[str, ...] | None
     profile: str | None
+    detail: EventDetail | None
+    comment: tuple[str, str] | None
 
 
 def validate(value: bytes | None, *, latest_ms: int, limits: DecodingLimits) -> Event:
@@ -98,6 +104,8 @@ def validate(value: bytes | None, *, latest_ms: int, limits: DecodingLimits) -> 
         source=source if action == Action.DERIVE.value else None,
         topics=topics,
         profile=_profile_of(fields, topics, source) if first_of_video or topics else None,
+        detail=_detail_of(fields, platform),
+        comment=_comment_of(fields),
     )
 
 
@@ -361,6 +369,33 @@ def _source_of(fields: dict[str, object], platform: str, video: str) -> str | No
 def _scoped(platform: str, field: object) -> str | None:
     """Return an id that is unique over platforms; an empty one is none."""
     return f"{platform}{KEY_SEPARATOR}{field}" if field else None
+
+
+def _detail_of(fields: dict[str, object], platform: str) -> EventDetail | None:
+    age_days = _number(fields.get("actor_age_days"))
+    sentiment = fields.get("sentiment")
+    detail = EventDetail(
+        region=str(fields.get("actor_region") or "") or None,
+        age_days=None if age_days is None else min(age_days, AGE_DAYS_MAX),
+        followers=_number(fields.get("actor_followers")),
+        via=_scoped(platform, fields.get("via_actor_id")),
+        comment=_scoped(platform, fields.get("comment_id")),
+        parent=_scoped(platform, fields.get("parent_id")),
+        sentiment=float(sentiment) if isinstance(sentiment, int | float) else None,
+        watch_ms=_number(fields.get("watch_ms")),
+    )
+    return detail if any(value is not None for value in astuple(detail)) else None
+
+
+def _number(field: object) -> int | None:
+    return field if isinstance(field, int) else None
+
+
+def _comment_of(fields: dict[str, object]) -> tuple[str, str] | None:
+    text = fields.get("text")
+    if not text:
+        return None
+    return str(fields.get("comment_id") or ""), str(text)[:TEXT_CHARACTERS_MAX]
 
 
 def _profile_of(

@@ -43,8 +43,9 @@ def _messages() -> list[bytes]:
     """Return batches of a video that many people watch and like, share and leave."""
     intake, low, messages = Intake(1, bytes(16)), 0, list[bytes]()
     for minute in range(0, 50, 5):
-        events = [
+        events: list[dict[str, object]] = [
             {"action": "view", "count": 400, "topics": ["t"], "event_id": f"e{minute}"},
+            {"action": "comment", "actor_region": "r", "comment_id": f"c{minute}", "text": "t"},
             {"action": "like", "count": 1, "actor_id": f"a{minute}"},
             {"action": "like", "count": 300},
             {"action": "share", "count": 300, "video_id": "w"},

@@ -19,7 +19,7 @@ from wsgiref.simple_server import WSGIServer
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, start_http_server
 
 from models.alerts import ALERTS, AlertType
-from models.batches import BatchKind
+from models.batch_header import BatchKind
 from models.events import RejectReason
 from models.steps import Output
 from models.vocabulary import JUNCTURE_INTO, Stage, State

@@ -20,7 +20,8 @@ from typing import Any, Final, Protocol
 
 from aiokafka import AIOKafkaProducer
 
-from models.batches import NO_TIME_MS, encode_batch, heartbeat
+from models.batch_header import NO_TIME_MS
+from models.batches import encode_batch, heartbeat
 from models.packed_chunk import PackedChunk, packed
 from models.steps import Chunk
 from streams.agents.alignment import Alignment

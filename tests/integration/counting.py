@@ -6,15 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.batches import (
-    NO_TIME_MS,
-    Batch,
-    BatchHeader,
-    BatchKind,
-    decode_batch,
-    empty_batch,
-    encode_batch,
-)
+from models.batch_header import NO_TIME_MS, BatchHeader, BatchKind
+from models.batches import Batch, decode_batch, empty_batch, encode_batch
 from models.identity import partition_of, video_key
 from models.packed_chunk import PackedChunk
 from models.steps import BrokenChainError, Chunk, Cut, Output

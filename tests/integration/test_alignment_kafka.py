@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from pipeline import Pipeline
 
-from models.batches import BatchHeader, BatchKind, decode_batch
+from models.batch_header import BatchHeader, BatchKind
+from models.batches import decode_batch
 from streams.local.kafka import EmbeddedKafka
 from streams.topics import Topic
 

@@ -12,7 +12,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
 from pipeline import Pipeline
 
-from models.batches import BatchHeader, BatchKind, decode_batch
+from models.batch_header import BatchHeader, BatchKind
+from models.batches import decode_batch
 from streams.delivery.board_store import BoardStore
 from streams.local.kafka import EmbeddedKafka
 from streams.topics import Topic, create_input_topic, ensure_topics

@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from models.batches import Batch, BatchHeader, BatchKind
+from models.batch_header import BatchHeader, BatchKind
+from models.batches import Batch
 from models.bucket_decision import Cohorts, Decided, decide_buckets
 from models.cohorts import AGES, REACHES, SHIPPED, CohortVersion, PlatformCohort
 from models.event_time import SourceClocks

@@ -1,4 +1,5 @@
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -6,17 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.batches import (
-    Batch,
-    BatchFormatError,
-    BatchHeader,
-    BatchKind,
-    decode_batch,
-    empty_batch,
-    encode_batch,
-    end_mark,
-    heartbeat,
-)
+from models.batch_header import BatchFormatError, BatchHeader, BatchKind
+from models.batches import Batch, decode_batch, empty_batch, encode_batch, end_mark, heartbeat
+from models.detail_layout import check_details
+from models.details import AGE_DAYS_MAX, DETAIL, Details
+from models.record_batches import OK
 
 ARRAYS = ("video", "action", "time_ms", "high_ms", "count", "actor", "role", "event", "offset")
 INT64 = st.integers(-(2**63), 2**63 - 1)
@@ -41,6 +36,29 @@ def headers(draw: st.DrawFn) -> BatchHeader:
     )
 
 
+def details_of(draw: st.DrawFn, rows: int) -> tuple[Details, list[str]]:
+    """Draw details of every width, and the regions in the order in which they name them."""
+    chosen = [row for row in range(rows) if draw(st.booleans())]
+    details = np.empty(len(chosen), DETAIL)
+    details["row"] = chosen
+    spoken = draw(st.lists(TEXT, min_size=len(chosen), max_size=len(chosen)))
+    regions = list(dict.fromkeys(filter(None, spoken)))
+    details["region"] = [regions.index(name) + 1 if name else 0 for name in spoken]
+
+    def fill(name: str, *values: st.SearchStrategy[float]) -> None:
+        column = st.one_of(values[0], draw(st.sampled_from(values)))
+        details[name] = draw(st.lists(column, min_size=len(chosen), max_size=len(chosen)))
+
+    absent = st.just(-1)
+    fill("age_days", absent, st.integers(0, AGE_DAYS_MAX))
+    fill("sentiment", st.just(np.nan), st.floats(-1, 1, width=32))
+    for name in ("followers", "watch_ms"):
+        fill(name, absent, st.integers(0, 2**31 - 1), st.integers(0, 2**63 - 1))
+    for name in ("via", "comment", "parent"):
+        fill(name, st.just(0), UINT64)
+    return details, regions
+
+
 @st.composite
 def batches(draw: st.DrawFn) -> Batch:
     """Columns of every width: those that can be left out, narrow ones, and any numbers at all."""
@@ -55,6 +73,7 @@ def batches(draw: st.DrawFn) -> Batch:
 
     times = (st.just(start), st.integers(start, start + 2**31 - 1), INT64)
     time_ms = column(np.int64, *times)
+    details, regions = details_of(draw, rows)
     return Batch(
         header=header,
         videos=videos,
@@ -68,6 +87,9 @@ def batches(draw: st.DrawFn) -> Batch:
         event=column(np.uint64, st.just(0), UINT64),
         offset=column(np.int64, st.integers(header.low + 1, header.low + 2**32), INT64),
         profiles=[(row, draw(TEXT)) for row in range(rows) if draw(st.booleans())],
+        details=details,
+        regions=regions,
+        comments=[(row, draw(TEXT), draw(TEXT)) for row in range(rows) if draw(st.booleans())],
     )
 
 
@@ -75,6 +97,10 @@ def assert_same(one: Batch, other: Batch) -> None:
     assert one.header == other.header
     assert one.videos == other.videos
     assert one.profiles == other.profiles
+    assert (one.regions, one.comments) == (other.regions, other.comments)
+    assert one.details.dtype == other.details.dtype
+    for name in DETAIL.names or ():
+        np.testing.assert_array_equal(one.details[name], other.details[name], err_msg=name)
     for name in ARRAYS:
         left, right = getattr(one, name), getattr(other, name)
         assert left.dtype == right.dtype, name
@@ -150,10 +176,10 @@ def with_field(position: int, form: str, value: int) -> bytes:
 
 
 def test_another_version_is_named() -> None:
-    with pytest.raises(BatchFormatError, match="version 1 of the format; this reader knows 2"):
+    with pytest.raises(BatchFormatError, match="version 1 of the format; this reader knows 3"):
         decode_batch(arrow_stream({b"hotspots": b'{"version":1}'}))
-    with pytest.raises(BatchFormatError, match="version 3 of the format; this reader knows 2"):
-        decode_batch(with_field(4, "<H", 3))
+    with pytest.raises(BatchFormatError, match="version 2 of the format; this reader knows 3"):
+        decode_batch(with_field(4, "<H", 2))
 
 
 @pytest.mark.parametrize("metadata", [None, {b"hotspots": b"{"}, {b"hotspots": b"[]"}])
@@ -167,15 +193,19 @@ def test_any_other_arrow_stream_is_a_format_error(metadata: dict[bytes, bytes] |
     [
         (6, "B", 3),  # kind
         (7, "B", 2),  # idle
-        (8, "<I", 1024),  # flags
+        (8, "<I", 1 << 21),  # flags
         (8, "<I", 1),  # flags without the actors that are there
         (12, "<I", 2),  # rows
         (12, "<I", 2**32 - 1),
         (16, "<I", 0),  # videos
         (16, "<I", 2**32 - 1),
         (20, "<I", 1),  # profiles
-        (24, "<I", 7),  # source
-        (32, "<q", 4),  # low above high
+        (24, "<I", 1),  # details
+        (28, "<I", 1),  # regions
+        (32, "<I", 1),  # texts
+        (36, "<I", 1),  # ids of comments
+        (40, "<I", 7),  # source
+        (48, "<q", 4),  # low above high
     ],
 )
 def test_a_header_that_does_not_fit_is_a_format_error(position: int, form: str, value: int) -> None:
@@ -204,6 +234,8 @@ def test_a_damaged_message_is_read_or_refused_but_never_crashes(
         assert len(read.time_ms) == len(read)
         assert all(0 <= video < len(read.videos) for video in read.video)
         assert all(0 <= row < len(read) for row, _ in read.profiles)
+        assert all(0 <= row < len(read) for row, _, _ in read.comments)
+        assert check_details(read.details, len(read), len(read.regions)) == OK
 
 
 def test_strings_that_are_not_utf_8_are_a_format_error() -> None:
@@ -225,3 +257,66 @@ def test_an_inconsistent_batch_is_not_encoded() -> None:
     nameless = {name: getattr(row, name) for name in ARRAYS} | {"video": np.ones(1, np.int32)}
     with pytest.raises(ValueError, match="names none of 1 videos"):
         encode_batch(Batch(header=HEADER, videos=row.videos, profiles=[], **nameless))
+
+
+def with_details(comments: list[tuple[int, str, str]], **fields: float) -> Batch:
+    """Return the batch of one row, with these comments and one detail that says so."""
+    details = np.zeros(1, DETAIL)
+    for name, value in {"age_days": -1, "followers": -1, "watch_ms": -1, **fields}.items():
+        details[name] = value
+    return replace(one_row(), details=details, regions=["杭州"], comments=comments)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"row": 1},
+        {"region": 2},
+        {"age_days": -2},
+        {"followers": -2},
+        {"watch_ms": -2},
+        {"sentiment": 1.5},
+        {"sentiment": -np.inf},
+    ],
+)
+def test_a_detail_that_no_event_may_have_is_neither_written_nor_read(
+    fields: dict[str, float],
+) -> None:
+    with pytest.raises(ValueError, match=r"not there|no event may have"):
+        encode_batch(with_details([], **fields))
+    encode_batch(with_details([], **dict.fromkeys(fields, 0)))
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [
+        (struct.pack("<f", 0.5), struct.pack("<f", 1.5)),
+        (struct.pack("<q", 2**60 - 7), struct.pack("<q", -2)),
+        (struct.pack("<i", 77_777), struct.pack("<i", -2)),
+    ],
+)
+def test_a_value_that_no_event_may_have_is_a_format_error(was: bytes, becomes: bytes) -> None:
+    message = encode_batch(with_details([], sentiment=0.5, watch_ms=2**60 - 7, age_days=77_777))
+    assert message.count(was) == 1
+    with pytest.raises(BatchFormatError, match="no event may have"):
+        decode_batch(message.replace(was, becomes))
+
+
+def test_comments_and_their_ids_name_one_row_each() -> None:
+    message = encode_batch(with_details([(0, "c1", "好看")]))
+    assert decode_batch(message).comments == [(0, "c1", "好看")]
+    with pytest.raises(ValueError, match="stands at row 0, after one at row 0"):
+        encode_batch(with_details([(0, "", "a"), (0, "", "b")]))
+    two = replace(one_row(), **{name: getattr(one_row(), name).repeat(2) for name in ARRAYS})
+    message = encode_batch(replace(two, comments=[(0, "c", "t")]))
+    rows = [at for at in range(0, len(message), 8) if message[at : at + 9] == bytes(9)]
+    # One of these is the row of the id: moved to a row without a text, it says nothing.
+    errors = set()
+    for at in rows:
+        moved = bytearray(message)
+        moved[at] = 1
+        try:
+            decode_batch(bytes(moved))
+        except BatchFormatError as error:
+            errors.add(str(error))
+    assert "a comment without a text has an id" in errors

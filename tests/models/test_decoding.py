@@ -4,12 +4,14 @@ import itertools
 import json
 
 import numba
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from models import decoding, event_scanning, siphash, span_numbering
+from models import decoding, event_scanning, json_decimals, siphash, span_numbering
 from models.decoding import decode, decode_slowly, warm_up
+from models.details import AGE_DAYS_MAX, NO_NUMBER, TEXT_CHARACTERS_MAX
 from models.events import (
     COUNT_MAX,
     EARLIEST_MS,
@@ -59,6 +61,8 @@ def slow(chunk: PackedChunk) -> tuple[EventColumns, list[Reject]]:
 def rows_of(columns: EventColumns) -> Rows:
     """Return the events without their coding: one tuple each, profiles left out."""
     sources = dict(columns.sources)
+    details = {row: tuple(map(repr, rest)) for row, *rest in named_details(columns)}
+    comments = {row: rest for row, *rest in columns.comments}
     return [
         (
             int(columns.offset[at]),
@@ -70,9 +74,17 @@ def rows_of(columns: EventColumns) -> Rows:
             int(columns.role[at]),
             int(columns.event[at]),
             sources.get(at),
+            details.pop(at, None),
+            comments.pop(at, None),
         )
         for at in range(len(columns))
     ]
+
+
+def named_details(columns: EventColumns) -> list[tuple[object, ...]]:
+    """Return the details with the names of regions."""
+    names = ["", *columns.regions]
+    return [(row, names[region], *rest) for row, region, *rest in columns.details.tolist()]
 
 
 def whole(columns: EventColumns) -> tuple[object, ...]:
@@ -87,6 +99,10 @@ def whole(columns: EventColumns) -> tuple[object, ...]:
         columns.videos,
         columns.sources,
         columns.profiles,
+        columns.details.dtype,
+        [tuple(map(repr, detail)) for detail in columns.details.tolist()],
+        columns.regions,
+        columns.comments,
     )
 
 
@@ -193,15 +209,21 @@ def good(draw: st.DrawFn) -> bytes:
         "actor_id": st.text(max_size=4),
         "actor_role": st.sampled_from([role.value for role in ROLES]),
         "watch_ms": st.integers(0, 2**63 - 1),
-        "sentiment": st.floats(-1, 1),
-        "text": st.text(max_size=20),
+        "sentiment": st.one_of(st.floats(-1, 1), st.floats(-1, 1, width=32), st.integers(-1, 1)),
+        "text": st.text(max_size=20) | st.text(min_size=280, max_size=290),
+        "actor_region": st.sampled_from(["杭州", "UK", "", "r" * 256]),
+        "actor_age_days": st.integers(0, 2**63 - 1) | st.integers(0, 9),
+        "actor_followers": st.integers(0, 2**63 - 1),
+        "via_actor_id": st.text(max_size=4),
+        "comment_id": st.text("c12\n", max_size=3),
+        "parent_id": st.text("c12", max_size=3),
         "topics": st.lists(st.sampled_from(["a", "b", "影"]), max_size=3),
         "source_video_id": st.sampled_from(["1", "s"]),
         "title": st.text(max_size=5),
         "retracts": st.sampled_from([action.value for action in ACTIONS]),
         "unknown": st.one_of(st.none(), st.booleans(), st.integers(), st.text(max_size=5)),
     }
-    for name in draw(st.lists(st.sampled_from(list(optional)), max_size=4, unique=True)):
+    for name in draw(st.lists(st.sampled_from(list(optional)), max_size=8, unique=True)):
         fields[name] = draw(optional[name])
     compact = draw(st.booleans())
     return json.dumps(
@@ -235,6 +257,13 @@ def paddings() -> list[list[bytes | None]]:
                 "text": "好看: yes",
                 "unknown": "u",
                 "event_id": f"{at}",
+                "actor_region": f"r{at % 3}",
+                "actor_age_days": at,
+                "actor_followers": at,
+                "via_actor_id": "v",
+                "comment_id": f"c{at}",
+                "parent_id": "p",
+                "watch_ms": at,
             },
             separators=(",", ":"),
             ensure_ascii=False,
@@ -315,6 +344,74 @@ def test_every_byte_changed_to_every_other(value: bytes) -> None:
     assert len(rejects) > len(values) // 4
     assert refused == rejects
     assert whole(together) == whole(columns)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    numbers=st.lists(
+        st.floats(-1, 1).map(repr)
+        | st.from_regex(r"-?(0|1|0\.[0-9]{1,40}|1\.0{1,30})", fullmatch=True)
+        | st.from_regex(r"-?[0-9](\.[0-9]{1,20})?[eE]-[0-9]{1,3}", fullmatch=True)
+        # Halfway between two neighbours of float32, and a little beside it.
+        | st.builds(
+            lambda at, beside: repr(at / 2**26 + beside * 2.0**-52),
+            st.integers(2**25, 2**26),
+            st.integers(-3, 3),
+        ),
+        min_size=1,
+    )
+)
+def test_sentiments_are_what_python_reads_rounded_once_more(numbers: list[str]) -> None:
+    kept = [text for text in numbers if abs(float(text)) <= 1]
+    rest = json.dumps(GOOD)[:-1]
+    values: list[bytes | None] = [f'{rest},"sentiment":{text}}}'.encode() for text in kept]
+    columns, rejects = fast(chunk_of(values))
+    assert rejects == []
+    expected = np.array([float(text) for text in kept], np.float32) + np.float32(0)
+    assert columns.details["sentiment"].tobytes() == expected.tobytes()
+
+
+def test_every_detail_by_hand() -> None:
+    said = {
+        "actor_id": "u",
+        "actor_region": "杭州",
+        "actor_age_days": 2**40,
+        "actor_followers": 5,
+        "via_actor_id": "u",
+        "comment_id": "c2",
+        "parent_id": "c1",
+        "text": "好看😀 \n" * 280,
+        "sentiment": -0.25,
+        "watch_ms": 0,
+    }
+    empty = dict.fromkeys(said, "") | {name: None for name in said if name[-1] in "st"}
+    values: list[bytes | None] = [
+        json.dumps(GOOD | fields, ensure_ascii=False).encode()
+        for fields in (
+            GOOD,
+            said,
+            empty,
+            {"text": "only"},
+            {"comment_id": "c1"},
+            {"actor_region": "UK", "action": "publish"},
+        )
+    ]
+    for columns, _ in (fast(chunk_of(values)), slow(chunk_of(values))):
+        first, second, third = columns.details
+        assert columns.details["row"].tolist() == [1, 4, 5]
+        assert columns.regions == ["杭州", "UK"]
+        assert columns.details["region"].tolist() == [1, 0, 2]
+        assert first["via"] == columns.actor[1] != 0
+        assert first["parent"] == second["comment"] != 0
+        assert first["comment"] != first["parent"]
+        assert first["age_days"] == AGE_DAYS_MAX
+        assert (first["followers"], first["watch_ms"], first["sentiment"]) == (5, 0, -0.25)
+        for name in ("age_days", "followers", "watch_ms"):
+            assert second[name] == third[name] == NO_NUMBER
+        assert np.isnan(second["sentiment"])
+        assert second["via"] == second["parent"] == 0
+        text = str(said["text"])[:TEXT_CHARACTERS_MAX]
+        assert columns.comments == [(1, "c2", text), (3, "", "only")]
 
 
 def traffic(count: int) -> list[bytes | None]:
@@ -422,6 +519,7 @@ def test_each_loop_is_compiled_for_one_kind_of_arguments() -> None:
     # Another kind (a read-only or strided array) would stop the stream for seconds to compile.
     warm_up()
     loops = [event_scanning._scan, siphash._absorb, siphash.hash_spans, span_numbering._number]  # noqa: SLF001 - what is compiled is private
+    loops.append(json_decimals._decimals)  # noqa: SLF001 - too
     before = [loop.signatures for loop in loops]  # type: ignore[attr-defined] # numba's own
     assert [len(signatures) for signatures in before] == [1] * len(loops)
     values = [*PADDINGS[1], *traffic(9), *GARBAGE]

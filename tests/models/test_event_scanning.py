@@ -47,7 +47,7 @@ CERTAIN = [
     event(count=COUNT_MAX, actor_id="u", event_id="e", actor_role="kol", sentiment=-0.25),
     event(count=None, actor_id=None, event_id=None, actor_role=None, sentiment=None, topics=None),
     event(actor_id="", event_id="", actor_role="", text="", topics=[]),
-    event(text='好看 😀 "quoted" \\ \n', actor_region="中国", comment_id="\t", parent_id="é"),
+    event(text='好看 😀 "quoted" \\ \n', actor_region="中国", comment_id="c", parent_id="é"),
     json.dumps(GOOD | {"text": "好看 😀", "topics": ["博物馆", "b"]}).encode(),
     event(x=1, y=[1, {"z": None}], ip="1.2.3.4", ok=True, no=False, f=-1.5e300, o={}),
     event(x=1).replace(b'"x": 1', b'"x": 1, "x": {"x": 2}'),
@@ -104,7 +104,10 @@ NOT_CERTAIN = [
     ),
     event(x="x" * 4_000),
     event(video_id="w").replace(b'"w"', b'"\\u0077"'),
-    event(actor_id="w").replace(b'"w"', b'"\\u0077"'),
+    *[
+        event(**{name: "w"}).replace(b'"w"', b'"\\u0077"')
+        for name in ("actor_id", "actor_region", "via_actor_id", "comment_id", "parent_id")
+    ],
     event(text="w").replace(b'"w"', b'"\\ud83d"'),
     event().replace(b'"time"', b'"tim\\u0065"'),
     event().replace(b"}", b',"video_id":"v"}'),

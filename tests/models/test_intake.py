@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.batches import NO_TIME_MS, Batch, BatchKind, decode_batch
+from models.batch_header import NO_TIME_MS, BatchKind
+from models.batches import Batch, decode_batch
 from models.events import END_MARK_KEY, DecodingLimits, RejectReason
 from models.identity import HashKeys, SipKey, partition_of
 from models.intake import Intake, IntakeOutput
@@ -74,6 +75,7 @@ def rows_of(batches: list[list[Batch]]) -> list[tuple[object, ...]]:
     for target, messages in enumerate(batches):
         for batch in messages:
             profiles = dict(batch.profiles)
+            said = said_of(batch)
             for at in range(len(batch)):
                 video = batch.videos[batch.video[at]]
                 assert partition_of(video, len(batches)) == target
@@ -89,9 +91,20 @@ def rows_of(batches: list[list[Batch]]) -> list[tuple[object, ...]]:
                         int(batch.role[at]),
                         int(batch.event[at]),
                         profiles.get(at),
+                        *said.get(at, (None, None)),
                     )
                 )
     return sorted(rows, key=lambda row: row[:2])
+
+
+def said_of(batch: Batch) -> dict[int, tuple[object, object]]:
+    """Return the detail, with the name of its region, and the comment of each row that has one."""
+    names = ["", *batch.regions]
+    details = {
+        row: (names[region], *map(repr, rest)) for row, region, *rest in batch.details.tolist()
+    }
+    comments = {row: rest for row, *rest in batch.comments}
+    return {at: (details.get(at), comments.get(at)) for at in {**details, **comments}}
 
 
 def test_an_event_becomes_a_row_on_the_partition_of_its_video() -> None:
@@ -100,7 +113,7 @@ def test_an_event_becomes_a_row_on_the_partition_of_its_video() -> None:
     at = START_MS + 7
     identity = (hash_of("u", HashKeys.of(KEY).actor), 2, hash_of("e", HashKeys.of(KEY).event))
     assert rows_of(batches_of(output)) == [
-        (40, ACTION_CODE["like"], "douyin\x1fw", at, at, 3, *identity, None)
+        (40, ACTION_CODE["like"], "douyin\x1fw", at, at, 3, *identity, None, None, None)
     ]
     assert (output.events, output.rejects) == (1, [])
 
@@ -148,6 +161,26 @@ def test_a_derivation_publishes_one_video_and_diffuses_another() -> None:
     assert 0 != second != first
 
 
+def test_both_rows_of_a_derivation_have_the_details_and_the_new_video_has_the_text() -> None:
+    said = {"actor_region": "UK", "via_actor_id": "u", "actor_followers": 5, "text": "mine"}
+    derived = event("new", "derive", 5, source_video_id="old", **said)
+    messages: list[object] = [
+        event("old", watch_ms=1),
+        derived,
+        event("old"),
+        derived,
+        event("new", watch_ms=2),
+    ]
+    (batch,) = batches_of(process(chunk_of(messages), 1))[0]
+    assert batch.offset.tolist() == [0, 1, 1, 2, 3, 3, 4]
+    assert batch.details["row"].tolist() == [0, 1, 2, 4, 5, 6]
+    assert batch.details["watch_ms"].tolist() == [1, -1, -1, -1, -1, 2]
+    assert batch.details["followers"].tolist() == [-1, 5, 5, 5, 5, -1]
+    assert batch.details["via"][1:5].tolist() == [hash_of("u", HashKeys.of(KEY).actor)] * 4
+    assert (batch.regions, batch.details["region"].tolist()) == (["UK"], [0, 1, 1, 1, 1, 0])
+    assert batch.comments == [(1, "", "mine"), (4, "", "mine")]
+
+
 def test_end_marks_split_the_chunk() -> None:
     output = process(chunk_of([event(), END, event(at=1), b"junk", END, END], low=5))
     for messages in batches_of(output):
@@ -172,6 +205,14 @@ def test_a_tombstone_with_another_key_is_rejected() -> None:
     assert [reject.reason for reject in process(chunk).rejects] == [RejectReason.TOMBSTONE]
 
 
+SAID: dict[str, st.SearchStrategy[object]] = {
+    "actor_region": st.sampled_from(["", "杭州", "UK"]),
+    "actor_age_days": st.none() | st.integers(0, 9),
+    "via_actor_id": st.sampled_from(["", "u"]),
+    "comment_id": st.sampled_from(["", "c"]),
+    "text": st.sampled_from(["", "好", "\n"]),
+    "sentiment": st.none() | st.floats(-1, 1),
+}
 EVENTS = st.builds(
     event,
     video=st.sampled_from("abcdefgh"),
@@ -179,6 +220,7 @@ EVENTS = st.builds(
     at=st.integers(0, 50),
     actor_id=st.sampled_from(["", "u", "w"]),
     event_id=st.sampled_from(["", "1", "2"]),
+    **SAID,
 )
 DERIVATIONS = st.builds(
     event,
@@ -187,6 +229,7 @@ DERIVATIONS = st.builds(
     at=st.integers(0, 50),
     source_video_id=st.sampled_from("efghij"),
     title=st.sampled_from(["", "t"]),
+    **SAID,
 )
 
 
@@ -249,8 +292,8 @@ def test_a_packed_chunk_gives_what_a_chunk_gives() -> None:
 def test_no_raw_id_of_the_audience_travels_on() -> None:
     raw_id = "someone-in-particular"
     messages = [
-        event(actor_id=raw_id, via_actor_id=raw_id, event_id=raw_id, text=raw_id, topics=["t"]),
-        event("w", "publish", actor_id=raw_id, title="t", comment_id=raw_id, parent_id=raw_id),
+        event(actor_id=raw_id, via_actor_id=raw_id, event_id=raw_id, text="t", topics=["t"]),
+        event("w", "publish", actor_id=raw_id, title="t", parent_id=raw_id),
         event("x", "derive", actor_id=raw_id, source_video_id="w"),
     ]
     output = process(chunk_of(messages * MANY))

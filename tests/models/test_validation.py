@@ -1,12 +1,14 @@
 """The authority: one message, one answer."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from models.details import AGE_DAYS_MAX, TEXT_CHARACTERS_MAX, EventDetail
 from models.events import (
     COUNT_MAX,
     EARLIEST_MS,
@@ -65,6 +67,8 @@ def test_the_four_required_fields_are_an_event() -> None:
         source=None,
         topics=None,
         profile=None,
+        detail=None,
+        comment=None,
     )
 
 
@@ -206,7 +210,7 @@ def test_every_reason_has_a_message_that_earns_it() -> None:
     ],
 )
 def test_json_may_look_as_it_likes(value: bytes) -> None:
-    assert read(value) == event()
+    assert replace(read(value), comment=None) == event()
 
 
 def test_the_last_of_two_equal_keys_wins() -> None:
@@ -291,3 +295,28 @@ def test_damaged_strings_cost_no_quadratic_time() -> None:
     # Three megabytes of escaped quotes in a string that never ends: minutes, were it quadratic.
     assert reason_of(b"[" * 257 + b'"' + rb"\"" * 900_000) is RejectReason.NESTED_TOO_DEEPLY
     assert reason_of(b"[]" * 257 + b'"' + rb"\"" * 900_000) is RejectReason.NOT_JSON
+
+
+def test_details_are_what_is_said_and_nothing_else() -> None:
+    assert event(actor_region="", via_actor_id=None, comment_id="", parent_id="").detail is None
+    said = event(actor_region="UK", actor_age_days=2**40, via_actor_id="u", sentiment=1, watch_ms=0)
+    assert said.detail == EventDetail(
+        region="UK",
+        age_days=AGE_DAYS_MAX,
+        followers=None,
+        via="douyin\x1fu",
+        comment=None,
+        parent=None,
+        sentiment=1.0,
+        watch_ms=0,
+    )
+    dialogue = event(comment_id="c2", parent_id="c1", actor_followers=5).detail
+    assert dialogue is not None
+    assert (dialogue.comment, dialogue.parent) == ("douyin\x1fc2", "douyin\x1fc1")
+    assert (dialogue.followers, dialogue.sentiment, dialogue.watch_ms) == (5, None, None)
+
+
+def test_texts_are_cut() -> None:
+    assert event(text="").comment is None
+    assert event(text="好", comment_id="c").comment == ("c", "好")
+    assert event(text="😀" * 281).comment == ("", "😀" * TEXT_CHARACTERS_MAX)

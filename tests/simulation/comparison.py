@@ -12,7 +12,8 @@ from simulated_broker import Broker
 from simulated_platform import Platform
 from simulated_worker import TOPICS, SimulatedStore
 
-from models.batches import BatchKind, decode_batch
+from models.batch_header import BatchKind
+from models.batches import decode_batch
 from models.hotspots import LEARNED
 from models.intake import Intake
 from models.parameters import DAY_MS

@@ -24,7 +24,8 @@ from simulated_worker import (
 from virtual_loop import CURRENT, DeadlockError, Process, ProcessEnded, VirtualLoop
 
 from models import report_log
-from models.batches import BatchKind, decode_batch
+from models.batch_header import BatchKind
+from models.batches import decode_batch
 from models.hotspots import LEARNED, HotspotsStep
 from models.stages import StagesStep
 from streams.checkpoints import ROWS_TOLD_WITH

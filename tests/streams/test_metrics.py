@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from models.alerts import ALERTS, Alert, AlertType
-from models.batches import BatchKind
+from models.batch_header import BatchKind
 from models.events import RejectReason
 from models.steps import Output
 from models.vocabulary import Juncture, Stage, State
