@@ -14,6 +14,7 @@ from models import forecast
 from models.alert_budget import score_of
 from models.blocks import BLOCK_SHIFT
 from models.compiled import compiled
+from models.vocabulary import ROLES
 from models.works import DEPTH, GROWTH, grow, set_due
 
 Ints = npt.NDArray[np.int64]
@@ -37,8 +38,9 @@ CURSOR: Final = np.dtype(
 
 row, end: The next row, and the one before which to stop. bucket: The bucket at hand, begun and not
 over while is_open. grown: How many works it has let grow. found: How many of them there may be news
-of. next_due: The earliest bucket in which the activity of a work may have collapsed. begins:
-alert_budget.AlertBudget.begins. budgeted: Whether there is a budget."""
+of. next_due: The earliest bucket in which the activity of a work may have collapsed. begins: The
+bucket from which on the loop must stop for what time brings. budgeted: Whether there is a budget.
+"""
 
 DONE: Final = 0
 """All rows are counted and their buckets over."""
@@ -49,8 +51,9 @@ LOOK: Final = 2
 NEWS: Final = 3
 """There may be news of some works; the bucket is over but for that, and for `set_due`."""
 
-HOUR: Final = 4
-"""The next row's bucket lies in another hour: the bar of the budget must be worked out anew."""
+TIME: Final = 4
+"""Time has come, by the next row's bucket, for a look at all works or for another hour of the
+budget."""
 
 NEAR: Final = 1e-9
 """Works whose forecast may suffice for an alert are handed back: the loop's own differs from that
@@ -95,7 +98,11 @@ def count_row(
             grown[cursor[0]["grown"]] = work_slot
             cursor[0]["grown"] += 1
         work["last_ms"] = max(work["last_ms"], told["last_ms"])
-        work["roles"] |= told["roles"]
+        if told["roles"] & ~work["roles"]:
+            for role in range(len(ROLES)):
+                if (told["roles"] & ~work["roles"]) >> role & 1:
+                    work["role_ms"][role] = told["last_ms"]
+            work["roles"] |= told["roles"]
         if told["total_views"] >= work["lead_views"]:
             work["lead"] = slot
             work["lead_views"] = told["total_views"]
@@ -212,7 +219,7 @@ def pass_buckets(  # noqa: C901 - one loop with an exit for each reason to stop
     dirty_tracked: Flags,
     dirty_works: Flags,
 ) -> int:
-    """Go on from the cursor; return why it stops: DONE, SILENCE, LOOK, NEWS or HOUR.
+    """Go on from the cursor; return why it stops: DONE, SILENCE, LOOK, NEWS or TIME.
 
     Args:
         cursor: CURSOR[1], changed in place.
@@ -245,10 +252,10 @@ def pass_buckets(  # noqa: C901 - one loop with an exit for each reason to stop
         if not at["is_open"]:
             if at["row"] == at["end"]:
                 return DONE
+            if at["begins"] <= report[at["row"]]["bucket"]:
+                return TIME
             if at["next_due"] < report[at["row"]]["bucket"]:
                 return SILENCE
-            if at["begins"] <= report[at["row"]]["bucket"]:
-                return HOUR
             at["bucket"] = report[at["row"]]["bucket"]
             at["grown"] = at["found"] = 0
             at["is_open"] = True

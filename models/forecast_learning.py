@@ -28,6 +28,7 @@ from models.forecast_training import Examples, TooFewExamplesError, check_enough
 from models.forecast_versions import key_of, name_of
 from models.forecasting import LEAST_PROBABILITY
 from models.parameters import Parameters
+from models.steps import AbandonedError
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -85,6 +86,32 @@ class _Epoch:
     dirty: DirtyBlocks
 
 
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """A candidate against the forecast in force, on the newest moments that have matured.
+
+    Attributes:
+        in_force: Mean loss of what was in force: minus the logarithm of what was given to what
+            happened.
+        candidate: The same of the candidate.
+        error: Standard error of the difference.
+    """
+
+    in_force: float
+    candidate: float
+    error: float
+
+    @property
+    def gain(self) -> float:
+        """By how much the candidate's loss is smaller, per moment."""
+        return self.in_force - self.candidate
+
+    @property
+    def is_better(self) -> bool:
+        """Whether it is, by more than chance."""
+        return self.gain > self.error
+
+
 class ForecastLearning:
     """The moments that are kept, and the version that was learned last.
 
@@ -92,6 +119,10 @@ class ForecastLearning:
         parameters: Level, horizon, epoch.
         thinning: Of one video of 2^thinning moments are wanted, two epochs on.
         matured: How many moments have matured, those that were forgotten since included.
+        judged: How many candidates were held against the forecast in force, in this process.
+        adopted: How many of them were better.
+        judgement: The last one's.
+        trees_grown: How many trees, in this process.
     """
 
     def __init__(self, parameters: Parameters) -> None:
@@ -111,6 +142,10 @@ class ForecastLearning:
         self._is_model_dirty = self._is_state_dirty = False
         self._dropped: list[bytes] = []
         self._loaded: dict[bytes, bytes] = {}
+        self.judged = self.adopted = 0
+        self.judgement: Judgement | None = None
+        self.trees_grown = 0
+        self._is_abandoned = False
         self._epochs_to_mature = -(-parameters.horizon_ms // parameters.epoch_ms)
         self._most_of_epoch = max(KEPT_MAX // (2 * self._epochs_to_mature), 1)
 
@@ -133,6 +168,7 @@ class ForecastLearning:
             Records for the topic of what was learned, in order: new versions, and removals.
 
         Raises:
+            AbandonedError: `abandon` was called.
             NoTreesError: The library that grows trees cannot be loaded.
         """
         if not self.parameters.learn_forecast:
@@ -153,6 +189,15 @@ class ForecastLearning:
             while len(self._published) > 1 and self._published[1] + VERSIONS_KEPT <= epoch:
                 records.append((key_of(self._published.pop(0)), None))
         return records
+
+    def abandon(self) -> None:
+        """Let `learn_through` raise AbandonedError with the next tree; from any thread."""
+        self._is_abandoned = True
+
+    def _grew(self, trees: int) -> None:
+        if self._is_abandoned:
+            raise AbandonedError("nobody waits for this forecast any more")
+        self.trees_grown += trees
 
     def _fold(self, epoch: int) -> None:
         """Take in the moments of an epoch, and let another one mature."""
@@ -234,10 +279,14 @@ class ForecastLearning:
         if not self._is_enough(older, newest):
             return None  # more will come: it is asked again in the next epoch
         self._matured_then, self._learned_from = self.matured, len(kept)
-        gain, error = self._gain(older, newest)
-        if not gain > error:
+        self.judgement = found = self._judged(older, newest)
+        self.judged += 1
+        if not found.is_better:
             return None
-        return self._train(kept, {"gain": round(gain, 6), "standard_error": round(error, 6)})
+        told = {"gain": round(found.gain, 6), "standard_error": round(found.error, 6)}
+        version = self._train(kept, told)
+        self.adopted += 1
+        return version
 
     def _is_enough(self, older: Records, newest: Records) -> bool:
         judged = self._examples(newest)
@@ -263,27 +312,26 @@ class ForecastLearning:
             name=name_of(through_epoch),
             told={"through_epoch": through_epoch, **told},
             sizes=SIZES,
+            advance=self._grew,
         )
 
-    def _gain(self, older: Records, newest: Records) -> tuple[float, float]:
-        """Return by how much a candidate's loss is smaller than that of the forecast in force.
+    def _judged(self, older: Records, newest: Records) -> Judgement:
+        """Hold what the older moments teach against the forecast in force, on the newest.
 
-        The loss is minus the logarithm of what was given to what happened; videos weigh by the
-        root of their moments, as in training, and the error is that of a mean over videos.
-
-        Returns:
-            The gain per moment, and its standard error.
+        Videos weigh by the root of their moments, as in training, and the error is that of a mean
+        over videos.
         """
         candidate = self._train(older, {})
         judged = self._examples(newest)
         # What was said then was said by versions before the one in force.
         now, then = _said(candidate, newest), _said(self._in_force, newest)
-        saved = _loss(then, judged.hit) - _loss(now, judged.hit)
+        lost_then, lost_now = _loss(then, judged.hit), _loss(now, judged.hit)
+        weight = judged.weights() / judged.weights().sum()
+        in_force, of_candidate = float(weight @ lost_then), float(weight @ lost_now)
         _, which = np.unique(judged.video, return_inverse=True)
-        weight = judged.weights()
-        gain = float((weight * saved).sum() / weight.sum())
-        of_video = np.bincount(which, weight * (saved - gain))
-        return gain, float(np.sqrt((of_video**2).sum()) / weight.sum())
+        saved = lost_then - lost_now - (in_force - of_candidate)
+        of_video = np.bincount(which, weight * saved)
+        return Judgement(in_force, of_candidate, float(np.sqrt((of_video**2).sum())))
 
     # -- what is saved ------------------------------------------------------------------------
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from models import forecast
 from models.compiled import compiled
@@ -37,7 +38,14 @@ LEAST_PROBABILITY: Final = 1e-6
 """Before a logarithm is taken of what was said: a single sure error must not decide by itself."""
 
 _NOTHING: Final = np.zeros(0)
-_SILENT: Final[Ensemble] = (np.zeros(0, NODE), np.zeros(0, np.int64), 0.0, _NOTHING, _NOTHING)
+
+
+def _regression(coefficients: npt.NDArray[np.float64]) -> Ensemble:
+    """Return an ensemble without trees: in place of its curve stands a regression."""
+    return np.zeros(0, NODE), np.zeros(0, np.int64), 0.0, coefficients, _NOTHING
+
+
+_SILENT: Final[Ensemble] = _regression(forecast.ALL_LEVELS)
 
 Voices = tuple[Ensemble, Ensemble, bool]
 """What compiled code needs of a forecaster: its ensemble, the first one's, and `is_mixed`."""
@@ -49,8 +57,8 @@ class Forecaster:
 
     Attributes:
         name: The version that a decision names.
-        ensemble: Trees over FEATURES; without any the logistic regression of models/forecast.py
-            speaks.
+        ensemble: Trees over FEATURES; without any a regression of models/forecast.py speaks,
+            which then stands where the knots of the curve do.
         first: What speaks beside it, if `is_mixed`, with the same weight.
         is_mixed: Whether anything does.
     """
@@ -108,12 +116,16 @@ class Forecaster:
                 float(decision["pace_slow_per_hour"]),
                 int(decision["episode_age_ms"]),
                 level,
+                self.ensemble[3],
             )
         return {"model": self.name, "signals": told}
 
 
 BASELINE: Final = Forecaster(forecast.NAME, _SILENT)
 """The logistic regression, which needs no training on the platform."""
+
+BASELINE_OF_VIEWS: Final = Forecaster(forecast.VIEWS_NAME, _regression(forecast.VIEWS))
+"""The same for levels of views."""
 
 
 def warm_up() -> None:
@@ -185,7 +197,8 @@ def _says(ensemble: Ensemble, row: Row, progress: int, level: int, features: Flo
         return predict(nodes, roots, intercept, knots, probabilities, features)
     born_ms = row.first_ms if row.publish_ms == NEVER else row.publish_ms
     begun_ms = born_ms if row.episode_ms == NEVER else row.episode_ms
-    return forecast.probability_of_one(
+    return forecast.probability_by(
+        knots,
         progress,
         row.pace_fast_per_hour,
         row.pace_slow_per_hour,

@@ -7,7 +7,9 @@ import numpy as np
 
 from models import forecast
 from models.alerts import Alert, AlertType
+from models.derivatives import MOST_DERIVATIVES
 from models.identity import split_video_key
+from models.lineage import lineage_of
 from models.parameters import Parameters
 from models.roll_up import RollUp
 from models.tracked_videos import TrackedVideo, shown
@@ -155,7 +157,33 @@ class AlertWriter:
                 "stages": [stage.name.lower() for stage in work.stages],
             },
         }
+        made = self._lineage_of(work, work.number("last_ms"))
+        data |= {"lineage": made} if made else {}
         self._tell_work(AlertType.CONFIRMED, work, data, work.number("last_ms"))
+
+    def guidance(
+        self, kind: AlertType, work: Work, time_ms: int, occurrence: str, said: Mapping[str, Any]
+    ) -> None:
+        """Tell what can be done about a work.
+
+        Args:
+            kind: Of guidance.
+            work: What it is about.
+            time_ms: Event time.
+            occurrence: What distinguishes it from others of its kind in the work's episode.
+            said: Reason, level, urgency, suggestion and figures.
+        """
+        data = self._work_data(work) | dict(said)
+        made = self._lineage_of(work, time_ms)
+        data |= {"lineage": made} if made else {}
+        occurrence = f"{work.number('episode')}/{occurrence}"
+        self._tell(Alert(kind, time_ms, work.work_id, occurrence, data))
+
+    def _lineage_of(self, work: Work, now_ms: int) -> dict[str, Any]:
+        """Return what was made of a work, JSON-ready; nothing where nothing was."""
+        tracked = self._roll_up.tracked
+        made = tracked.derivatives_of(work.work_id, MOST_DERIVATIVES)
+        return lineage_of(made, tracked, now_ms).figures() if made else {}
 
     def work_faded(self, work: Work, bucket: int) -> None:
         """Tell that the activity of a work collapsed in a bucket."""
@@ -170,6 +198,7 @@ class AlertWriter:
     def _work_data(self, work: Work) -> dict[str, Any]:
         platform, video_id = split_video_key(self._roll_up.lead_of(work))
         data: dict[str, Any] = {"platform": platform, "platforms": sorted(work.platforms)}
+        data["take_up"] = work.take_up()
         data |= {"topic": work.title} if work.kind == TOPIC else {"video_id": video_id}
         return (
             data

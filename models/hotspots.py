@@ -22,12 +22,14 @@ from models.cohort_learning import CohortMemory, EpochSummary
 from models.decided_rows import DecidedRows, in_order
 from models.forecast_learning import PREFIX as FORECASTS
 from models.forecast_learning import ForecastLearning
+from models.guidance import PREFIX as GUIDANCE
+from models.guidance import Guidance, look_buckets
 from models.hotspot_alerts import AlertWriter
 from models.outlook import PREFIX, Outlook
 from models.parameters import Parameters
 from models.ranking import BOARD, board_of
 from models.report_log import ReportLog
-from models.roll_up import RollUp, VideoNews, WorkEnded, WorkNews
+from models.roll_up import LookDue, RollUp, VideoNews, WorkEnded, WorkNews
 from models.stage_reports import ALWAYS, StageReport, decode_report, encode_report
 from models.steps import BrokenChainError, Chunk, Cut, Output
 from models.tracked_videos import TrackedVideo, shown
@@ -36,7 +38,7 @@ from models.vocabulary import Stage, State
 from models.withheld import Withheld, WithheldReason
 from models.work_voices import PREFIX as VOICES
 from models.work_voices import WorkVoices
-from models.works import TOPIC, Work, deep
+from models.works import NOT_DUE, TOPIC, Work, deep
 
 LEARNED: Final = "learned"
 """Logical name of the topic that carries versions of cohorts and of forecasts."""
@@ -61,6 +63,7 @@ class HotspotsStep:
         self.withheld = Withheld()
         self.voices = WorkVoices(parameters.bucket_ms)
         self._alerts = AlertWriter(parameters, self.roll_up, self.voices, self._tell)
+        self.guidance = Guidance(parameters, self.roll_up, self.voices, self._alerts)
         self._through: dict[int, int] = {}
         self._sequence: dict[int, int] = {}
         self._partitions: int | None = None
@@ -68,6 +71,7 @@ class HotspotsStep:
         self._closed: int | None = None
         self._saved: int | None = None
         self._passed_epoch: int | None = None
+        self._ended_epoch: int | None = None
         self._memory = CohortMemory(parameters.epoch_ms)
         self.forecasts = ForecastLearning(parameters)
         self._summaries: dict[int, list[tuple[str, EpochSummary]]] = {}
@@ -77,6 +81,7 @@ class HotspotsStep:
         self._loaded: dict[bytes, bytes] = {}
         self._deciding_again = False
         self._buckets_per_epoch = parameters.epoch_ms // parameters.bucket_ms
+        self._buckets_per_look = look_buckets(parameters)
 
     # -- the contract of a step ---------------------------------------------------------------
 
@@ -106,15 +111,10 @@ class HotspotsStep:
         """Finish recovery: load what was saved and decide again what was decided after it."""
         closed = None
         for key in sorted(self._loaded):
-            value = self._loaded[key]
             if key == _META:
-                closed = self._load_meta(json.loads(value))
-            elif key == _MEMORY:
-                self._memory.load_bytes(value)
-            elif key == _BUDGET:
-                self._load_budget(json.loads(value))
+                closed = self._load_meta(json.loads(self._loaded[key]))
             elif not key.startswith(_REPORT):
-                self._load_part(key, value)
+                self._load_state(key, self._loaded[key])
         self.roll_up.recovered()
         self.forecasts.recovered()
         for key in sorted(k for k in self._loaded if k.startswith(_REPORT)):
@@ -128,9 +128,17 @@ class HotspotsStep:
             self._deciding_again = False
             self.withheld.take_counts()
 
-    def _load_part(self, key: bytes, value: bytes) -> None:
+    def _load_state(self, key: bytes, value: bytes) -> None:
+        """Take back one record of what came of reports."""
+        if key == _MEMORY:
+            self._memory.load_bytes(value)
+            return
+        if key == _BUDGET:
+            self._load_budget(json.loads(value))
+            return
         for prefix, part in (
             (PREFIX, self.outlook),
+            (GUIDANCE, self.guidance),
             (VOICES, self.voices),
             (FORECASTS, self.forecasts),
         ):
@@ -146,10 +154,42 @@ class HotspotsStep:
             BrokenChainError: A report is missing.
             ReportFormatError: A message is not a report of this version.
         """
+        if self.take_in(chunk):
+            self.finish()
+
+    def take_in(self, chunk: Chunk) -> bool:
+        """Process a chunk but for what is learned of epochs that it has ended.
+
+        Returns:
+            Whether there are any: `finish` is to be called before anything else.
+
+        Raises:
+            BrokenChainError: A report is missing.
+            ReportFormatError: A message is not a report of this version.
+        """
         for value in chunk.values:
             if value is not None:
                 self._accept(value)
-        self._advance()
+        return self._advance()
+
+    def finish(self) -> None:
+        """Learn from the epochs that have ended, which takes seconds when a forecast is learned.
+
+        Raises:
+            AbandonedError: `abandon` was called.
+            NoTreesError: The library that grows trees cannot be loaded.
+        """
+        if self._ended_epoch is not None:
+            self._learn_through(self._ended_epoch)
+
+    def abandon(self) -> None:
+        """Let `finish` raise AbandonedError soon; from any thread."""
+        self.forecasts.abandon()
+
+    @property
+    def finished(self) -> int:
+        """How many trees were grown so far; from any thread."""
+        return self.forecasts.trees_grown
 
     def learn(self, key: bytes, value: bytes | None) -> None:
         """Ignore what it published itself."""
@@ -162,6 +202,7 @@ class HotspotsStep:
             rows.append((_BUDGET, json.dumps(self._budget()).encode()))
             rows += self.outlook.rows()
             rows += self.voices.rows()
+            rows += self.guidance.rows()
             self._reports.drop(self._closed, self._published[-1] if self._published else -1)
             self._saved = self._closed
             self._meta_dirty = True
@@ -206,17 +247,23 @@ class HotspotsStep:
             if self._memory.epoch is None or epoch > self._memory.epoch:
                 self._summaries.setdefault(epoch, []).append((platform, summary))
 
-    def _advance(self) -> None:
+    def _advance(self) -> bool:
+        """Decide what can be decided; return whether an epoch has ended."""
         if self._partitions is None or len(self._through) < self._partitions:
-            return
+            return False
         closed = min(self._through.values())
-        if self._closed is None or closed > self._closed:
-            self._decide_through(closed)
-            self._learn_through((closed + 1) // self._buckets_per_epoch - 1)
-            self._meta_dirty = self._board_dirty = True
+        if self._closed is not None and closed <= self._closed:
+            return False
+        self._decide_through(closed)
+        self._meta_dirty = self._board_dirty = True
+        before, self._ended_epoch = self._ended_epoch, (closed + 1) // self._buckets_per_epoch - 1
+        return before != self._ended_epoch
 
     def _decide_through(self, closed: int) -> None:
         decided = in_order(self._reports.take(closed))
+        if self.roll_up.next_look == NOT_DUE:
+            first = int(decided.rows["bucket"][0]) if len(decided.rows) else closed
+            self._look_after(first)
         for first, end in decided.runs(self._buckets_per_epoch):
             self._pass_time(int(decided.rows["bucket"][first]) - 1)
             self._decide(decided, first, end)
@@ -232,12 +279,25 @@ class HotspotsStep:
         whole = (bucket + 1) // self._buckets_per_epoch - 1
         passed = whole if self._passed_epoch is None else self._passed_epoch
         for epoch in range(passed + 1, whole + 1):
-            self._end_silent((epoch + 1) * self._buckets_per_epoch - 1)
+            self._pass_looks((epoch + 1) * self._buckets_per_epoch - 1)
             self.outlook.pass_epoch(epoch)
             self.outlook.forget(self.roll_up.expire(epoch))
             self.voices.forget_all_but(self.roll_up.works.by_id)
         self._passed_epoch = max(passed, whole)
+        self._pass_looks(bucket)
+
+    def _pass_looks(self, bucket: int) -> None:
+        """Fade what fell silent and look at all works when it is time to, up to a bucket's end."""
+        while self.roll_up.next_look <= bucket + 1:
+            at = self.roll_up.next_look
+            self._end_silent(at - 1)
+            self.guidance.look(at)
+            self._look_after(at)
         self._end_silent(bucket)
+
+    def _look_after(self, bucket: int) -> None:
+        """Set the next look: they come before every so many buckets, counted from bucket 0."""
+        self.roll_up.next_look = (bucket // self._buckets_per_look + 1) * self._buckets_per_look
 
     # -- what was decided ---------------------------------------------------------------------
 
@@ -246,6 +306,8 @@ class HotspotsStep:
         for news in self.roll_up.take_in(decided, first, end):
             if isinstance(news, WorkEnded):
                 self._end(news.work, news.bucket)
+            elif isinstance(news, LookDue):
+                self._pass_looks(news.bucket)
             elif isinstance(news, WorkNews):
                 self._judge_works(news.slots)
             else:
@@ -283,6 +345,7 @@ class HotspotsStep:
                 stage = Stage[transition["stage"].upper()]
                 work.enter(stage, transition["route"], transition["state"], transition["reason"])
                 self.roll_up.works.touch(work)
+            self.guidance.transition(tracked, transition)
             ahead = self.outlook.of(tracked, numbers, transition["time_ms"])
             self._alerts.transition(tracked, transition, ahead)
         return not ends
@@ -483,6 +546,7 @@ class HotspotsStep:
         self._closed = self._saved = stored["saved"]
         if self._saved is not None:
             self._passed_epoch = (self._saved + 1) // self._buckets_per_epoch - 1
+            self._look_after(self._saved + 1)
         self._published = stored["published"]
         closed: int | None = stored["closed"]
         return closed

@@ -37,6 +37,7 @@ def board_of(works: WorkTable, bucket: int, parameters: Parameters) -> dict[str,
             "videos": work.number("videos"),
             "views": work.number("views"),
             "platforms": sorted(work.platforms),
+            "take_up": work.take_up(),
         }
         for rank, (confirmed, emerging, heat, work) in enumerate(shown, start=1)
     ]

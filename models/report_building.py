@@ -32,7 +32,7 @@ REPORT_BYTES_MAX: Final = 3 * 1024 * 1024
 """Rows, keys, profiles, transitions and explanations of one message, before Arrow's frame: the
 message stays below 4 MB."""
 
-PROFILE_TOLD: Final = ("title", "creator_id", "topics", "source")
+PROFILE_TOLD: Final = ("title", "creator_id", "topics", "source", "fingerprint")
 """What `hotspots` reads of a profile."""
 
 SUMMARIES_BESIDE_BYTES: Final = 512 * 1024

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.alert_budget import AlertBudget
-from models.bucket_passing import CURSOR, DONE, HOUR, NEWS, SILENCE, count_row, pass_buckets
+from models.bucket_passing import CURSOR, DONE, NEWS, SILENCE, TIME, count_row, pass_buckets
 from models.decided_rows import DecidedRows
 from models.identity import split_video_key
 from models.parameters import Parameters
@@ -60,6 +60,13 @@ class WorkNews:
     slots: Ints
 
 
+@dataclass(frozen=True, slots=True)
+class LookDue:
+    """Everything up to `bucket` is decided, and a look at all works was due by its end."""
+
+    bucket: int
+
+
 class RollUp:
     """All works and the videos that count for them.
 
@@ -67,6 +74,7 @@ class RollUp:
         works: The works.
         tracked: The videos.
         budget: Which of those that emerge are told.
+        next_look: The bucket before which all works are to be looked at next.
     """
 
     def __init__(self, parameters: Parameters) -> None:
@@ -75,13 +83,14 @@ class RollUp:
         self.works = WorkTable()
         self.tracked = TrackedVideos()
         self.budget = AlertBudget(parameters.alerts_per_day, parameters.bucket_ms)
+        self.next_look = NOT_DUE
         self._next_due = NOT_DUE
 
     # -- what was decided ---------------------------------------------------------------------
 
     def take_in(
         self, decided: DecidedRows, first: int, end: int
-    ) -> Iterator[WorkEnded | VideoNews | WorkNews]:
+    ) -> Iterator[WorkEnded | VideoNews | WorkNews | LookDue]:
         """Take in rows of one epoch, bucket by bucket, and yield what to look at on the way.
 
         What comes before in the order of buckets and keys has been counted by then, and nothing of
@@ -106,8 +115,8 @@ class RollUp:
             if reason == SILENCE:
                 for work, due in self.due(int(rows["bucket"][row]) - 1):
                     yield WorkEnded(work, due)
-            elif reason == HOUR:
-                self.budget.begin(int(rows["bucket"][row]))
+            elif reason == TIME:
+                yield from self._pass_time(int(rows["bucket"][row]))
             elif reason == NEWS:
                 yield WorkNews(self.works.found[: cursor["found"][0]].copy())
                 self._watch(self.works.grown[: cursor["grown"][0]], bucket)
@@ -118,6 +127,13 @@ class RollUp:
                     yield VideoNews(row, tracked)
                 cursor["row"] += 1
 
+    def _pass_time(self, bucket: int) -> Iterator[LookDue]:
+        """Do what time brings before a bucket; who is told of a look sets `next_look`."""
+        if self.next_look <= bucket:
+            yield LookDue(bucket - 1)
+        if self.budget.begins <= bucket:
+            self.budget.begin(bucket)
+
     def _pass(
         self, cursor: Rows, decided: DecidedRows, slots: Ints, special: Flags, worth: Flags
     ) -> int:
@@ -126,7 +142,7 @@ class RollUp:
         )  # fmt: skip
         budget = self.budget
         cursor["next_due"] = self._next_due
-        cursor["begins"], cursor["budgeted"] = budget.begins, bool(budget)
+        cursor["begins"], cursor["budgeted"] = min(budget.begins, self.next_look), bool(budget)
         reason = pass_buckets(
             cursor, decided.rows, decided.video, slots, special, worth,
             parameters.emerging_probability, parameters.level.count, self._bucket_ms,
@@ -151,6 +167,9 @@ class RollUp:
                 return None
             tracked = self.tracked.add(decided.keys[number])
             slots[number] = tracked.slot
+            told = decided.rows[row]
+            tracked.published_ms = int(told["last_ms"] - told["age_ms"])
+            tracked.first_roles = int(told["roles"])
             self.tracked.describe(tracked, profile)
             self.tracked.relink([tracked.video])
         elif profile and self.tracked.describe(tracked, profile):
@@ -186,8 +205,8 @@ class RollUp:
             if work_id not in tracked.counted:
                 work.row["videos"] += 1
                 self.tracked.note_seen(tracked, position)
-            if platform not in work.platforms:
-                work.platforms.append(platform)
+            since_ms = int(told["last_ms"] - told["age_ms"])
+            work.platforms[platform] = min(work.platforms.get(platform, since_ms), since_ms)
             self.works.touch(work)
 
     def _new_work(self, work_id: str, tracked: TrackedVideo, told: np.void) -> Work:

@@ -127,6 +127,37 @@ class PartitionStep(Protocol):
         """Return what changed since the last cut and forget that it did."""
 
 
+class AbandonedError(RuntimeError):
+    """Work was given up on its way, since nobody waits for it any more."""
+
+
+@runtime_checkable
+class LearnsAtLength(Protocol):
+    """A step that now and then learns for seconds, which a shell lets it do in another thread.
+
+    `process` is `take_in`, and `finish` where that has left something. In between, and until
+    `finish` has returned, the step is amid a chunk: no cut, no further chunk and no look at its
+    state, but `held`, and `learn`, of which it makes nothing, since it is what writes that topic.
+    """
+
+    def take_in(self, chunk: Chunk) -> bool:
+        """Process a chunk but for what may take long; return whether anything is left of it."""
+
+    def finish(self) -> None:
+        """Do what `take_in` has left.
+
+        Raises:
+            AbandonedError: `abandon` was called; the step is of no use any more.
+        """
+
+    def abandon(self) -> None:
+        """Let `finish` raise AbandonedError soon; from any thread."""
+
+    @property
+    def finished(self) -> int:
+        """How much `finish` has done so far: it grows while that moves; from any thread."""
+
+
 @runtime_checkable
 class LoadsBatches(Protocol):
     """A step that can take many records of the changelog at once, faster than one by one."""
@@ -159,9 +190,11 @@ class StepFactory(Protocol):
 
 __all__: Sequence[str] = (
     "CREATE_TIME_MS",
+    "AbandonedError",
     "BrokenChainError",
     "Chunk",
     "Cut",
+    "LearnsAtLength",
     "LoadsBatches",
     "Output",
     "PartitionStep",

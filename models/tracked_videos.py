@@ -7,6 +7,7 @@ into links: numbers that a compiled loop can follow from a row of a report to th
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from heapq import nlargest
 from itertools import repeat
 from sys import intern
 from typing import Any, Final
@@ -15,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.blocks import BLOCK_SHIFT, DirtyBlocks
+from models.derivatives import Derivatives
 from models.identity import split_video_key
 from models.junctures import CLOCK
 
@@ -31,13 +33,14 @@ TRACKED: Final = np.dtype(
         ("last_bucket", np.int64),
         ("emerging", np.bool_),
         ("offered", np.uint8),
+        ("deep", np.bool_),
         *CLOCK,
     ]
 )
 """The numbers of a tracked video: exposures and events of the level's action so far, its last
 activity, whether `hotspot.emerging` was told in this episode, what the alert budget has been
-offered of it in this episode (alert_budget.AlertBudget.reach), and its clock (models/junctures.py).
-"""
+offered of it in this episode (alert_budget.AlertBudget.reach), whether it is a derivative that has
+gone deep (models/guidance.py), and its clock (models/junctures.py)."""
 
 NO_WORK: Final = -1
 """A link to a work that does not exist (yet)."""
@@ -55,6 +58,9 @@ class TrackedVideo:
         title, creator_id: For people.
         topics: Its own topics.
         source: Key of the video it was made from, or an empty string.
+        fingerprint: Hash of its content in hexadecimal, or an empty string.
+        published_ms: Event time of its publication, or of its first activity.
+        first_roles: Bit mask of who took part in its first bucket: whose it is.
         works: Ids of the works it counts for.
         counted: Ids of the works among whose `videos` it has been counted.
     """
@@ -65,6 +71,9 @@ class TrackedVideo:
     creator_id: str = ""
     topics: tuple[str, ...] = ()
     source: str = ""
+    fingerprint: str = ""
+    published_ms: int = 0
+    first_roles: int = 0
     works: tuple[str, ...] = ()
     counted: tuple[str, ...] = ()
 
@@ -148,6 +157,7 @@ class TrackedVideos:
         links: What they count for.
         by_slot: The videos; None where a slot is free.
         slot_of: Their slots by key: numbers, since a row of a report needs no more of its video.
+        derivatives: Which of them were made from others, by the works they count for.
         dirty: Which blocks of `rows` have changed.
     """
 
@@ -157,6 +167,7 @@ class TrackedVideos:
         self.by_slot: list[TrackedVideo | None] = []
         self.slot_of: dict[str, int] = {}
         self.dirty = DirtyBlocks(_FIRST_CAPACITY)
+        self.derivatives = Derivatives()
         self._made_from: dict[str, set[str]] = {}
         self._free: list[int] = []
         self._changed: set[str] = set()
@@ -213,10 +224,12 @@ class TrackedVideos:
         """Take in what a profile says, and tell whether the video may belong elsewhere now."""
         before = (video.topics, video.source)
         video.title = profile.get("title", video.title)
+        video.fingerprint = profile.get("fingerprint", video.fingerprint)
         # Many videos share these: each text is kept once.
         video.creator_id = intern(profile.get("creator_id", video.creator_id))
         video.topics = tuple(map(intern, profile.get("topics", video.topics)))
         self._set_source(video, profile.get("source", video.source))
+        self.derivatives.describe(video.works if video.source else ())
         self.touch(video)
         return before != (video.topics, video.source)
 
@@ -258,6 +271,7 @@ class TrackedVideos:
         works: tuple[str, ...] = (f"video:{shown(origin.source or origin.video)}",)
         if origin.topics:
             works = tuple(intern(f"topic:{topic}") for topic in origin.topics)
+        self.derivatives.move(video.slot, video.works, works if video.source else ())
         if works != video.works or not self.links.count[video.slot]:
             video.works = works
             numbers = [self.links.number(work_id) for work_id in works]
@@ -272,6 +286,16 @@ class TrackedVideos:
         # Most videos stay with their works: then one tuple serves for both.
         video.counted = video.works if counted == video.works else counted
         self.touch(video)
+
+    def derivatives_of(self, work_id: str, most: int) -> list[TrackedVideo]:
+        """Return the latest derivatives of a work in the order of publication, then of their keys.
+
+        Args:
+            work_id: The work's.
+            most: How many at the most.
+        """
+        made = [video for slot in self.derivatives.of(work_id) if (video := self.by_slot[slot])]
+        return sorted(nlargest(most, made, key=_age_order), key=_age_order)
 
     # -- expiry -------------------------------------------------------------------------------
 
@@ -289,6 +313,7 @@ class TrackedVideos:
             self.by_slot[video.slot] = None
             self._free.append(video.slot)
             self._changed.add(video.video)
+            self.derivatives.move(video.slot, video.works, ())
             self._set_source(video, "")
         self.links.count[slots] = 0
         for source in [source for source, made in self._made_from.items() if not made]:
@@ -304,17 +329,19 @@ class TrackedVideos:
             stored = None
             if video is not None:
                 words = [video.slot, video.title, video.creator_id, video.topics, video.source]
-                stored = json.dumps([*words, video.counted], ensure_ascii=False).encode()
+                words += [video.fingerprint, video.published_ms, video.first_roles, video.counted]
+                stored = json.dumps(words, ensure_ascii=False).encode()
             yield key, stored
         self._changed.clear()
 
     def load_words(self, key: str, stored: bytes) -> None:
         """Take back what `take_words` gave, before `recovered`."""
-        slot, title, creator_id, topics, source, counted = json.loads(stored)
+        slot, title, creator_id, topics, source, *more, counted = json.loads(stored)
         self.by_slot += [None] * (slot + 1 - len(self.by_slot))
         self._reserve(slot)
         topics, counted = tuple(map(intern, topics)), tuple(map(intern, counted))
-        video = TrackedVideo(slot, key, title, intern(creator_id), topics, counted=counted)
+        video = TrackedVideo(slot, key, title, intern(creator_id), topics, "", *more)
+        video.counted = counted
         self._place(video)
         self._set_source(video, source)
 
@@ -336,6 +363,10 @@ class TrackedVideos:
             self._resolve(video)
         self.dirty.clear()
         self._changed.clear()
+
+
+def _age_order(video: TrackedVideo) -> tuple[int, str]:
+    return video.published_ms, video.video
 
 
 def shown(video: str) -> str:

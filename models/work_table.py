@@ -56,7 +56,7 @@ class WorkTable:
             self.by_slot.append(None)
             self._reserve(slot)
         self.rows[slot] = new_works(1)[0]
-        return self._place(Work(self, slot, work_id, title, []))
+        return self._place(Work(self, slot, work_id, title, {}))
 
     def _reserve(self, slot: int) -> None:
         while slot >= len(self.rows):

@@ -18,7 +18,7 @@ from models.compiled import compiled
 from models.forecast import FAST_HALF_LIFE_MS, SLOW_HALF_LIFE_MS
 from models.parameters import HOUR_MS
 from models.transitions import ACTIVITY_HALF_LIFE_MS, COLLAPSE, RETURN
-from models.vocabulary import Route, Stage, State
+from models.vocabulary import ROLES, Route, Stage, State
 
 TOPIC: Final = "topic"
 VIDEO: Final = "video"
@@ -49,6 +49,7 @@ WORK: Final = np.dtype(
         ("progress_before_episode", np.int64),
         ("lead_views", np.int64),
         ("roles", np.int64),
+        ("role_ms", np.int64, (len(ROLES),)),
         ("pace_fast_per_hour", np.float64),
         ("pace_slow_per_hour", np.float64),
         ("heat", np.float64),
@@ -77,17 +78,19 @@ first, or when the one before faded. last_bucket: The last it was active in. due
 activity will have collapsed if nothing comes. views: Exposures of all its videos. acted: Events per
 signal. progress: Events of the level's action; progress_before_episode of it belongs to episodes
 that ended. lead, lead_views: Its most viewed video, a slot among the tracked. roles: Bit mask of
-who took part. pace_*: Paces of the level's action. heat: Activity per hour, smoothed; peak_heat its
-greatest value in this episode, trough_heat its least since the last one ended. probability: That it
-reaches the level. videos: How many count for it. episode: Counts up when it has faded. stages: Bit
-mask of those its videos have entered in this episode; stage, route and state are those of its
-latest transition. resting: Whether an episode has ended and none has begun. emerging: Whether it
-has become so in this episode. told: Whether there is nothing to tell of that any more: it was told,
-or it is no topic. confirmed: Whether that was told in this episode. topical: Whether it is a topic.
-offered: What the alert budget has been offered of it in this episode (AlertBudget.reach)."""
+who took part; role_ms: when each first did, by the last event of that bucket. pace_*: Paces of the
+level's action. heat: Activity per hour, smoothed; peak_heat its greatest value in this episode,
+trough_heat its least since the last one ended. probability: That it reaches the level. videos: How
+many count for it. episode: Counts up when it has faded. stages: Bit mask of those its videos have
+entered in this episode; stage, route and state are those of its latest transition. resting: Whether
+an episode has ended and none has begun. emerging: Whether it has become so in this episode. told:
+Whether there is nothing to tell of that any more: it was told, or it is no topic. confirmed:
+Whether that was told in this episode. topical: Whether it is a topic. offered: What the alert
+budget has been offered of it in this episode (AlertBudget.reach)."""
 
-LAYOUT_VERSION: Final = 2
-"""Goes up when the layout of WORK or of roll_up's rows changes; another version is refused."""
+LAYOUT_VERSION: Final = 3
+"""Goes up when the layout of WORK, of roll_up's rows or of guidance.GUIDED changes; another version
+is refused."""
 
 GROWTH: Final = 2 + SIGNALS
 """Columns of what a bucket brings to a work: views, progress, and events per signal."""
@@ -218,7 +221,8 @@ class Work:
         slot: Its position in the columns.
         work_id: `topic:NAME`, or `video:PLATFORM/ID`.
         title: A name for people.
-        platforms: Where its videos are, in the order in which they came.
+        platforms: Where its videos are, in the order in which they came: since when (ms), by the
+            first activity of a video there.
         reason: That of its latest transition.
         former_lead: The key of its most viewed video where that has been forgotten since.
     """
@@ -231,7 +235,7 @@ class Work:
         slot: int,
         work_id: str,
         title: str,
-        platforms: list[str],
+        platforms: dict[str, int],
         reason: str = "",
         former_lead: str = "",
     ) -> None:
@@ -277,6 +281,14 @@ class Work:
     def state(self) -> str:
         """The state of its latest transition, as a word."""
         return STATES[self.number("state")].value
+
+    def take_up(self) -> list[dict[str, Any]]:
+        """Return the platforms in the order in which they took the work up, JSON-ready."""
+        order = sorted((since_ms, platform) for platform, since_ms in self.platforms.items())
+        return [
+            {"platform": platform, "since_ms": since_ms, "after_ms": since_ms - order[0][0]}
+            for since_ms, platform in order
+        ]
 
     def heat_at(self, bucket: int, bucket_ms: int) -> float:
         """Return the heat after silence up to a bucket."""

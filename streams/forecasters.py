@@ -1,4 +1,4 @@
-"""Which forecaster a worker or a backtest runs with: a platform's own, the shipped one, or neither.
+"""Which forecaster a worker or a backtest runs with: a platform's own, the shipped one, or none.
 
 A file is read once, at the start, and checked as a whole before anything is forecast with it.
 """
@@ -10,7 +10,7 @@ import models
 from models.boosted_trees import NoTreesError, library_version
 from models.forecast_features import FEATURES
 from models.forecast_model import ForecastModel, ModelFormatError
-from models.forecasting import BASELINE, Forecaster
+from models.forecasting import BASELINE, BASELINE_OF_VIEWS, Forecaster
 from models.vocabulary import Action
 from streams.durations import format_duration
 from streams.errors import UserError
@@ -18,6 +18,9 @@ from streams.settings import Settings, variable
 
 SHIPPED: Final = Path(models.__path__[0]) / "shipped_forecast.json"
 """For levels of views, whatever their count: what it looks at are ratios to the level."""
+
+NO_MODEL: Final = "none"
+"""In place of a file: begin with a regression, whatever is shipped."""
 
 MODEL_BYTES_MAX: Final = 64 * 1024 * 1024
 """A named limit: more than NODES_MAX nodes take as JSON (models/forecast_model.py), some 15 MB."""
@@ -30,6 +33,9 @@ def forecaster_of(settings: Settings) -> Forecaster:
         UserError: The model cannot be read, or is for another level or horizon.
     """
     where = variable("model")
+    views = settings.level.action == Action.VIEW
+    if settings.model == NO_MODEL:
+        return BASELINE_OF_VIEWS if views else BASELINE
     if settings.model:
         model = read_model(Path(settings.model), where)
         if model.level != settings.level:
@@ -46,7 +52,7 @@ def forecaster_of(settings: Settings) -> Forecaster:
                 f"set {variable('horizon')}={horizon}, or train a model for {settings.horizon}",
             )
         return Forecaster.of(model)
-    if settings.level.action == Action.VIEW and SHIPPED.exists():
+    if views and SHIPPED.exists():
         return Forecaster.of(read_model(SHIPPED, "shipped"))
     return BASELINE
 

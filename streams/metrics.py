@@ -29,6 +29,8 @@ from streams.errors import UserError
 CHECKPOINT_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """prometheus-client's default buckets from 5 ms on: a transaction takes two round trips at least,
 and a worker has 10 s to end."""
+LEARNING_SECONDS: Final = (0.001, 0.01, 0.1, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+"""An epoch in which no forecast is learned takes milliseconds, one in which one is 5 to 10 s."""
 RECOVERY_SECONDS: Final = (0.1, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 """A changelog of 138,573 rows was read in 0.6 s; a hundred times as many should show."""
 CHUNK_MESSAGES: Final = (1, 10, 100, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000)
@@ -50,6 +52,8 @@ class Agent(StrEnum):
 
 STATEFUL_AGENTS: Final = (Agent.STAGES, Agent.HOTSPOTS)
 """Those that keep rows, recover them and can be held."""
+CANDIDATE_OUTCOMES: Final = ("adopted", "not better")
+"""What becomes of a forecast that was learned in the stream."""
 STATE_CHANGES: Final = (State.INTERRUPTED, State.FADED, State.REVIVED)
 """What a video can become; it is active from the start."""
 
@@ -132,6 +136,26 @@ class Metrics:
             ["state"],
             registry=self.registry,
         )
+        self.forecast_candidates = Counter(
+            "hotspots_forecast_candidates",
+            "Forecasts that were learned from the stream and held against the one in force, by "
+            "what became of them: adopted as a version, or not better.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self.forecast_moments = Gauge(
+            "hotspots_forecast_moments",
+            "Moments to learn forecasts from: kept now, and matured so far.",
+            ["state"],
+            registry=self.registry,
+        )
+        self.forecast_log_loss = Gauge(
+            "hotspots_forecast_log_loss",
+            "Mean loss (minus the logarithm of what was given to what happened) of the forecast in "
+            "force and of the last candidate, on the newest moments that have matured.",
+            ["forecast"],
+            registry=self.registry,
+        )
         self.alerts = Counter(
             "hotspots_alerts",
             "Alerts written to the topic alerts, by type (docs/alerts.md).",
@@ -200,6 +224,13 @@ class Metrics:
             buckets=RECOVERY_SECONDS,
             registry=self.registry,
         )
+        self.learning_duration = Histogram(
+            "hotspots_learning_duration_seconds",
+            "Learning from an epoch that has ended, beside the event loop; long when a forecast is "
+            "learned.",
+            buckets=LEARNING_SECONDS,
+            registry=self.registry,
+        )
         self.stalled = Gauge(
             "hotspots_stalled",
             "1 when an agent has not moved for HOTSPOTS_STALL_MS although there is work, else 0.",
@@ -227,6 +258,8 @@ class Metrics:
             self.batches.labels(kind.value)
         for alert_type in AlertType:
             self.alerts.labels(alert_type.value)
+        for outcome in CANDIDATE_OUTCOMES:
+            self.forecast_candidates.labels(outcome)
         for withheld_reason in WithheldReason:
             self.withheld.labels(withheld_reason.value)
         for agent in Agent:
@@ -267,6 +300,11 @@ class Metrics:
         for stage in Stage:
             self.videos.labels(partition, stage.name.lower()).set(videos.get(stage, 0))
 
+    def observe_candidates(self, judged: int, adopted: int) -> None:
+        """Count forecasts that were learned, and those of them that were adopted."""
+        self.forecast_candidates.labels("adopted").inc(adopted)
+        self.forecast_candidates.labels("not better").inc(judged - adopted)
+
     def observe_progress(self, agent: str, idle_s: float, *, stalled: bool) -> None:
         """Set for how long an agent (or "worker") stands, and whether that is too long."""
         self.progress_age.labels(agent).set(idle_s)
@@ -287,6 +325,9 @@ class Metrics:
         self.lag.remove(topic, partition)
         if agent in STATEFUL_AGENTS:
             self.rows.remove(agent.value, partition)
+        if agent is Agent.HOTSPOTS:
+            self.forecast_moments.clear()
+            self.forecast_log_loss.clear()
         if agent is Agent.STAGES:
             self.watermark_delay.remove(partition)
             for stage in Stage:

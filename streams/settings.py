@@ -332,14 +332,17 @@ class Settings(BaseSettings):
         default="",
         description=(
             "File of a forecast that `hotspots train` has written, for this level and horizon. "
-            "Empty: the one that is shipped for levels of views, else a simple regression."
+            "Empty: the one that is shipped for levels of views, else a simple regression. "
+            "`none`: a regression in any case."
         ),
     )
     learn_forecast: bool = Field(
         default=_DEFAULTS.learn_forecast,
         description=(
             "Whether forecasts learn from the stream's own past: what was learned is mixed in when "
-            "that is better on videos that it was not learned from. False: what is in force stays."
+            "that is better on videos that it was not learned from. False: what is in force stays. "
+            "It is mixed with a HOTSPOTS_MODEL that is set later, too; to begin anew, "
+            "choose another HOTSPOTS_APP_ID and HOTSPOTS_TOPIC_PREFIX."
         ),
     )
     emerging_probability: float = Field(

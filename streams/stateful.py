@@ -14,10 +14,18 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from models.steps import Chunk, PartitionStep, StepFactory, load_records
+from models.steps import (
+    AbandonedError,
+    Chunk,
+    LearnsAtLength,
+    PartitionStep,
+    StepFactory,
+    load_records,
+)
 from streams.checkpoints import POSITION_KEY, Committed, Pace, PartitionCheckpoints
 from streams.ending import end_worker, ending_worker
 from streams.metrics import Agent, Metrics
@@ -80,6 +88,8 @@ class _Owned:
     """One partition that is ours: its step, how to save it, and how far both have come."""
 
     step: PartitionStep
+    learner: LearnsAtLength | None
+    """The same, where it learns at length."""
     transactions: PartitionTransactions
     changelog: Partition
     changelog_next: int
@@ -94,6 +104,11 @@ class _Owned:
     records: int = 0
     is_recovered: bool = False
     observed_s: float = float("-inf")
+
+    @property
+    def is_amid_chunk(self) -> bool:
+        """Whether the step is at work, so that nobody may look at it."""
+        return self.checkpoints is not None and self.checkpoints.is_amid_chunk
 
 
 class StatefulPartitions:
@@ -137,6 +152,7 @@ class StatefulPartitions:
         self._assigned = False
         self._is_open = False
         self._began = 0.0
+        self._thread = ThreadPoolExecutor(1, f"learning of {agent.value}")
         self.consumer: Deliveries | None = None
 
     # ---- taking over and recovery -----------------------------------------------------------
@@ -188,21 +204,22 @@ class StatefulPartitions:
         consumer = self._deliveries()
         first = await consumer.earliest_offsets(*changelogs)
         end = await consumer.highwaters(*changelogs)
-        self._owned = {
-            changelog.partition: _Owned(
-                step=self._step_factory(changelog.partition),
+        for changelog, started in zip(changelogs, transactions.values(), strict=True):
+            step = self._step_factory(changelog.partition)
+            self._owned[changelog.partition] = _Owned(
+                step=step,
+                learner=step if isinstance(step, LearnsAtLength) else None,
                 transactions=started,
                 changelog=changelog,
                 changelog_next=first[changelog],
                 changelog_end=end[changelog],
                 changelog_seen=first[changelog],
             )
-            for changelog, started in zip(changelogs, transactions.values(), strict=True)
-        }
 
     def closed(self) -> None:
         """Process nothing more; the states stay until the next assignment, to no use."""
         self._is_open = False
+        self._abandon_work()
 
     @property
     def is_recovered(self) -> bool:
@@ -217,6 +234,11 @@ class StatefulPartitions:
             for partition, owned in sorted(self._owned.items())
             if not owned.is_recovered
         )
+
+    def learned_so_far(self, partition: int) -> int:
+        """Return what grows while the step of a partition learns at length."""
+        owned = self._owned.get(partition)
+        return owned.learner.finished if owned is not None and owned.learner is not None else 0
 
     def transactions_since_s(self) -> Mapping[int, float]:
         """Return since when (by `clock`) a transaction of each partition is in flight."""
@@ -322,8 +344,14 @@ class StatefulPartitions:
         owned = self._owned[partition.partition]
         if owned.checkpoints is None:
             raise RuntimeError(f"{partition.topic}-{partition.partition} is not open")
+        if owned.is_amid_chunk:
+            return  # it was abandoned: its step is of no use, and is to be replaced
         with ending_worker(f"processing {partition.topic}-{partition.partition}"):
-            owned.step.process(rest)
+            owned.checkpoints.begun()
+            if owned.learner is None:
+                owned.step.process(rest)
+            elif owned.learner.take_in(rest) and not await self._finish(partition, owned):
+                return
         size = sum(len(value) for value in rest.values if value)
         owned.checkpoints.moved(rest.next_offset, size)
         consumer.end(partition, rest)
@@ -341,6 +369,28 @@ class StatefulPartitions:
             else:
                 owned.checkpoints.soon()
         await self._bound(owned.checkpoints)
+
+    async def _finish(self, partition: Partition, owned: _Owned) -> bool:
+        """Let a step learn in another thread; return False when its partition went away meanwhile.
+
+        Whoever has the partition then reads the chunk again: none of it was committed.
+        """
+        if owned.learner is None:
+            return True
+        began = self._clock()
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._thread, owned.learner.finish)
+        except AbandonedError:
+            log.info("%s-%d went away while it learned", partition.topic, partition.partition)
+            return False
+        self._metrics.learning_duration.observe(self._clock() - began)
+        return self._is_open and self._owned.get(partition.partition) is owned
+
+    def _abandon_work(self) -> None:
+        """Let no step go on learning: at a stop or a rebalance nobody waits for it."""
+        for owned in self._owned.values():
+            if owned.learner is not None and owned.is_amid_chunk:
+                owned.learner.abandon()
 
     async def _bound_rows(self, partition: Partition) -> None:
         """Wait for the commit of a partition when too many rows are being written."""
@@ -404,6 +454,8 @@ class StatefulPartitions:
 
     def _show(self, partition: int, owned: _Owned) -> None:
         now = self._clock()
+        if owned.is_amid_chunk:
+            return
         if now - owned.observed_s >= OBSERVE_INTERVAL_S:
             owned.observed_s = now
             self._observe(partition, owned.step)
@@ -418,6 +470,7 @@ class StatefulPartitions:
             KafkaError: A transaction failed.
         """
         if self._is_open:
+            self._abandon_work()
             await asyncio.gather(
                 *(
                     owned.checkpoints.settle()
@@ -433,6 +486,8 @@ class StatefulPartitions:
 
     async def stop(self) -> None:
         """Close the connections."""
+        self._abandon_work()
+        self._thread.shutdown(wait=False, cancel_futures=True)
         await asyncio.gather(*(_stop(owned.transactions) for owned in self._owned.values()))
 
 

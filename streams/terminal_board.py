@@ -101,6 +101,9 @@ def headline(alert: Mapping[str, Any]) -> str:
             return f"{subject} is a hotspot: {reason}"
         case AlertType.FADED:
             return f"{subject} has faded: {reason}"
+    if "urgency" in data:
+        what = alert["type"].rpartition(".")[2].replace("_", " ")
+        return f"{subject}: {what} ({data['urgency']}): {reason}"
     if data["state"] == State.INTERRUPTED:
         return f"{subject} is interrupted in {data['stage']} ({data['route']}): {reason}"
     again = "again " if data["state"] == State.REVIVED else ""

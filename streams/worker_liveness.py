@@ -1,7 +1,7 @@
 """What is watched in a worker: its partitions, their commits, the recovery, and Kafka."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -65,7 +65,7 @@ def _intake(app: "WorkerApp") -> Mapping[str, Reading]:
 def _stateful(app: "WorkerApp", host: "StatefulPartitions") -> Mapping[str, Reading]:
     missing = host.missing()
     return {
-        **_partitions(app.consumer, host.topics),
+        **_partitions(app.consumer, host.topics, host.learned_so_far),
         "recovery": Reading(missing, has_work=bool(missing), at=missing),
         **{
             f"transaction of {host.topic}-{partition}": Reading(since_s, has_work=True)
@@ -74,8 +74,12 @@ def _stateful(app: "WorkerApp", host: "StatefulPartitions") -> Mapping[str, Read
     }
 
 
-def _partitions(consumer: "LedgerConsumer", topics: Sequence[str]) -> Mapping[str, Reading]:
-    """Read how far partitions are processed.
+def _partitions(
+    consumer: "LedgerConsumer",
+    topics: Sequence[str],
+    learned_so_far: Callable[[int], int] = lambda _partition: 0,
+) -> Mapping[str, Reading]:
+    """Read how far partitions are processed; who learns at length moves with what it has learned.
 
     One that is held waits for what others learn or read, and is no stall: the metric
     hotspots_held_partitions shows it.
@@ -88,7 +92,7 @@ def _partitions(consumer: "LedgerConsumer", topics: Sequence[str]) -> Mapping[st
             end = consumer.stable_end(partition)
             is_behind = expected is not None and end is not None and expected < end
             readings[f"{topic}-{partition.partition}"] = Reading(
-                (expected, ledger.done(partition)),
+                (expected, ledger.done(partition), learned_so_far(partition.partition)),
                 has_work=not ledger.is_held(partition)
                 and (is_behind or not ledger.is_at_rest(partition)),
                 at=f"at {expected} of {end}",

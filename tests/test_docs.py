@@ -54,7 +54,7 @@ def test_every_command_is_documented_and_no_other() -> None:
 
 @pytest.mark.skipif(not (DOCS / "alerts.md").exists(), reason="docs/alerts.md is not written yet")
 def test_every_alert_type_is_documented_and_no_other() -> None:
-    named = set(re.findall(r"`(hotspot\.[a-z.]+[a-z])`", text_of("alerts.md")))
+    named = set(re.findall(r"`(hotspot\.[a-z._]+[a-z])`", text_of("alerts.md")))
     assert named == {alert.value for alert in AlertType}
 
 

@@ -22,11 +22,24 @@ def hotspots_factory(parameters: Parameters) -> StepFactory:
 
 def hotspots_observer(metrics: Metrics) -> Callable[[int, PartitionStep], None]:
     """Return what shows the figures of the partition after each checkpoint."""
+    seen: dict[int, tuple[PartitionStep, int, int]] = {}
 
     def observe(partition: int, step: PartitionStep) -> None:
-        if isinstance(step, HotspotsStep):
-            rows = len(step.roll_up.works) + len(step.roll_up.tracked)
-            metrics.rows.labels(Agent.HOTSPOTS.value, partition).set(rows)
-            metrics.observe_withheld(step.withheld.take_counts())
+        if not isinstance(step, HotspotsStep):
+            return
+        rows = len(step.roll_up.works) + len(step.roll_up.tracked)
+        metrics.rows.labels(Agent.HOTSPOTS.value, partition).set(rows)
+        learning = step.forecasts
+        before_step, judged, adopted = seen.get(partition, (step, 0, 0))
+        if before_step is not step:
+            judged = adopted = 0
+        seen[partition] = (step, learning.judged, learning.adopted)
+        metrics.observe_candidates(learning.judged - judged, learning.adopted - adopted)
+        metrics.forecast_moments.labels("kept").set(len(learning))
+        metrics.forecast_moments.labels("matured").set(learning.matured)
+        if learning.judgement is not None:
+            metrics.forecast_log_loss.labels("in force").set(learning.judgement.in_force)
+            metrics.forecast_log_loss.labels("candidate").set(learning.judgement.candidate)
+        metrics.observe_withheld(step.withheld.take_counts())
 
     return observe

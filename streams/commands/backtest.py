@@ -25,7 +25,7 @@ written."""
 @click.option(
     "--model",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="What forecasts, above HOTSPOTS_MODEL; its level and horizon hold.",
+    help="What forecasts, above HOTSPOTS_MODEL; its level and horizon hold. `none`: a regression.",
 )
 @click.option("--level", metavar="ACTION:N", help="What a hotspot is, above HOTSPOTS_LEVEL.")
 @click.option("--horizon", metavar="DURATION", help="Within which time, above HOTSPOTS_HORIZON.")
@@ -49,7 +49,7 @@ def command(
 
     from streams.durations import format_duration
     from streams.errors import UserError
-    from streams.forecasters import forecaster_of, read_model
+    from streams.forecasters import NO_MODEL, forecaster_of, read_model
     from streams.offline.backtest import Backtest
     from streams.progress import progress, say
     from streams.scenarios.event_files import read_events
@@ -57,7 +57,9 @@ def command(
 
     given = {"level": level, "horizon": horizon}
     overrides = {name: value for name, value in given.items() if value is not None}
-    if model is not None:
+    if model is not None and str(model) == NO_MODEL:
+        overrides["model"] = NO_MODEL
+    elif model is not None:
         remembered = read_model(model, "--model")
         horizon_known = format_duration(remembered.horizon_ms)
         known = {"level": str(remembered.level), "horizon": horizon_known}

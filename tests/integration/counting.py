@@ -2,15 +2,17 @@
 
 import json
 import struct
+import time
 from dataclasses import dataclass
 
 import numpy as np
 
 from models.batch_header import NO_TIME_MS, BatchHeader, BatchKind
 from models.batches import Batch, decode_batch, empty_batch, encode_batch
+from models.boosted_trees import Size, grow
 from models.identity import partition_of, video_key
 from models.packed_chunk import PackedChunk
-from models.steps import BrokenChainError, Chunk, Cut, Output
+from models.steps import AbandonedError, BrokenChainError, Chunk, Cut, Output
 from models.vocabulary import ACTION_CODE
 
 COUNT = struct.Struct("<q")
@@ -244,3 +246,43 @@ class TeachingHotspots(CountingHotspots):
         for partition in sorted(self._dirty):
             total = str(self.totals[partition]).encode()
             self._outputs.append(Output("learned", 0, str(partition).encode(), total))
+
+
+TREES = 40
+"""Grown at a time by `LearningHotspots`: some tenths of a second."""
+
+
+class LearningHotspots(CountingHotspots):
+    """Grows trees for a while after each chunk, as who learns a forecast does."""
+
+    seconds = 0.0
+
+    def __init__(self, partition: int) -> None:
+        super().__init__(partition)
+        self.finished = 0
+        self._is_abandoned = False
+
+    def process(self, chunk: Chunk) -> None:
+        if self.take_in(chunk):
+            self.finish()
+
+    def take_in(self, chunk: Chunk) -> bool:
+        self._before = dict(self.totals)
+        super().process(chunk)
+        return self.totals != self._before
+
+    def finish(self) -> None:
+        end_s = time.monotonic() + self.seconds
+        rng = np.random.default_rng(self.partition)
+        features = rng.normal(size=(50_000, 19)).astype(np.float32)
+        hit = features[:, 0] + rng.normal(size=len(features)) > 0
+        while time.monotonic() < end_s:
+            grow(features, hit, np.ones(len(hit)), Size(7, 0.05, TREES), self._grew)
+
+    def _grew(self, trees: int) -> None:
+        if self._is_abandoned:
+            raise AbandonedError("nobody waits")
+        self.finished += trees
+
+    def abandon(self) -> None:
+        self._is_abandoned = True

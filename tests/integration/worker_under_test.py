@@ -3,6 +3,7 @@
 TEST_KILL_AT: the process kills itself (SIGKILL) when it has passed so many places within
 transactions. TEST_SLOW_S: a wait in each chunk, so that kills hit work. TEST_INTAKE_SLOW_S: the
 same in each chunk of intake. TEST_WAITS: the steps wait for what comes through `learned`.
+TEST_LEARN_S: for so long `hotspots` learns after each chunk.
 """
 
 import os
@@ -16,6 +17,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from counting import (
     CountingHotspots,
     CountingStages,
+    LearningHotspots,
     LineIntake,
     Routed,
     TeachingHotspots,
@@ -32,6 +34,7 @@ from streams.transactions import PartitionTransactions
 
 KILL_AT = int(os.environ.get("TEST_KILL_AT", "0"))
 SLOW_S = float(os.environ.get("TEST_SLOW_S", "0"))
+LEARN_S = float(os.environ.get("TEST_LEARN_S", "0"))
 INTAKE_SLOW_S = float(os.environ.get("TEST_INTAKE_SLOW_S", "0"))
 passed: list[str] = []
 
@@ -73,10 +76,12 @@ class SlowStages(CountingStages):
 def main() -> None:
     settings = load_settings()
     waits = "TEST_WAITS" in os.environ
+    LearningHotspots.seconds = LEARN_S
+    counting = LearningHotspots if LEARN_S else CountingHotspots
     steps = Steps(
         intake=SlowIntake(settings.partitions),
         stages=WaitingStages if waits else SlowStages,
-        hotspots=TeachingHotspots if waits else CountingHotspots,
+        hotspots=TeachingHotspots if waits else counting,
     )
     store = BoardStore(settings.redis, settings.board_key) if settings.redis else None
     run_app(build_app(settings, steps, store=store, transactions=DyingTransactions))

@@ -70,3 +70,23 @@ def test_a_runaway_is_likely_and_a_quiet_video_is_not() -> None:
     assert likely(3_000, 2_000, 1_000, 3 * HOUR_MS, 10_000) > 0.6
     assert likely(30, 3, 3, 24 * HOUR_MS, 10_000) < 0.05
     assert likely(0, 0, 0, 0, 10_000) < 0.1
+
+
+@given(share=st.floats(0.05, 0.99), fast=PACES, slow=PACES, age_ms=AGES_MS, level=LEVELS)
+def test_of_views_it_is_a_probability_that_grows_with_the_present_pace(
+    share: float, fast: float, slow: float, age_ms: int, level: int
+) -> None:
+    progress = int(share * level)
+
+    def said(fast_per_hour: float) -> float:
+        return float(
+            forecast.probability_by(forecast.VIEWS, progress, fast_per_hour, slow, age_ms, level)
+        )
+
+    assert 0 <= said(fast) <= said(2 * fast) <= 1
+    assert forecast.probability_by(forecast.VIEWS, level, fast, slow, age_ms, level) == 1
+
+
+def test_of_views_words_follow_its_own_coefficients() -> None:
+    told = forecast.signals(3_000, 2_000, 1_000, 3 * HOUR_MS, 10_000, forecast.VIEWS)
+    assert told[0].startswith("growing in the last 3 hours")

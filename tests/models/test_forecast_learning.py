@@ -9,10 +9,11 @@ import pytest
 from models import forecast_learning
 from models.boosted_trees import Size
 from models.forecast_features import FEATURES
-from models.forecast_learning import VERSIONS_KEPT, ForecastLearning
+from models.forecast_learning import VERSIONS_KEPT, ForecastLearning, Judgement
 from models.forecast_model import ForecastModel
 from models.forecast_moments import MOMENT, kept_at
 from models.parameters import HOUR_MS, Level, Parameters
+from models.steps import AbandonedError
 
 PARAMETERS = Parameters(epoch_ms=6 * HOUR_MS, horizon_ms=24 * HOUR_MS, level=Level("view", 3_000))
 HORIZON_EPOCHS = 4
@@ -210,7 +211,7 @@ def test_a_worse_candidate_changes_nothing() -> None:
 def test_an_old_version_stays_until_a_newer_one_has_long_been_in_force(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(ForecastLearning, "_gain", lambda *_: (1.0, 0.0))
+    monkeypatch.setattr(ForecastLearning, "_judged", lambda *_: Judgement(2.0, 1.0, 0.0))
     learning = ForecastLearning(PARAMETERS)
     versions, removed = [], []
     for epoch, part in enumerate(history(24)):
@@ -225,3 +226,33 @@ def test_an_old_version_stays_until_a_newer_one_has_long_been_in_force(
     assert len(removed) >= 2
     later = dict(pairwise(versions))
     assert removed == [(of_epoch, later[of_epoch] + VERSIONS_KEPT) for of_epoch, _ in removed]
+
+
+def test_who_is_no_longer_waited_for_stops_at_the_next_tree() -> None:
+    learning = ForecastLearning(PARAMETERS)
+    told = history(24)
+    versions = 0
+    for epoch, part in enumerate(told):
+        learning.note(part)
+        if versions:
+            learning.abandon()
+        before = learning.trees_grown
+        try:
+            versions += len(learning.learn_through(epoch))
+        except AbandonedError:
+            break
+    else:
+        pytest.fail("it learned to the end")
+    assert versions
+    assert learning.trees_grown == before
+
+
+def test_what_was_judged_is_told() -> None:
+    learning = ForecastLearning(PARAMETERS)
+    versions = run(learning, history(24))
+    assert learning.adopted == len(versions) > 0
+    assert learning.judged >= learning.adopted
+    assert learning.judgement is not None
+    assert learning.judgement.in_force > 0
+    assert learning.judgement.candidate > 0
+    assert learning.trees_grown > 0

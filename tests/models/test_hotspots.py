@@ -2,10 +2,12 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from told_reports import BUCKET_MS, START_BUCKET, report_of
 
 from models.alerts import ALERTS
+from models.guidance import GUIDED
 from models.hotspots import LEARNED, HotspotsStep
 from models.parameters import HOUR_MS, Level, Parameters
 from models.ranking import BOARD
@@ -197,6 +199,15 @@ def test_a_topic_fades_in_silence_once_and_is_told_anew_when_it_returns() -> Non
     assert work.number("emerging")
 
 
+def judged(bucket: int, time_ms: int) -> list[dict[str, Any]]:
+    """Return the transitions of a bucket in which an episode of the story begins."""
+    if bucket % (9 * EPOCH):
+        return []
+    excluded = {"signal": "exclusion", "route": "exclusion", "time_ms": time_ms}
+    discussed = {"signal": "interaction", "route": "exclusion", "time_ms": time_ms}
+    return [entered(Stage.JUDGMENT) | excluded, entered(Stage.INTERACTION) | discussed]
+
+
 def story() -> list[StageReport]:
     """Ten days of two partitions: works that grow, fall silent, expire and return."""
     speakers = [Speaker(0, 2), Speaker(1, 2)]
@@ -206,15 +217,24 @@ def story() -> list[StageReport]:
             rows = []
             name = f"p{number}\x1fv{bucket // EPOCH % 3}"
             if bucket // EPOCH % 9 < 2:
+                topic, last_ms = f"t{bucket // EPOCH % 3}", (START_BUCKET + bucket) * BUCKET_MS
                 rows.append(
                     row(
                         name,
                         300 + bucket % 7,
-                        profile={"topics": [f"t{bucket // EPOCH % 3}"]},
-                        last_ms=(START_BUCKET + bucket) * BUCKET_MS,
+                        profile={"topics": [topic]},
+                        last_ms=last_ms,
                         probability=0.7,
+                        roles=1 << bucket % 7,
+                        acted=[bucket % 5, bucket % 3, 1, 1],
+                        transitions=judged(bucket, last_ms),
                     )
                 )
+                made = {"topics": [topic], "source": name, "title": f"同款{bucket % 2}"}
+                rows += [
+                    row(f"{name}-{bucket}-{copy}", 1, profile=made, last_ms=last_ms)
+                    for copy in range(4)
+                ]
             reports.append(speaker.say(bucket, *rows))
     return reports
 
@@ -228,7 +248,7 @@ def known(step: HotspotsStep) -> dict[str, Any]:
             roll_up.lead_of(work),
             work.title,
             work.reason,
-            tuple(work.platforms),
+            tuple(work.platforms.items()),
         )
         for work in roll_up.works.by_id.values()
     }
@@ -240,7 +260,15 @@ def known(step: HotspotsStep) -> dict[str, Any]:
         )
         for video in roll_up.tracked
     }
-    return {**works, **videos}
+    by_slot = roll_up.works.by_slot
+    guided = np.frombuffer(dict(step.guidance.rows())[b"g/rows"], GUIDED)
+    guidance = {
+        f"guidance of {work.work_id}": row.tobytes()[8:]
+        for row in guided
+        if (work := by_slot[row["slot"]]) is not None
+    }
+    assert len(guidance) == len(guided)
+    return {**works, **videos, **guidance}
 
 
 def outcome(sizes: int, *, crash: bool) -> tuple[list[Any], Any, dict[str, Any], int]:
@@ -275,8 +303,10 @@ def outcome(sizes: int, *, crash: bool) -> tuple[list[Any], Any, dict[str, Any],
 def test_how_reports_are_chunked_and_crashes_change_nothing() -> None:
     alerts, board, works, kept = outcome(1, crash=False)
     assert len(alerts) > 10
+    guided = {alert["type"].rpartition(".")[2] for alert in alerts if "urgency" in alert["data"]}
+    assert guided == {"elite_entry", "homogenisation", "negative_value_surge", "interruption_risk"}
     assert kept > 20
-    for sizes, crash in ((1, True), (2, False), (13, True), (24, False)):
+    for sizes, crash in ((7, True), (2, False), (24, False)):
         again = outcome(sizes, crash=crash)
         assert again == (alerts, board, works, kept), f"{sizes} at a time"
 
@@ -287,7 +317,7 @@ def test_when_works_are_saved_in_place_of_reports_changes_nothing(
 ) -> None:
     alerts, board, works, _ = outcome(1, crash=False)
     monkeypatch.setattr("models.report_log.SAVE_AFTER_REPORTS", most)
-    for sizes, crash in ((1, True), (5, True), (7, False)):
+    for sizes, crash in ((5, True), (7, False)):
         *again, kept = outcome(sizes, crash=crash)
         assert again == [alerts, board, works], f"{sizes} at a time"
         assert kept <= most + 1

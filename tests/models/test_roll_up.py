@@ -14,7 +14,7 @@ from models.parameters import HOUR_MS, MINUTE_MS, Parameters
 from models.roll_up import RollUp, VideoNews, WorkEnded, WorkNews
 from models.stage_reports import REPORT
 from models.tracked_videos import DEEPEST_DERIVATION, TrackedVideo
-from models.vocabulary import Stage
+from models.vocabulary import ROLES, Stage
 from models.works import NOT_DUE, Work
 
 PARAMETERS = Parameters(bucket_ms=5 * MINUTE_MS)
@@ -124,7 +124,7 @@ def test_a_source_that_is_unknown_at_first_names_the_work_until_it_is_known() ->
     origin = {"video": "q\x1forigin", "profile": {"topics": ["t"]}, "views": 1}
     take_in(roll_up, told(origin))
     assert works_of(roll_up, add(roll_up, "d1")) == ["topic:t"]
-    assert roll_up.works.by_id["topic:t"].platforms == ["q", "p"]
+    assert roll_up.works.by_id["topic:t"].platforms.keys() == {"q", "p"}
 
 
 def test_the_lead_is_the_most_viewed_video() -> None:
@@ -214,8 +214,9 @@ class PlainWork:
     progress: int = 0
     acted: list[int] = field(default_factory=lambda: [0] * 4)
     videos: int = 0
-    platforms: list[str] = field(default_factory=list)
+    platforms: dict[str, int] = field(default_factory=dict)
     roles: int = 0
+    role_ms: list[int] = field(default_factory=lambda: [0] * len(ROLES))
     lead: str = ""
     lead_views: int = 0
     last_bucket: int = -1
@@ -263,13 +264,16 @@ class PlainRollUp:
             if work_id.startswith("video:"):
                 work.views = one["total_views"] - one["views"]
                 work.progress = one["total_progress"] - one["progress"]
+        platform, since_ms = video.video.partition("\x1f")[0], one["last_ms"] - one["age_ms"]
+        if work_id not in video.counted or platform not in work.platforms:
+            work.platforms[platform] = min(work.platforms.get(platform, since_ms), since_ms)
         if work_id not in video.counted:
             video.counted.append(work_id)
             work.videos += 1
-        platform = video.video.partition("\x1f")[0]
-        if platform not in work.platforms:
-            work.platforms.append(platform)
         work.last_ms = max(work.last_ms, one["last_ms"])
+        for role in range(len(ROLES)):
+            if one["roles"] >> role & 1 and not work.roles >> role & 1:
+                work.role_ms[role] = one["last_ms"]
         work.roles |= one["roles"]
         if video.views >= work.lead_views:
             work.lead, work.lead_views = video.video, video.views
@@ -374,6 +378,7 @@ def compare(roll_up: RollUp, plain: PlainRollUp) -> None:
         for name in (*numbers, "last_bucket"):
             assert work.number(name) == getattr(wanted, name), name
         assert work.row["acted"].tolist() == wanted.acted
+        assert work.row["role_ms"].tolist() == wanted.role_ms
         assert (roll_up.lead_of(work), work.platforms) == (wanted.lead, wanted.platforms)
 
 

@@ -218,6 +218,67 @@ async def test_settling_takes_everything_along_and_nothing_comes_after_it() -> N
 
 
 @pytest.mark.asyncio
+async def test_nothing_is_cut_while_the_step_is_at_work() -> None:
+    step, log, clock = Counting(), Log(), Clock()
+    made = checkpoints(step, log, clock)
+    number(step, made, 0)
+    made.soon(urgent=True)
+    made.begun()
+    step.pending.append(1)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    clock.now_s = 100 * INTERVAL_S
+    made.tick()
+    assert log.done == []
+    made.moved(2, 8)
+    await until(lambda: log.done)
+    assert log.done == [([0, 1], 2)]
+    made.begun()
+    step.pending.append(2)
+    clock.now_s = 200 * INTERVAL_S
+    made.tick()
+    assert not made.is_busy
+
+
+@pytest.mark.asyncio
+async def test_settling_amid_a_chunk_leaves_it_to_the_next_owner() -> None:
+    step, log = Counting(), Log(waits=True)
+    made = checkpoints(step, log, Clock())
+    number(step, made, 0)
+    made.soon()
+    await until(lambda: log.going)
+    number(step, made, 1)
+    made.soon(urgent=True)
+    made.begun()
+    step.pending.append(2)
+    settling = asyncio.create_task(made.settle())
+    await asyncio.sleep(0)
+    log.going[0].set_result(None)
+    async with asyncio.timeout(5):
+        await settling
+    assert log.done == [([0], 1)]
+    assert not made.is_busy
+
+
+@pytest.mark.asyncio
+async def test_a_step_that_is_done_while_settling_goes_with_it() -> None:
+    step, log = Counting(), Log(waits=True)
+    made = checkpoints(step, log, Clock())
+    number(step, made, 0)
+    made.soon()
+    await until(lambda: log.going)
+    made.begun()
+    settling = asyncio.create_task(made.settle())
+    await asyncio.sleep(0)
+    number(step, made, 1)
+    log.going[0].set_result(None)
+    await until(lambda: log.done and log.going)
+    log.going[0].set_result(None)
+    await settling
+    assert log.done == [([0], 1), ([1], 2)]
+
+
+@pytest.mark.asyncio
 async def test_a_stop_that_comes_along_two_ways_commits_once() -> None:
     """The timer's way is cancelled in the midst of it, as Faust does."""
     step, log = Counting(), Log(waits=True)

@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from models.forecast_features import FEATURES
 from models.forecast_model import LEAF, NODE, Calibration, ForecastModel
-from models.forecasting import BASELINE
+from models.forecasting import BASELINE, BASELINE_OF_VIEWS
 from models.parameters import DAY_MS, Level
 from streams import forecasters
 from streams.errors import UserError
@@ -44,6 +44,12 @@ def test_a_platforms_own_file_is_what_forecasts(file: Path) -> None:
     found = forecaster_of(settings(model=str(file)))
     assert found.name == "own"
     np.testing.assert_array_equal(found.ensemble[0], model().nodes)
+
+
+def test_without_any_model_a_regression_begins() -> None:
+    assert forecaster_of(settings(model="none", level="view:10000")) is BASELINE_OF_VIEWS
+    assert forecaster_of(settings(model="none", level="share:100")) is BASELINE
+    assert forecaster_of(settings(level="view:10000")).name.startswith("shipped")
 
 
 @pytest.mark.parametrize(

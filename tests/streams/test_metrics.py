@@ -164,6 +164,8 @@ def test_names_carry_base_units_and_no_id_is_a_label(metrics: Metrics) -> None:
         "state",
         "type",
         "topic",
+        "outcome",
+        "forecast",
         "agent",
         "version",
         "le",

@@ -131,7 +131,14 @@ def test_every_type_of_alert_has_its_sentence(told: dict[str, Any], said: str) -
 
 def test_no_type_of_alert_is_without_a_sentence() -> None:
     told = {"stage": "judgment", "state": "active", "route": "contested", "probability": 0.5}
-    assert len({headline(alert(kind, **told)) for kind in AlertType}) == len(AlertType)
+    guided = {kind: {"urgency": "low"} for kind in AlertType if ".guidance." in kind}
+    lines = {headline(alert(kind, **told, **guided.get(kind, {}))) for kind in AlertType}
+    assert len(lines) == len(AlertType)
+
+
+def test_guidance_is_told_with_its_urgency() -> None:
+    told = alert(AlertType.EXPERTS_WANTED, urgency="medium")
+    assert headline(told) == "douyin/escape-1: experts wanted (medium): some rule"
 
 
 def test_plain_lines_tell_each_alert_once_and_progress_twice_a_day() -> None:
