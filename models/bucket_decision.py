@@ -43,6 +43,7 @@ from models.transitions import (
     transition_of,
 )
 from models.undecided import Undecided
+from models.undecided_details import DEEP
 from models.video_state import NEVER, UNWATCHED, VideoTable
 from models.visits import (
     Lengths,
@@ -194,6 +195,7 @@ class Decided:
         forecasts: MADE[m], the forecasts that were made; `decision` is an index into `decisions`.
         explanations: By index into `decisions`, what spoke for the forecasts that suffice for an
             alert where the one before did not.
+        deep: undecided_details.DEEP[k], the rows of these buckets that say who takes part.
     """
 
     decisions: Records
@@ -201,6 +203,7 @@ class Decided:
     activity: Floats
     forecasts: Records = field(default_factory=lambda: np.zeros(0, MADE))
     explanations: dict[int, dict[str, Any]] = field(default_factory=dict)
+    deep: Records = field(default_factory=lambda: np.zeros(0, DEEP))
 
 
 def decide_buckets(
@@ -285,9 +288,10 @@ def decide_buckets(
         forecasts[-1]["decision"] += before
         before += count
     undecided.drop(through_bucket)
+    deep = undecided.details.take(through_bucket)
     name = cohorts.version.name
     transitions = [transition_of(one, log_c, name) for one in np.concatenate(told)]
-    decided = Decided(_joined(decisions), transitions, activity, _joined(forecasts))
+    decided = Decided(_joined(decisions), transitions, activity, _joined(forecasts), deep=deep)
     _explain(decided, forecaster, parameters)
     return decided
 

@@ -145,8 +145,8 @@ class AlertWriter:
         data |= more
         self._tell_work(AlertType.EMERGING, work, data, work.number("last_ms"))
 
-    def work_confirmed(self, work: Work, progress: int) -> None:
-        """Tell that a work has reached the level, with depth."""
+    def work_confirmed(self, work: Work, progress: int, more: Mapping[str, Any]) -> None:
+        """Tell that a work has reached the level, with depth, and `more`."""
         level = self._parameters.level
         data = self._work_data(work) | {
             "reason": "level_reached_with_depth",
@@ -157,6 +157,7 @@ class AlertWriter:
                 "stages": [stage.name.lower() for stage in work.stages],
             },
         }
+        data |= more
         made = self._lineage_of(work, work.number("last_ms"))
         data |= {"lineage": made} if made else {}
         self._tell_work(AlertType.CONFIRMED, work, data, work.number("last_ms"))

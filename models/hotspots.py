@@ -36,6 +36,8 @@ from models.tracked_videos import TrackedVideo, shown
 from models.transitions import Reason
 from models.vocabulary import Stage, State
 from models.withheld import Withheld, WithheldReason
+from models.work_outlook import PREFIX as WORK_OUTLOOK
+from models.work_outlook import WorkOutlook
 from models.work_voices import PREFIX as VOICES
 from models.work_voices import WorkVoices
 from models.works import NOT_DUE, TOPIC, Work, deep
@@ -60,6 +62,7 @@ class HotspotsStep:
         self.parameters = parameters
         self.roll_up = RollUp(parameters)
         self.outlook = Outlook(parameters, self.roll_up.tracked)
+        self.work_outlook = WorkOutlook(parameters, self.roll_up.works)
         self.withheld = Withheld()
         self.voices = WorkVoices(parameters.bucket_ms)
         self._alerts = AlertWriter(parameters, self.roll_up, self.voices, self._tell)
@@ -138,6 +141,7 @@ class HotspotsStep:
             return
         for prefix, part in (
             (PREFIX, self.outlook),
+            (WORK_OUTLOOK, self.work_outlook),
             (GUIDANCE, self.guidance),
             (VOICES, self.voices),
             (FORECASTS, self.forecasts),
@@ -202,6 +206,7 @@ class HotspotsStep:
             rows.append((_BUDGET, json.dumps(self._budget()).encode()))
             rows += self.outlook.rows()
             rows += self.voices.rows()
+            rows += self.work_outlook.rows()
             rows += self.guidance.rows()
             self._reports.drop(self._closed, self._published[-1] if self._published else -1)
             self._saved = self._closed
@@ -281,7 +286,10 @@ class HotspotsStep:
         for epoch in range(passed + 1, whole + 1):
             self._pass_looks((epoch + 1) * self._buckets_per_epoch - 1)
             self.outlook.pass_epoch(epoch)
-            self.outlook.forget(self.roll_up.expire(epoch))
+            self.work_outlook.pass_epoch(epoch)
+            videos, works, progress = self.roll_up.expire(epoch)
+            self.outlook.forget(videos)
+            self.work_outlook.reach.forget(works, progress)
             self.voices.forget_all_but(self.roll_up.works.by_id)
         self._passed_epoch = max(passed, whole)
         self._pass_looks(bucket)
@@ -344,6 +352,7 @@ class HotspotsStep:
             for work in self.roll_up.works_of(tracked):
                 stage = Stage[transition["stage"].upper()]
                 work.enter(stage, transition["route"], transition["state"], transition["reason"])
+                self.work_outlook.entered(work, stage, transition["time_ms"])
                 self.roll_up.works.touch(work)
             self.guidance.transition(tracked, transition)
             ahead = self.outlook.of(tracked, numbers, transition["time_ms"])
@@ -410,8 +419,14 @@ class HotspotsStep:
             if emerging[at]:
                 self._take_work_forecast(work, float(likely[at]), int(progress[at]))
             if confirmed[at]:
-                work.row["confirmed"] = True
-                self._alerts.work_confirmed(work, int(progress[at]))
+                self._confirm(work, int(progress[at]))
+
+    def _confirm(self, work: Work, progress: int) -> None:
+        work.row["confirmed"] = True
+        ahead = self.work_outlook.of(work, progress) if work.kind == TOPIC else {}
+        self._alerts.work_confirmed(work, progress, ahead)
+        if work.kind == TOPIC:
+            self.work_outlook.note(work, progress)
 
     def _take_work_forecast(self, work: Work, probability: float, progress: int) -> None:
         row = work.row
@@ -425,13 +440,18 @@ class HotspotsStep:
         row["offered"] = budget.reach(before, score)
         if row["told"] or (budget and row["offered"] <= before):
             return
-        if score >= budget.bar:
+        self.work_outlook.emerging(work)
+        told = score >= budget.bar
+        if told:
             row["told"] = True
-            self._alerts.work_emerging(work, progress, self._spent_on(score))
+            ahead = self.work_outlook.of(work, progress)
+            self._alerts.work_emerging(work, progress, ahead | self._spent_on(score))
             self._spend(work.work_id, work.number("last_bucket"))
         else:
             said = self._withheld(work.title, row["last_ms"], probability, score)
             self.withheld.put(work.work_id, said)
+        if told or before == 0:
+            self.work_outlook.note(work, progress)
 
     def _forecast_works(self, slots: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """Work out the probabilities of some works anew: float64[n]."""
@@ -463,6 +483,7 @@ class HotspotsStep:
         row = work.row
         if work.kind == TOPIC and (row["told"] or row["confirmed"]):
             self._alerts.work_faded(work, bucket)
+        self.work_outlook.ended(work, (bucket + 1) * self.parameters.bucket_ms - 1)
         work.fade()
 
     def _tell(self, alert: Alert) -> None:

@@ -20,7 +20,8 @@ from models.cohort_learning import EpochSummary
 from models.compiled import compiled
 from models.forecast_moments import MOMENT, moments_of
 from models.parameters import Parameters
-from models.stage_reports import ALWAYS, REPORT, StageReport, encode_report
+from models.participation_table import ParticipationTable
+from models.stage_reports import ALWAYS, REPORT, Said, StageReport, encode_report
 from models.transitions import Transition
 from models.video_state import VideoTable
 from models.vocabulary import Stage
@@ -29,8 +30,8 @@ Ints = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.void]
 
 REPORT_BYTES_MAX: Final = 3 * 1024 * 1024
-"""Rows, keys, profiles, transitions and explanations of one message, before Arrow's frame: the
-message stays below 4 MB."""
+"""Rows, keys, profiles, transitions, explanations and participations of one message, before Arrow's
+frame: the message stays below 4 MB."""
 
 PROFILE_TOLD: Final = ("title", "creator_id", "topics", "source", "fingerprint")
 """What `hotspots` reads of a profile."""
@@ -53,6 +54,9 @@ _NUMBER_BYTES: Final = 24
 _BYTES_PER_CHARACTER: Final = 6
 """A character of JSON at its longest: an escape such as `\\u001f`."""
 
+
+_PARTICIPATION_OVERHEAD_BYTES: Final = 8
+"""The row that a participation belongs to, and where it begins."""
 
 _NO_SLOTS: Final = np.zeros(0, np.int64)
 
@@ -159,16 +163,20 @@ class ReportBuilder:
         everything: Where to note all decided videos, for who writes forecasts of them; None where
             nobody does.
         made: Where to note all forecasts that were made, for who learns from them; None likewise.
+        table: Takes in who took part in followed videos, and says what is told of it; None where
+            nobody asks.
     """
 
     parameters: Parameters
     everything: list[DecidedVideos] | None = None
     made: list[MadeForecasts] | None = None
+    table: ParticipationTable | None = None
     profiles: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     transitions: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     explanations: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     voices: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     summaries: list[tuple[int, str, EpochSummary]] = field(default_factory=list)
+    participations: list[tuple[int, bytes]] = field(default_factory=list)
     _moments: list[Rows] = field(default_factory=list)
     _rows: list[Rows] = field(default_factory=list)
     _slots: list[Ints] = field(default_factory=list)
@@ -232,6 +240,7 @@ class ReportBuilder:
         if len(where):
             self._add_rows(videos, decisions[where])
             self._tell_profiles(videos, decisions["slot"][where], np.flatnonzero(untold[where]))
+            self._tell_participations(decisions[where], decided.deep)
             position = np.cumsum(told) - 1 + self._count
             self.transitions += [(int(position[t.row]), _to_dict(t)) for t in decided.transitions]
             # A forecast that suffices for an alert is told, so each of these has a row.
@@ -295,6 +304,17 @@ class ReportBuilder:
             if holds == len(profiles.known) - 1:
                 videos.rows["profile_told"][slot] = 1
 
+    def _tell_participations(self, decisions: Rows, deep: Rows) -> None:
+        """Take in who took part in the videos of the rows added last, and tell what is due."""
+        if self.table is not None:
+            told = self.table.take_in(
+                decisions["bucket"].copy(),
+                decisions["slot"].copy(),
+                deep,
+                self.parameters.bucket_ms,
+            )
+            self.participations += [(self._count + row, packed) for row, packed in told]
+
     def messages(self, last: StageReport) -> list[bytes]:
         """Return what was collected as messages of bounded size, in order.
 
@@ -339,6 +359,7 @@ class ReportBuilder:
                 voices=_within(self.voices, first, end),
                 summaries=[] if first else beside,
                 moments=np.zeros(0, MOMENT) if first else moments_beside,
+                participations=_within(self.participations, first, end),
             )
             reports.append(report)
             first = end
@@ -394,6 +415,8 @@ class ReportBuilder:
             size[row] += _TEXT_OVERHEAD_BYTES + _BYTES_PER_CHARACTER * _characters(rare)
         for row, said in self.voices:
             size[row] += _VOICES_OVERHEAD_BYTES + _BYTES_PER_CHARACTER * _characters(said)
+        for row, packed in self.participations:
+            size[row] += len(packed) + _PARTICIPATION_OVERHEAD_BYTES
         reached = np.cumsum(size)
         ends: list[int] = []
         first = 0
@@ -434,9 +457,7 @@ def _characters(value: object) -> int:
     return sum(map(_characters, value)) if isinstance(value, list) else 0
 
 
-def _within(
-    said: list[tuple[int, dict[str, Any]]], first: int, end: int
-) -> list[tuple[int, dict[str, Any]]]:
+def _within(said: list[tuple[int, Said]], first: int, end: int) -> list[tuple[int, Said]]:
     return [(row - first, what) for row, what in said if first <= row < end]
 
 

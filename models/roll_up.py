@@ -267,11 +267,12 @@ class RollUp:
             self.works.touch(work)
         self._next_due = self.works.next_due()
 
-    def expire(self, epoch: int) -> Ints:
+    def expire(self, epoch: int) -> tuple[Ints, Ints, Ints]:
         """Forget works and videos without activity for `expire_after_ms` of event time.
 
         Returns:
-            int64[n], the slots of the videos.
+            int64[n], the slots of the videos; int64[m], those of the works, and the progress of
+            their lives.
         """
         parameters = self._parameters
         now_ms = (epoch + 1) * parameters.epoch_ms
@@ -288,11 +289,12 @@ class RollUp:
                     works.touch(work)
             tracked.remove(videos)
         silent = works.silent(before)
+        progress = works.rows["progress"][silent]
         for work_id in works.remove(silent):
             tracked.links.work[tracked.links.number(work_id)] = NO_WORK
         if len(videos) or len(silent):
             tracked.links.drop_unused()
-        return videos
+        return videos, silent, progress
 
     def lead_of(self, work: Work) -> str:
         """Return the key of a work's most viewed video."""

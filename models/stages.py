@@ -30,6 +30,7 @@ from models.event_time import NEVER_MS, ClockState, SourceClocks
 from models.forecast_versions import ForecastVersions, is_forecast
 from models.forecasting import BASELINE, Forecaster
 from models.parameters import DAY_MS, Parameters
+from models.participation_table import ParticipationTable
 from models.recent_ids import RecentIds
 from models.report_building import DecidedVideos, MadeForecasts, ReportBuilder
 from models.stage_reports import REPORT, StageReport
@@ -55,6 +56,7 @@ _META: Final = b"m"
 _ROW: Final = b"v/"
 _IDS: Final = b"i/"
 _VOICES: Final = b"w/"
+_PARTICIPATION: Final = b"p/"
 
 
 @dataclass(slots=True)
@@ -68,18 +70,24 @@ class StageCounters:
 
 
 class _CutRows:
-    """Rows of videos, read while they are written, and the few others of a cut."""
+    """Rows of videos and participations, read while they are written, and the few others."""
 
-    def __init__(self, videos: DirtyRows, others: list[tuple[bytes, bytes | None]]) -> None:
-        self._videos = videos
+    def __init__(
+        self,
+        videos: DirtyRows,
+        participations: DirtyRows,
+        others: list[tuple[bytes, bytes | None]],
+    ) -> None:
+        self._tables = ((_ROW, videos), (_PARTICIPATION, participations))
         self._others = others
 
     def __len__(self) -> int:
-        return len(self._videos) + len(self._others)
+        return sum(len(rows) for _, rows in self._tables) + len(self._others)
 
     def __iter__(self) -> Iterator[tuple[bytes, bytes | None]]:
-        for key, row in self._videos:
-            yield _ROW + key.encode(), row
+        for prefix, rows in self._tables:
+            for key, row in rows:
+                yield prefix + key.encode(), row
         yield from self._others
 
 
@@ -99,6 +107,7 @@ class StagesStep:
         self.counters = StageCounters()
         self.clocks = SourceClocks(parameters.bucket_ms, parameters.allowed_lateness_ms)
         self.videos = VideoTable()
+        self.participations = ParticipationTable(self.videos)
         self.decided_videos: list[DecidedVideos] | None = None
         self.made_forecasts: list[MadeForecasts] | None = None
         self._undecided = Undecided()
@@ -145,6 +154,8 @@ class StagesStep:
         """Take one changelog record."""
         if key.startswith(_ROW):
             self.videos.load(key[len(_ROW) :].decode(), value)
+        elif key.startswith(_PARTICIPATION):
+            self.participations.load(key[len(_PARTICIPATION) :].decode(), value)
         elif value is None:
             self._loaded.pop(key, None)
         else:
@@ -174,6 +185,7 @@ class StagesStep:
         self._loaded.clear()
         self._recent.recovered()
         self.videos.recovered()
+        self.participations.recovered()
         self._decide()
 
     def process(self, chunk: Chunk) -> None:
@@ -223,7 +235,7 @@ class StagesStep:
             self._meta_dirty = False
         outputs, self._outputs = self._outputs, []
         self._epoch_ended = False
-        rows = _CutRows(self.videos.take_dirty(), others)
+        rows = _CutRows(self.videos.take_dirty(), self.participations.take_dirty(), others)
         return Cut(rows, outputs, position, outputs_first=True)
 
     # -- what the shell may show --------------------------------------------------------------
@@ -313,7 +325,10 @@ class StagesStep:
         if closed is None or (self._decided_bucket is not None and closed <= self._decided_bucket):
             return
         self.videos.let_rows_change()
-        report = ReportBuilder(self.parameters, self.decided_videos, self.made_forecasts)
+        self.participations.let_rows_change()
+        report = ReportBuilder(
+            self.parameters, self.decided_videos, self.made_forecasts, self.participations
+        )
         epochs_ended = self._epochs_ended()
         self._held = False
         through = closed
@@ -404,6 +419,7 @@ class StagesStep:
         self.voices.forget(
             self.videos.keys[slot] or "" for slot in np.flatnonzero(silent | unseen).tolist()
         )
+        self.participations.forget(np.flatnonzero(silent | unseen))
         self.videos.begin_anew(np.flatnonzero(silent & ~unseen), keep_totals=True)
         self.videos.begin_anew(np.flatnonzero(unseen & waiting), keep_totals=False)
         self.videos.remove(np.flatnonzero(unseen & ~waiting))

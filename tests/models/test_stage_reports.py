@@ -56,7 +56,8 @@ def test_a_report_is_read_as_it_was_written(
     summary.newcomers += 4
     before = report_of(*rows, partition=3, partitions=7, sequence=sequence, through_bucket=through)
     before.summaries.append((9, "douyin", summary))
-    before = replace(before, moments=np.array(moments, MOMENT))
+    told = [(row, bytes([row, 0, 255])) for row in range(0, len(rows), 2)]
+    before = replace(before, moments=np.array(moments, MOMENT), participations=told)
     after = decode_report(encode_report(before))
     for name in StageReport.__dataclass_fields__:
         if name not in ("rows", "video", "summaries", "moments"):
@@ -72,6 +73,7 @@ WHOLE = encode_report(
     replace(
         report_of({"video": "p\x1fv", "profile": {"title": "t"}, "views": 5}, {"video": "q"}),
         moments=np.zeros(3, MOMENT),
+        participations=[(0, b"who"), (1, b"took part")],
     )
 )
 
@@ -86,12 +88,12 @@ def test_a_truncated_message_is_told(length: int) -> None:
     "metadata",
     [
         b'"version": 1',
-        b'"VERSION": 6',
+        b'"VERSION": 7',
         b'"version": x',
     ],
 )
 def test_a_message_of_another_version_is_told(metadata: bytes) -> None:
-    damaged = WHOLE.replace(b'"version": 6', metadata)
+    damaged = WHOLE.replace(b'"version": 7', metadata)
     assert damaged != WHOLE
     with pytest.raises(ReportFormatError, match=r"report|version"):
         decode_report(damaged)
@@ -105,6 +107,13 @@ def test_a_message_without_a_field_is_told(name: bytes) -> None:
     assert damaged != WHOLE
     with pytest.raises(ReportFormatError):
         decode_report(damaged)
+
+
+@pytest.mark.parametrize("rows", [[1, 0], [0, 0], [2]])
+def test_participations_of_other_rows_are_told(rows: list[int]) -> None:
+    wrong = report_of({"video": "a"}, {"video": "b"})
+    with pytest.raises(ReportFormatError, match="participation"):
+        decode_report(encode_report(replace(wrong, participations=[(row, b"") for row in rows])))
 
 
 def test_what_is_no_arrow_stream_is_told() -> None:
@@ -145,12 +154,14 @@ def test_after_a_bucket_only_what_lies_after_it_is_left(
     report.summaries.extend((epoch, "p", EpochSummary.empty()) for epoch in epochs)
     made = np.zeros(len(moments), MOMENT)
     made["bucket"] = moments
+    report = replace(report, participations=[(n, b"%d" % n) for n in range(len(buckets))])
     left = replace(report, moments=made).after(through, buckets_per_epoch=2)
     expected = [n for n, bucket in enumerate(buckets) if bucket > through]
     assert left.rows["views"].tolist() == expected
     assert [left.videos[at] for at in left.video.tolist()] == [f"v{n % 3}" for n in expected]
     for said in (left.profiles, left.explanations, left.transitions, left.voices):
         assert [(row, what["n"]) for row, what in said] == list(enumerate(expected))
+    assert left.participations == [(row, b"%d" % n) for row, n in enumerate(expected)]
     assert left.moments["bucket"].tolist() == [bucket for bucket in moments if bucket > through]
     assert [epoch for epoch, _, _ in left.summaries] == [
         epoch for epoch in epochs if epoch * 2 + 1 > through
