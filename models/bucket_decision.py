@@ -21,6 +21,7 @@ from models.cohorts import (
 )
 from models.compiled import compiled
 from models.due_heap import NOT_QUEUED, drop_first, push
+from models.epoch_evidence import note_null
 from models.evidence import betas_above, betas_below
 from models.forecast_features import FEATURES
 from models.forecasting import BASELINE, Forecaster, Voices, forecast_row, is_due
@@ -401,7 +402,8 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
                     break
                 free_watch_count -= 1
                 watch_of[slot] = free_watches[free_watch_count]
-                begin_watch(watches[watch_of[slot]], rows[slot])
+                visit_at = entry.bucket * lengths[0] // lengths[2]
+                begin_watch(watches[watch_of[slot]], rows[slot], visit_at)
             is_last = last_look[at]
             at += 1
             dirty[slot] = True
@@ -412,12 +414,22 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
             watch = watches[max(watch_of[slot], 0)]
             platform, hour = platform_of[slot], entry.bucket * lengths[0] // HOUR_MS % 24
             activity[platform, hour] += entry.events
-            visit(rows[slot], watch, watched, entry, people, lengths, decisions[count])
+            visit(
+                rows[slot],
+                watch,
+                watched,
+                entry,
+                people,
+                lengths,
+                null[0].ratios,
+                decisions[count],
+            )
             if watched:
                 age, reach = bands(rows[slot], entry)
                 cohort = cohort_of[platform]
                 cell = cells[cohort, age, reach]
                 _hold_against(null[0], watch, cell, intensity, shape, rhythm, cohort, age, hour)
+                note_null(watch, null[0])
                 gather_evidence(rows[slot], watch, null[0], cell, log_c, is_last)
             fade(rows[slot], watch, watched, entry, lengths[0], decisions[count])
             before = said

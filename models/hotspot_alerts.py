@@ -8,6 +8,7 @@ import numpy as np
 from models import forecast
 from models.alerts import Alert, AlertType
 from models.derivatives import MOST_DERIVATIVES
+from models.discoveries import Discoveries
 from models.identity import split_video_key
 from models.lineage import lineage_of
 from models.parameters import Parameters
@@ -25,6 +26,7 @@ class AlertWriter:
         parameters: The level, the horizon and the promised rates, which stand in the alerts.
         roll_up: The works and videos that are spoken of.
         voices: What is said in them.
+        discoveries: Which videos were discovered in the latest epoch.
         tell: Where alerts go.
     """
 
@@ -33,11 +35,13 @@ class AlertWriter:
         parameters: Parameters,
         roll_up: RollUp,
         voices: WorkVoices,
+        discoveries: Discoveries,
         tell: Callable[[Alert], None],
     ) -> None:
         self._parameters = parameters
         self._roll_up = roll_up
         self._voices = voices
+        self._discoveries = discoveries
         self._tell = tell
 
     # -- videos -------------------------------------------------------------------------------
@@ -124,7 +128,7 @@ class AlertWriter:
             data["title"] = tracked.title
         if tracked.creator_id:
             data["creator_id"] = tracked.creator_id
-        return data
+        return data | self._discoveries.of(tracked.video)
 
     # -- works --------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from models.alert_budget import SCORES, score_of, score_of_burst
 from models.alerts import ALERTS, Alert
 from models.cohort_learning import CohortMemory, EpochSummary
 from models.decided_rows import DecidedRows, in_order
+from models.discoveries import Discoveries
 from models.forecast_learning import PREFIX as FORECASTS
 from models.forecast_learning import ForecastLearning
 from models.guidance import PREFIX as GUIDANCE
@@ -51,6 +52,7 @@ VERSIONS_KEPT: Final = 4
 _META: Final = b"m"
 _MEMORY: Final = b"c"
 _BUDGET: Final = b"b"
+_DISCOVERIES: Final = b"d"
 _REPORT: Final = b"r/"
 
 
@@ -64,8 +66,11 @@ class HotspotsStep:
         self.outlook = Outlook(parameters, self.roll_up.tracked)
         self.work_outlook = WorkOutlook(parameters, self.roll_up.works)
         self.withheld = Withheld()
+        self.discoveries = Discoveries(parameters)
         self.voices = WorkVoices(parameters.bucket_ms)
-        self._alerts = AlertWriter(parameters, self.roll_up, self.voices, self._tell)
+        self._alerts = AlertWriter(
+            parameters, self.roll_up, self.voices, self.discoveries, self._tell
+        )
         self.guidance = Guidance(parameters, self.roll_up, self.voices, self._alerts)
         self._through: dict[int, int] = {}
         self._sequence: dict[int, int] = {}
@@ -122,7 +127,8 @@ class HotspotsStep:
         self.forecasts.recovered()
         for key in sorted(k for k in self._loaded if k.startswith(_REPORT)):
             report = decode_report(self._loaded[key])
-            self._reports.load(key, report, len(self._loaded[key]))
+            saved = ALWAYS if self._saved is None else self._saved
+            self._reports.load(key, report, len(self._loaded[key]), saved)
             self._note_lessons(report)
         self._loaded.clear()
         if closed is not None:
@@ -130,6 +136,7 @@ class HotspotsStep:
             self._decide_through(closed)
             self._deciding_again = False
             self.withheld.take_counts()
+            self.discoveries.take_count()
 
     def _load_state(self, key: bytes, value: bytes) -> None:
         """Take back one record of what came of reports."""
@@ -138,6 +145,9 @@ class HotspotsStep:
             return
         if key == _BUDGET:
             self._load_budget(json.loads(value))
+            return
+        if key == _DISCOVERIES:
+            self.discoveries.load_bytes(value)
             return
         for prefix, part in (
             (PREFIX, self.outlook),
@@ -204,6 +214,7 @@ class HotspotsStep:
         if self._closed is not None and self._reports.worth_saving(self._closed):
             rows += self.roll_up.take_dirty()
             rows.append((_BUDGET, json.dumps(self._budget()).encode()))
+            rows.append((_DISCOVERIES, self.discoveries.to_bytes()))
             rows += self.outlook.rows()
             rows += self.voices.rows()
             rows += self.work_outlook.rows()
@@ -218,7 +229,9 @@ class HotspotsStep:
         if self._meta_dirty:
             rows.append((_META, json.dumps(self._meta()).encode()))
         if self._board_dirty and self._closed is not None:
-            board = board_of(self.roll_up.works, self._closed, self.parameters)
+            found = self.roll_up.count_by_work(self.discoveries.videos)
+            board = board_of(self.roll_up.works, found, self._closed, self.parameters)
+            board["discoveries"] = self.discoveries.to_board()
             board["withheld"] = self.withheld.latest(self.parameters.board_size)
             value = json.dumps(board, ensure_ascii=False).encode()
             self._outputs.append(Output(BOARD, 0, b"board", value))
@@ -248,6 +261,8 @@ class HotspotsStep:
 
     def _note_lessons(self, report: StageReport) -> None:
         self.forecasts.note(report.moments)
+        for told in report.evidence:
+            self.discoveries.note(told)
         for epoch, platform, summary in report.summaries:
             if self._memory.epoch is None or epoch > self._memory.epoch:
                 self._summaries.setdefault(epoch, []).append((platform, summary))
@@ -282,6 +297,7 @@ class HotspotsStep:
         reports came at once.
         """
         whole = (bucket + 1) // self._buckets_per_epoch - 1
+        self.discoveries.pass_through(whole)
         passed = whole if self._passed_epoch is None else self._passed_epoch
         for epoch in range(passed + 1, whole + 1):
             self._pass_looks((epoch + 1) * self._buckets_per_epoch - 1)

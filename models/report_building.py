@@ -8,7 +8,7 @@ video is followed is kept in its row, follows from the log alone, and is forgott
 the video expires.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ import numpy.typing as npt
 from models.bucket_decision import Decided
 from models.cohort_learning import EpochSummary
 from models.compiled import compiled
+from models.epoch_evidence import EpochEvidence
 from models.forecast_moments import MOMENT, moments_of
 from models.parameters import Parameters
 from models.participation_table import ParticipationTable
@@ -176,6 +177,7 @@ class ReportBuilder:
     explanations: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     voices: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     summaries: list[tuple[int, str, EpochSummary]] = field(default_factory=list)
+    evidence: list[EpochEvidence] = field(default_factory=list)
     participations: list[tuple[int, bytes]] = field(default_factory=list)
     _moments: list[Rows] = field(default_factory=list)
     _rows: list[Rows] = field(default_factory=list)
@@ -192,7 +194,7 @@ class ReportBuilder:
 
     def __bool__(self) -> bool:
         """Tell whether anything was decided or an epoch summarised."""
-        return self._decided or bool(self.summaries)
+        return self._decided or bool(self.summaries) or bool(self.evidence)
 
     def rows(self) -> Rows:
         """Return REPORT[n]."""
@@ -340,6 +342,10 @@ class ReportBuilder:
             replace(last, through_bucket=self._before_lessons(), moments=part)
             for part in moments_alone
         ]
+        reports += [
+            replace(last, through_bucket=self._before_lessons(), evidence=[part])
+            for part in self._parts_of_evidence()
+        ]
         first = 0
         for end in ends:
             named, numbers = all_named, video
@@ -382,6 +388,22 @@ class ReportBuilder:
             size += more
         return parts if size <= SUMMARIES_BESIDE_BYTES else [*parts, []]
 
+    def _parts_of_evidence(self) -> Iterator[EpochEvidence]:
+        """Yield the evidence in parts, each for a message of its own."""
+        for told in self.evidence:
+            part = EpochEvidence(told.epoch, told.tested, [])
+            size = 0
+            for candidate in told.candidates:
+                texts = len(candidate.video) + len(candidate.title)
+                more = _BYTES_PER_CHARACTER * texts + _TEXT_OVERHEAD_BYTES
+                if part.candidates and size + more > REPORT_BYTES_MAX:
+                    yield part
+                    # All that were tested are counted with the first part.
+                    part, size = EpochEvidence(told.epoch, 0, []), 0
+                part.candidates.append(candidate)
+                size += more
+            yield part
+
     def _parts_of_moments(self) -> list[Rows]:
         """Return the forecasts to learn from in parts, all but the last for messages of their own.
 
@@ -397,6 +419,7 @@ class ReportBuilder:
     def _before_lessons(self) -> int:
         """Return the bucket before all that is told here: nothing since then is complete."""
         epochs = [epoch for epoch, _, _ in self.summaries]
+        epochs += [told.epoch for told in self.evidence]
         epochs += [int(part["epoch"][0]) for part in self._moments if len(part)]
         first = min(epochs) * (self.parameters.epoch_ms // self.parameters.bucket_ms)
         if self._rows:

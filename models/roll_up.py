@@ -6,7 +6,8 @@ elsewhere now, a work that does not exist yet, a transition, a forecast, a silen
 """
 
 import heapq
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -169,7 +170,6 @@ class RollUp:
             slots[number] = tracked.slot
             told = decided.rows[row]
             tracked.published_ms = int(told["last_ms"] - told["age_ms"])
-            tracked.first_roles = int(told["roles"])
             self.tracked.describe(tracked, profile)
             self.tracked.relink([tracked.video])
         elif profile and self.tracked.describe(tracked, profile):
@@ -226,6 +226,11 @@ class RollUp:
         """Return the works a video counts for."""
         by_id = self.works.by_id
         return [by_id[work_id] for work_id in tracked.works if work_id in by_id]
+
+    def count_by_work(self, videos: Iterable[str]) -> Counter[str]:
+        """Return how many of some videos (keys) count for each work, by its id."""
+        tracked = (self.tracked.get(video) for video in videos)
+        return Counter(work for video in tracked if video is not None for work in video.works)
 
     def told_emerging(self, tracked: TrackedVideo, *, emerging: bool) -> None:
         """Note whether `hotspot.emerging` has been told of a video in this episode."""

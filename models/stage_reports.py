@@ -4,14 +4,15 @@ One message = one Arrow IPC stream with one record batch: a row for every video 
 follows and that a decided bucket changed, in order of bucket. Its metadata says through which
 bucket the partition has decided (everything up to it, empty buckets included), and carries what is
 rare: profiles where they changed, transitions, what spoke for forecasts that suffice for an alert,
-what was said under videos in visits that are over, and the cohort summaries of epochs that ended.
-A bucket may be spread over several messages; it is complete with the one that reaches through it.
-Where there are forecasts to learn from, another Arrow stream follows: a row for each
-(models/forecast_moments.py); and where there are participations, one more: the row that each
-belongs to, and its bytes (models/participation.py).
+what was said under videos in visits that are over, and of epochs that ended the cohort summaries
+and the evidence (models/epoch_evidence.py). A bucket may be spread over several messages; it is
+complete with the one that reaches through it. Where there are forecasts to learn from, another
+Arrow stream follows: a row for each (models/forecast_moments.py); and where there are
+participations, one more: the row that each belongs to, and its bytes (models/participation.py).
 """
 
 import json
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
@@ -21,10 +22,11 @@ import pyarrow as pa
 
 from models.cohort_learning import EpochSummary
 from models.cohorts import SIGNALS
+from models.epoch_evidence import Candidate, EpochEvidence
 from models.forecast_features import FEATURES
 from models.forecast_moments import MOMENT
 
-VERSION: Final = 7
+VERSION: Final = 8
 _KEY: Final = b"hotspots"
 Said = TypeVar("Said")
 """What may be said of a row."""
@@ -78,6 +80,7 @@ class StageReport:
             before did not: the version that made it, and what spoke for it.
         voices: (row, what was said in a visit that is over: voices.Voices.close).
         summaries: (epoch, platform, summary) of epochs that ended.
+        evidence: Of epochs that ended; of one epoch there may be several parts.
         moments: MOMENT[m], forecasts to learn from; they are told no later than their bucket is.
         participations: (row, packed record of models/participation.py) in order: who took part in
             the row's video, from when it was followed up to the end of the last visit before.
@@ -96,6 +99,7 @@ class StageReport:
     explanations: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     voices: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     summaries: list[tuple[int, str, EpochSummary]] = field(default_factory=list)
+    evidence: list[EpochEvidence] = field(default_factory=list)
     moments: npt.NDArray[np.void] = field(default_factory=lambda: np.zeros(0, MOMENT))
     participations: list[tuple[int, bytes]] = field(default_factory=list)
 
@@ -111,10 +115,16 @@ class StageReport:
             for told in self.summaries
             if (told[0] + 1) * buckets_per_epoch - 1 > through_bucket
         ]
+        evidence = [
+            told
+            for told in self.evidence
+            if (told.epoch + 1) * buckets_per_epoch - 1 > through_bucket
+        ]
         if (
             not first
             and len(moments) == len(self.moments)
             and len(summaries) == len(self.summaries)
+            and len(evidence) == len(self.evidence)
         ):
             return self
         return replace(
@@ -126,6 +136,7 @@ class StageReport:
             explanations=_from_row(self.explanations, first),
             voices=_from_row(self.voices, first),
             summaries=summaries,
+            evidence=evidence,
             moments=moments,
             participations=_from_row(self.participations, first),
         )
@@ -155,6 +166,7 @@ def encode_report(report: StageReport) -> bytes:
         "explanations": report.explanations,
         "voices": report.voices,
         "summaries": [(epoch, name, s.to_dict()) for epoch, name, s in report.summaries],
+        "evidence": report.evidence,
         "moments": len(report.moments),
         "participations": len(report.participations),
     }
@@ -319,8 +331,19 @@ def _report_of(
             (epoch, name, EpochSummary.from_dict(stored))
             for epoch, name, stored in metadata["summaries"]
         ],
+        evidence=[
+            EpochEvidence(epoch, tested, [_candidate_of(*one) for one in candidates])
+            for epoch, tested, candidates in metadata["evidence"]
+        ],
         moments=np.zeros(0, MOMENT) if moments is None else _moments_of(moments),
         participations=(
             [] if participations is None else _participations_of(participations, len(rows))
         ),
     )
+
+
+def _candidate_of(video: str, log_e_value: float, signal: int, title: str) -> Candidate:
+    """Return a candidate; raises any of _DAMAGE where it is none."""
+    if not math.isfinite(log_e_value) or not 0 <= signal < SIGNALS:
+        raise ValueError(f"no candidate: evidence {log_e_value}, signal {signal}")
+    return Candidate(video, log_e_value, signal, title)

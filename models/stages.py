@@ -26,6 +26,7 @@ from models.batches import Batch, decode_batch
 from models.bucket_decision import Cohorts, decide_buckets
 from models.cohorts import EPOCHS_TO_LEARN, CohortVersion
 from models.dirty_rows import DirtyRows
+from models.epoch_evidence import evidence_of
 from models.event_time import NEVER_MS, ClockState, SourceClocks
 from models.forecast_versions import ForecastVersions, is_forecast
 from models.forecasting import BASELINE, Forecaster
@@ -128,9 +129,9 @@ class StagesStep:
         self._outputs: list[Output] = []
         self._loaded: dict[bytes, bytes] = {}
         self._buckets_per_epoch = parameters.epoch_ms // parameters.bucket_ms
-        visits_per_day = DAY_MS / max(VISIT_MS, parameters.bucket_ms)
+        self._visit_ms = max(VISIT_MS, parameters.bucket_ms)
         self._log_c = evidence.log_threshold(
-            parameters.alarm_rate_per_video_day, visits_per_day, RULES
+            parameters.alarm_rate_per_video_day, DAY_MS / self._visit_ms, RULES
         )
 
     # -- the contract of a step ---------------------------------------------------------------
@@ -233,10 +234,18 @@ class StagesStep:
         if self._meta_dirty:
             others.append((_META, json.dumps(self._meta()).encode()))
             self._meta_dirty = False
+        rows = _CutRows(self.videos.take_dirty(), self.participations.take_dirty(), others)
+        return Cut(rows, self.tell(), position)
+
+    def unsaved_rows(self) -> int:
+        """Return how many rows of videos the next cut would have."""
+        return self.videos.count_dirty()
+
+    def tell(self) -> list[Output]:
+        """Return the reports made since they were last asked for: `hotspots` knows them again."""
         outputs, self._outputs = self._outputs, []
         self._epoch_ended = False
-        rows = _CutRows(self.videos.take_dirty(), self.participations.take_dirty(), others)
-        return Cut(rows, outputs, position, outputs_first=True)
+        return outputs
 
     # -- what the shell may show --------------------------------------------------------------
 
@@ -368,6 +377,8 @@ class StagesStep:
         """Summarise the epoch that ended, once, and forget videos that have long been silent."""
         if self._epoch is not None and epoch > self._epoch:
             report.summaries += summaries(self.videos, self._epoch, self._hours, self.parameters)
+            ended = range(self._epoch, epoch)
+            report.evidence += evidence_of(self.videos, ended, self._visit_ms, self.parameters)
             self._expire(epoch)
         if self._epoch is None or epoch > self._epoch:
             self._epoch = epoch
