@@ -21,6 +21,7 @@ from models.cohorts import (
 )
 from models.compiled import compiled
 from models.due_heap import NOT_QUEUED, drop_first, push
+from models.epoch_evidence import note_null
 from models.evidence import betas_above, betas_below
 from models.forecast_features import FEATURES
 from models.forecasting import BASELINE, Forecaster, Voices, forecast_row, is_due
@@ -43,6 +44,7 @@ from models.transitions import (
     transition_of,
 )
 from models.undecided import Undecided
+from models.undecided_details import DEEP
 from models.video_state import NEVER, UNWATCHED, VideoTable
 from models.visits import (
     Lengths,
@@ -194,6 +196,7 @@ class Decided:
         forecasts: MADE[m], the forecasts that were made; `decision` is an index into `decisions`.
         explanations: By index into `decisions`, what spoke for the forecasts that suffice for an
             alert where the one before did not.
+        deep: undecided_details.DEEP[k], the rows of these buckets that say who takes part.
     """
 
     decisions: Records
@@ -201,6 +204,7 @@ class Decided:
     activity: Floats
     forecasts: Records = field(default_factory=lambda: np.zeros(0, MADE))
     explanations: dict[int, dict[str, Any]] = field(default_factory=dict)
+    deep: Records = field(default_factory=lambda: np.zeros(0, DEEP))
 
 
 def decide_buckets(
@@ -285,9 +289,10 @@ def decide_buckets(
         forecasts[-1]["decision"] += before
         before += count
     undecided.drop(through_bucket)
+    deep = undecided.details.take(through_bucket)
     name = cohorts.version.name
     transitions = [transition_of(one, log_c, name) for one in np.concatenate(told)]
-    decided = Decided(_joined(decisions), transitions, activity, _joined(forecasts))
+    decided = Decided(_joined(decisions), transitions, activity, _joined(forecasts), deep=deep)
     _explain(decided, forecaster, parameters)
     return decided
 
@@ -397,7 +402,8 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
                     break
                 free_watch_count -= 1
                 watch_of[slot] = free_watches[free_watch_count]
-                begin_watch(watches[watch_of[slot]], rows[slot])
+                visit_at = entry.bucket * lengths[0] // lengths[2]
+                begin_watch(watches[watch_of[slot]], rows[slot], visit_at)
             is_last = last_look[at]
             at += 1
             dirty[slot] = True
@@ -408,12 +414,22 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
             watch = watches[max(watch_of[slot], 0)]
             platform, hour = platform_of[slot], entry.bucket * lengths[0] // HOUR_MS % 24
             activity[platform, hour] += entry.events
-            visit(rows[slot], watch, watched, entry, people, lengths, decisions[count])
+            visit(
+                rows[slot],
+                watch,
+                watched,
+                entry,
+                people,
+                lengths,
+                null[0].ratios,
+                decisions[count],
+            )
             if watched:
                 age, reach = bands(rows[slot], entry)
                 cohort = cohort_of[platform]
                 cell = cells[cohort, age, reach]
                 _hold_against(null[0], watch, cell, intensity, shape, rhythm, cohort, age, hour)
+                note_null(watch, null[0])
                 gather_evidence(rows[slot], watch, null[0], cell, log_c, is_last)
             fade(rows[slot], watch, watched, entry, lengths[0], decisions[count])
             before = said

@@ -157,8 +157,12 @@ def intensity_log_ratios(count: float, expected: float, shape: float, ratios: Ra
 
 
 @compiled
-def mixed(log_evidence: npt.NDArray[np.float32]) -> float:
-    """Return the logarithm of the mean of e-detectors (float32[alternatives]): itself one."""
+def mixed(log_evidence: npt.NDArray[np.float32] | Floats) -> float:
+    """Return the logarithm of the mean of e-detectors, or of e-values: itself one.
+
+    Args:
+        log_evidence: float[n], their logarithms.
+    """
     greatest = float(log_evidence[0])
     for one in log_evidence:
         greatest = max(greatest, float(one))

@@ -4,9 +4,8 @@ Among what it rejects the expected share of true nulls is at most the level, how
 depend on each other: videos share viewers, days and fashions, and nothing need be known of that.
 
 It takes e-values, one per hypothesis with an expectation of at most 1 under its null. The running
-value of an e-detector (models/evidence.py) is none: its expectation grows with time. An e-value of
-a stretch is the mean over the alternatives of the product of the likelihood ratios in it, begun at
-1 where the stretch begins, and taken where it ends: `of_stretch`.
+value of an e-detector (models/evidence.py) is none: its expectation grows with time. Those of an
+epoch are in models/epoch_evidence.py.
 
 References:
     [1] R. Wang, A. Ramdas, "False discovery rate control with e-values", JRSS B 2022, theorem 2.
@@ -20,21 +19,6 @@ import numpy.typing as npt
 
 Floats = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
-
-
-def of_stretch(log_ratios: Floats) -> Floats:
-    """Return the logarithms of the e-values of a stretch, one per hypothesis.
-
-    Args:
-        log_ratios: float[hypotheses, alternatives], sums over the stretch of the logarithms of each
-            alternative's likelihood ratio to the null.
-
-    >>> of_stretch(np.log(np.array([[1.0, 2.0, 6.0]]))).round(6)
-    array([1.098612])
-    """
-    greatest = log_ratios.max(axis=1)
-    total = np.exp(log_ratios - greatest[:, None]).sum(axis=1)
-    return np.asarray(greatest + np.log(total / log_ratios.shape[1]))
 
 
 def discoveries(log_e_values: Floats, level: float, hypotheses: int | None = None) -> Mask:

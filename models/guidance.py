@@ -142,9 +142,9 @@ class Guidance:
         if not self._roles_are_told:
             self._roles_are_told = bool((used["roles"] & ELITE_MASK).any())
         slots = self._slots_to_watch(used, bucket)
-        gone = np.setdiff1d(self._watched, slots)
-        self._rows[gone] = _nothing(1)[0]
-        self._watched = slots
+        if not np.array_equal(self._watched, slots):
+            self._rows[np.setdiff1d(self._watched, slots)] = _nothing(1)[0]
+            self._watched = slots
         if not len(slots):
             self._creations.clear()
             self._homogenisation.clear()

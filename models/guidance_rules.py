@@ -51,7 +51,7 @@ rhythm alone brings smoothed activity to 0.56 of its highest (transitions.ACTIVI
 
 RISK_OVER: Final = RISK**0.5
 
-_AGAINST: Final = (ROUTES.index(Route.EXCLUSION), ROUTES.index(Route.CONTESTED))
+_EXCLUSION, _CONTESTED = ROUTES.index(Route.EXCLUSION), ROUTES.index(Route.CONTESTED)
 _FOR, _NOT_FOR = int(Signal.IDENTIFICATION), int(Signal.EXCLUSION)
 
 
@@ -125,7 +125,7 @@ class Looked:
     @property
     def against(self) -> Flags:
         """bool[n]: whether the route of the latest transition has exclusion in it."""
-        return np.isin(self.works["route"], _AGAINST)
+        return np.asarray((self.works["route"] == _EXCLUSION) | (self.works["route"] == _CONTESTED))
 
     def judged(self, at: int) -> tuple[float, float]:
         """Return how many identified with a work of late, and how many did not."""

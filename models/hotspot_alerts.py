@@ -8,6 +8,7 @@ import numpy as np
 from models import forecast
 from models.alerts import Alert, AlertType
 from models.derivatives import MOST_DERIVATIVES
+from models.discoveries import Discoveries
 from models.identity import split_video_key
 from models.lineage import lineage_of
 from models.parameters import Parameters
@@ -23,14 +24,20 @@ class AlertWriter:
     Args:
         parameters: The level, the horizon and the promised rates, which stand in the alerts.
         roll_up: The works and videos that are spoken of.
+        discoveries: Which videos were discovered in the latest epoch.
         tell: Where alerts go.
     """
 
     def __init__(
-        self, parameters: Parameters, roll_up: RollUp, tell: Callable[[Alert], None]
+        self,
+        parameters: Parameters,
+        roll_up: RollUp,
+        discoveries: Discoveries,
+        tell: Callable[[Alert], None],
     ) -> None:
         self._parameters = parameters
         self._roll_up = roll_up
+        self._discoveries = discoveries
         self._tell = tell
 
     # -- videos -------------------------------------------------------------------------------
@@ -117,7 +124,7 @@ class AlertWriter:
             data["title"] = tracked.title
         if tracked.creator_id:
             data["creator_id"] = tracked.creator_id
-        return data
+        return data | self._discoveries.of(tracked.video)
 
     # -- works --------------------------------------------------------------------------------
 
@@ -138,8 +145,8 @@ class AlertWriter:
         data |= more
         self._tell_work(AlertType.EMERGING, work, data, work.number("last_ms"))
 
-    def work_confirmed(self, work: Work, progress: int) -> None:
-        """Tell that a work has reached the level, with depth."""
+    def work_confirmed(self, work: Work, progress: int, more: Mapping[str, Any]) -> None:
+        """Tell that a work has reached the level, with depth, and `more`."""
         level = self._parameters.level
         data = self._work_data(work) | {
             "reason": "level_reached_with_depth",
@@ -150,6 +157,7 @@ class AlertWriter:
                 "stages": [stage.name.lower() for stage in work.stages],
             },
         }
+        data |= more
         made = self._lineage_of(work, work.number("last_ms"))
         data |= {"lineage": made} if made else {}
         self._tell_work(AlertType.CONFIRMED, work, data, work.number("last_ms"))

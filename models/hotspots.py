@@ -20,6 +20,7 @@ from models.alert_budget import SCORES, score_of, score_of_burst
 from models.alerts import ALERTS, Alert
 from models.cohort_learning import CohortMemory, EpochSummary
 from models.decided_rows import DecidedRows, in_order
+from models.discoveries import Discoveries
 from models.forecast_learning import PREFIX as FORECASTS
 from models.forecast_learning import ForecastLearning
 from models.guidance import PREFIX as GUIDANCE
@@ -36,6 +37,8 @@ from models.tracked_videos import TrackedVideo, shown
 from models.transitions import Reason
 from models.vocabulary import Stage, State
 from models.withheld import Withheld, WithheldReason
+from models.work_outlook import PREFIX as WORK_OUTLOOK
+from models.work_outlook import WorkOutlook
 from models.works import NOT_DUE, TOPIC, Work, deep
 
 LEARNED: Final = "learned"
@@ -47,6 +50,7 @@ VERSIONS_KEPT: Final = 4
 _META: Final = b"m"
 _MEMORY: Final = b"c"
 _BUDGET: Final = b"b"
+_DISCOVERIES: Final = b"d"
 _REPORT: Final = b"r/"
 
 
@@ -58,8 +62,10 @@ class HotspotsStep:
         self.parameters = parameters
         self.roll_up = RollUp(parameters)
         self.outlook = Outlook(parameters, self.roll_up.tracked)
+        self.work_outlook = WorkOutlook(parameters, self.roll_up.works)
         self.withheld = Withheld()
-        self._alerts = AlertWriter(parameters, self.roll_up, self._tell)
+        self.discoveries = Discoveries(parameters)
+        self._alerts = AlertWriter(parameters, self.roll_up, self.discoveries, self._tell)
         self.guidance = Guidance(parameters, self.roll_up, self._alerts)
         self._through: dict[int, int] = {}
         self._sequence: dict[int, int] = {}
@@ -116,7 +122,8 @@ class HotspotsStep:
         self.forecasts.recovered()
         for key in sorted(k for k in self._loaded if k.startswith(_REPORT)):
             report = decode_report(self._loaded[key])
-            self._reports.load(key, report, len(self._loaded[key]))
+            saved = ALWAYS if self._saved is None else self._saved
+            self._reports.load(key, report, len(self._loaded[key]), saved)
             self._note_lessons(report)
         self._loaded.clear()
         if closed is not None:
@@ -124,6 +131,7 @@ class HotspotsStep:
             self._decide_through(closed)
             self._deciding_again = False
             self.withheld.take_counts()
+            self.discoveries.take_count()
 
     def _load_state(self, key: bytes, value: bytes) -> None:
         """Take back one record of what came of reports."""
@@ -131,8 +139,12 @@ class HotspotsStep:
             self._memory.load_bytes(value)
         elif key == _BUDGET:
             self._load_budget(json.loads(value))
+        elif key == _DISCOVERIES:
+            self.discoveries.load_bytes(value)
         elif key.startswith(PREFIX):
             self.outlook.load(key, value)
+        elif key.startswith(WORK_OUTLOOK):
+            self.work_outlook.load(key, value)
         elif key.startswith(GUIDANCE):
             self.guidance.load(key, value)
         elif key.startswith(FORECASTS):
@@ -193,7 +205,9 @@ class HotspotsStep:
         if self._closed is not None and self._reports.worth_saving(self._closed):
             rows += self.roll_up.take_dirty()
             rows.append((_BUDGET, json.dumps(self._budget()).encode()))
+            rows.append((_DISCOVERIES, self.discoveries.to_bytes()))
             rows += self.outlook.rows()
+            rows += self.work_outlook.rows()
             rows += self.guidance.rows()
             self._reports.drop(self._closed, self._published[-1] if self._published else -1)
             self._saved = self._closed
@@ -205,7 +219,9 @@ class HotspotsStep:
         if self._meta_dirty:
             rows.append((_META, json.dumps(self._meta()).encode()))
         if self._board_dirty and self._closed is not None:
-            board = board_of(self.roll_up.works, self._closed, self.parameters)
+            found = self.roll_up.count_by_work(self.discoveries.videos)
+            board = board_of(self.roll_up.works, found, self._closed, self.parameters)
+            board["discoveries"] = self.discoveries.to_board()
             board["withheld"] = self.withheld.latest(self.parameters.board_size)
             value = json.dumps(board, ensure_ascii=False).encode()
             self._outputs.append(Output(BOARD, 0, b"board", value))
@@ -235,6 +251,8 @@ class HotspotsStep:
 
     def _note_lessons(self, report: StageReport) -> None:
         self.forecasts.note(report.moments)
+        for told in report.evidence:
+            self.discoveries.note(told)
         for epoch, platform, summary in report.summaries:
             if self._memory.epoch is None or epoch > self._memory.epoch:
                 self._summaries.setdefault(epoch, []).append((platform, summary))
@@ -269,11 +287,15 @@ class HotspotsStep:
         reports came at once.
         """
         whole = (bucket + 1) // self._buckets_per_epoch - 1
+        self.discoveries.pass_through(whole)
         passed = whole if self._passed_epoch is None else self._passed_epoch
         for epoch in range(passed + 1, whole + 1):
             self._pass_looks((epoch + 1) * self._buckets_per_epoch - 1)
             self.outlook.pass_epoch(epoch)
-            self.outlook.forget(self.roll_up.expire(epoch))
+            self.work_outlook.pass_epoch(epoch)
+            videos, works, progress = self.roll_up.expire(epoch)
+            self.outlook.forget(videos)
+            self.work_outlook.reach.forget(works, progress)
         self._passed_epoch = max(passed, whole)
         self._pass_looks(bucket)
 
@@ -332,6 +354,7 @@ class HotspotsStep:
             for work in self.roll_up.works_of(tracked):
                 stage = Stage[transition["stage"].upper()]
                 work.enter(stage, transition["route"], transition["state"], transition["reason"])
+                self.work_outlook.entered(work, stage, transition["time_ms"])
                 self.roll_up.works.touch(work)
             self.guidance.transition(tracked, transition)
             ahead = self.outlook.of(tracked, numbers, transition["time_ms"])
@@ -398,8 +421,14 @@ class HotspotsStep:
             if emerging[at]:
                 self._take_work_forecast(work, float(likely[at]), int(progress[at]))
             if confirmed[at]:
-                work.row["confirmed"] = True
-                self._alerts.work_confirmed(work, int(progress[at]))
+                self._confirm(work, int(progress[at]))
+
+    def _confirm(self, work: Work, progress: int) -> None:
+        work.row["confirmed"] = True
+        ahead = self.work_outlook.of(work, progress) if work.kind == TOPIC else {}
+        self._alerts.work_confirmed(work, progress, ahead)
+        if work.kind == TOPIC:
+            self.work_outlook.note(work, progress)
 
     def _take_work_forecast(self, work: Work, probability: float, progress: int) -> None:
         row = work.row
@@ -413,13 +442,18 @@ class HotspotsStep:
         row["offered"] = budget.reach(before, score)
         if row["told"] or (budget and row["offered"] <= before):
             return
-        if score >= budget.bar:
+        self.work_outlook.emerging(work)
+        told = score >= budget.bar
+        if told:
             row["told"] = True
-            self._alerts.work_emerging(work, progress, self._spent_on(score))
+            ahead = self.work_outlook.of(work, progress)
+            self._alerts.work_emerging(work, progress, ahead | self._spent_on(score))
             self._spend(work.work_id, work.number("last_bucket"))
         else:
             said = self._withheld(work.title, row["last_ms"], probability, score)
             self.withheld.put(work.work_id, said)
+        if told or before == 0:
+            self.work_outlook.note(work, progress)
 
     def _forecast_works(self, slots: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """Work out the probabilities of some works anew: float64[n]."""
@@ -451,6 +485,7 @@ class HotspotsStep:
         row = work.row
         if work.kind == TOPIC and (row["told"] or row["confirmed"]):
             self._alerts.work_faded(work, bucket)
+        self.work_outlook.ended(work, (bucket + 1) * self.parameters.bucket_ms - 1)
         work.fade()
 
     def _tell(self, alert: Alert) -> None:

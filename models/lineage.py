@@ -1,4 +1,4 @@
-"""The lineage of secondary creation: how deep, how fast, by whom, and whether it goes on by itself.
+"""The lineage of secondary creation: how deep it goes, how fast, and whether by itself.
 
 A derivative of an original is of the first generation, one of that of the second, and so on. Every
 derivative begets others at random; how many on average is the branching ratio. From a lineage that
@@ -23,7 +23,6 @@ from scipy.stats import chi2
 
 from models.parameters import DAY_MS
 from models.tracked_videos import DEEPEST_DERIVATION, TrackedVideo, TrackedVideos
-from models.vocabulary import ROLES, Role
 
 _CONFIDENCE: Final = 0.95
 
@@ -36,13 +35,11 @@ class Lineage:
         generations: How many derivatives there are of the first, second, ... generation.
         last_day, day_before: How many were published in the 24 hours before the moment, and in
             those before.
-        by_role: Who published them: how many by each role.
     """
 
     generations: tuple[int, ...]
     last_day: int
     day_before: int
-    by_role: dict[str, int]
 
     @property
     def branching_ratio(self) -> tuple[float, float, float] | None:
@@ -57,7 +54,6 @@ class Lineage:
             "generations": list(self.generations),
             "last_day": self.last_day,
             "day_before": self.day_before,
-            "by_role": self.by_role,
         }
         ratio = self.branching_ratio
         if ratio is not None:
@@ -75,17 +71,14 @@ def lineage_of(made: Sequence[TrackedVideo], tracked: TrackedVideos, now_ms: int
         now_ms: The moment, in event time.
     """
     generations = np.zeros(DEEPEST_DERIVATION, np.int64)
-    by_role = dict.fromkeys((role.value for role in ROLES), 0)
     for video in made:
         generations[generation(video, tracked) - 1] += 1
-        by_role[_whose(video.first_roles)] += 1
     published_ms = np.array([video.published_ms for video in made], np.int64)
     age_days = (now_ms - published_ms) // DAY_MS
     return Lineage(
         generations=tuple(np.trim_zeros(generations, "b").tolist()),
         last_day=int((age_days <= 0).sum()),
         day_before=int((age_days == 1).sum()),
-        by_role={role: count for role, count in by_role.items() if count},
     )
 
 
@@ -95,11 +88,6 @@ def generation(video: TrackedVideo, tracked: TrackedVideos) -> int:
     while source is not None and source.source and depth < DEEPEST_DERIVATION:
         depth, source = depth + 1, tracked.get(source.source)
     return depth
-
-
-def _whose(roles: int) -> str:
-    """Return the most particular of the roles of a video's first bucket: who published it."""
-    return ROLES[max(roles.bit_length() - 1, 0)].value if roles else Role.ORDINARY.value
 
 
 def _rate(count: int, of: int) -> tuple[float, float, float]:

@@ -51,6 +51,7 @@ class Parameters:
     epoch_ms: int = 6 * HOUR_MS
     allowed_lateness_ms: int = 5 * SECOND_MS
     alarm_rate_per_video_day: float = 0.001
+    false_discovery_rate: float = 0.1
     level: Level = Level("view", 10_000)
     horizon_ms: int = 7 * DAY_MS
     emerging_probability: float = 0.6
@@ -73,6 +74,8 @@ class Parameters:
             raise ValueError("epoch_ms must divide a day or be whole days")
         if not 0 < self.alarm_rate_per_video_day < 1:
             raise ValueError("alarm_rate_per_video_day must lie between 0 and 1")
+        if not 0 < self.false_discovery_rate < 1:
+            raise ValueError("false_discovery_rate must lie between 0 and 1")
         if not 0 < self.emerging_probability < 1:
             raise ValueError("emerging_probability must lie between 0 and 1")
         if self.alerts_per_day < 0:

@@ -5,6 +5,7 @@ inside each group the hotter first. Heat is activity per hour, the strongest sin
 data (docs/detection.md): a hand-made score of stages does not beat it.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import numpy as np
@@ -17,8 +18,17 @@ BOARD: Final = "hotspot-board"
 """Logical name of the topic that carries it."""
 
 
-def board_of(works: WorkTable, bucket: int, parameters: Parameters) -> dict[str, Any]:
-    """Return the board as of a bucket: at most `board_size` hotspots, JSON-ready."""
+def board_of(
+    works: WorkTable, discovered: Mapping[str, int], bucket: int, parameters: Parameters
+) -> dict[str, Any]:
+    """Return the board as of a bucket: at most `board_size` hotspots, JSON-ready.
+
+    Args:
+        works: All works.
+        discovered: How many videos of a work, by its id, were discovered in the latest epoch.
+        bucket: The bucket.
+        parameters: Its length, and how many to show.
+    """
     shown = _best(works, bucket, parameters)
     hotspots = [
         {
@@ -35,6 +45,7 @@ def board_of(works: WorkTable, bucket: int, parameters: Parameters) -> dict[str,
             "emerging": emerging,
             "confirmed": confirmed,
             "videos": work.number("videos"),
+            "discovered": discovered.get(work.work_id, 0),
             "views": work.number("views"),
             "platforms": sorted(work.platforms),
             "take_up": work.take_up(),

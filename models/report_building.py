@@ -8,7 +8,7 @@ video is followed is kept in its row, follows from the log alone, and is forgott
 the video expires.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -18,9 +18,11 @@ import numpy.typing as npt
 from models.bucket_decision import Decided
 from models.cohort_learning import EpochSummary
 from models.compiled import compiled
+from models.epoch_evidence import EpochEvidence
 from models.forecast_moments import MOMENT, moments_of
 from models.parameters import Parameters
-from models.stage_reports import ALWAYS, REPORT, StageReport, encode_report
+from models.participation_table import ParticipationTable
+from models.stage_reports import ALWAYS, REPORT, Said, StageReport, encode_report
 from models.transitions import Transition
 from models.video_state import VideoTable
 from models.vocabulary import Stage
@@ -29,8 +31,8 @@ Ints = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.void]
 
 REPORT_BYTES_MAX: Final = 3 * 1024 * 1024
-"""Rows, keys, profiles, transitions and explanations of one message, before Arrow's frame: the
-message stays below 4 MB."""
+"""Rows, keys, profiles, transitions, explanations and participations of one message, before Arrow's
+frame: the message stays below 4 MB."""
 
 PROFILE_TOLD: Final = ("title", "creator_id", "topics", "source", "fingerprint")
 """What `hotspots` reads of a profile."""
@@ -49,6 +51,9 @@ _NUMBER_BYTES: Final = 24
 _BYTES_PER_CHARACTER: Final = 6
 """A character of JSON at its longest: an escape such as `\\u001f`."""
 
+
+_PARTICIPATION_OVERHEAD_BYTES: Final = 8
+"""The row that a participation belongs to, and where it begins."""
 
 _NO_SLOTS: Final = np.zeros(0, np.int64)
 
@@ -155,15 +160,20 @@ class ReportBuilder:
         everything: Where to note all decided videos, for who writes forecasts of them; None where
             nobody does.
         made: Where to note all forecasts that were made, for who learns from them; None likewise.
+        table: Takes in who took part in followed videos, and says what is told of it; None where
+            nobody asks.
     """
 
     parameters: Parameters
     everything: list[DecidedVideos] | None = None
     made: list[MadeForecasts] | None = None
+    table: ParticipationTable | None = None
     profiles: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     transitions: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     explanations: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     summaries: list[tuple[int, str, EpochSummary]] = field(default_factory=list)
+    evidence: list[EpochEvidence] = field(default_factory=list)
+    participations: list[tuple[int, bytes]] = field(default_factory=list)
     _moments: list[Rows] = field(default_factory=list)
     _rows: list[Rows] = field(default_factory=list)
     _slots: list[Ints] = field(default_factory=list)
@@ -179,7 +189,7 @@ class ReportBuilder:
 
     def __bool__(self) -> bool:
         """Tell whether anything was decided or an epoch summarised."""
-        return self._decided or bool(self.summaries)
+        return self._decided or bool(self.summaries) or bool(self.evidence)
 
     def rows(self) -> Rows:
         """Return REPORT[n]."""
@@ -227,6 +237,7 @@ class ReportBuilder:
         if len(where):
             self._add_rows(videos, decisions[where])
             self._tell_profiles(videos, decisions["slot"][where], np.flatnonzero(untold[where]))
+            self._tell_participations(decisions[where], decided.deep)
             position = np.cumsum(told) - 1 + self._count
             self.transitions += [(int(position[t.row]), _to_dict(t)) for t in decided.transitions]
             # A forecast that suffices for an alert is told, so each of these has a row.
@@ -283,6 +294,17 @@ class ReportBuilder:
             if holds == len(profiles.known) - 1:
                 videos.rows["profile_told"][slot] = 1
 
+    def _tell_participations(self, decisions: Rows, deep: Rows) -> None:
+        """Take in who took part in the videos of the rows added last, and tell what is due."""
+        if self.table is not None:
+            told = self.table.take_in(
+                decisions["bucket"].copy(),
+                decisions["slot"].copy(),
+                deep,
+                self.parameters.bucket_ms,
+            )
+            self.participations += [(self._count + row, packed) for row, packed in told]
+
     def messages(self, last: StageReport) -> list[bytes]:
         """Return what was collected as messages of bounded size, in order.
 
@@ -308,6 +330,10 @@ class ReportBuilder:
             replace(last, through_bucket=self._before_lessons(), moments=part)
             for part in moments_alone
         ]
+        reports += [
+            replace(last, through_bucket=self._before_lessons(), evidence=[part])
+            for part in self._parts_of_evidence()
+        ]
         first = 0
         for end in ends:
             named, numbers = all_named, video
@@ -326,6 +352,7 @@ class ReportBuilder:
                 explanations=_within(self.explanations, first, end),
                 summaries=[] if first else beside,
                 moments=np.zeros(0, MOMENT) if first else moments_beside,
+                participations=_within(self.participations, first, end),
             )
             reports.append(report)
             first = end
@@ -348,6 +375,22 @@ class ReportBuilder:
             size += more
         return parts if size <= SUMMARIES_BESIDE_BYTES else [*parts, []]
 
+    def _parts_of_evidence(self) -> Iterator[EpochEvidence]:
+        """Yield the evidence in parts, each for a message of its own."""
+        for told in self.evidence:
+            part = EpochEvidence(told.epoch, told.tested, [])
+            size = 0
+            for candidate in told.candidates:
+                texts = len(candidate.video) + len(candidate.title)
+                more = _BYTES_PER_CHARACTER * texts + _TEXT_OVERHEAD_BYTES
+                if part.candidates and size + more > REPORT_BYTES_MAX:
+                    yield part
+                    # All that were tested are counted with the first part.
+                    part, size = EpochEvidence(told.epoch, 0, []), 0
+                part.candidates.append(candidate)
+                size += more
+            yield part
+
     def _parts_of_moments(self) -> list[Rows]:
         """Return the forecasts to learn from in parts, all but the last for messages of their own.
 
@@ -363,6 +406,7 @@ class ReportBuilder:
     def _before_lessons(self) -> int:
         """Return the bucket before all that is told here: nothing since then is complete."""
         epochs = [epoch for epoch, _, _ in self.summaries]
+        epochs += [told.epoch for told in self.evidence]
         epochs += [int(part["epoch"][0]) for part in self._moments if len(part)]
         first = min(epochs) * (self.parameters.epoch_ms // self.parameters.bucket_ms)
         if self._rows:
@@ -379,6 +423,8 @@ class ReportBuilder:
         size = key_bytes + REPORT.itemsize + np.dtype(np.int32).itemsize
         for row, rare in (*self.profiles, *self.transitions, *self.explanations):
             size[row] += _TEXT_OVERHEAD_BYTES + _BYTES_PER_CHARACTER * _characters(rare)
+        for row, packed in self.participations:
+            size[row] += len(packed) + _PARTICIPATION_OVERHEAD_BYTES
         reached = np.cumsum(size)
         ends: list[int] = []
         first = 0
@@ -419,9 +465,7 @@ def _characters(value: object) -> int:
     return sum(map(_characters, value)) if isinstance(value, list) else 0
 
 
-def _within(
-    said: list[tuple[int, dict[str, Any]]], first: int, end: int
-) -> list[tuple[int, dict[str, Any]]]:
+def _within(said: list[tuple[int, Said]], first: int, end: int) -> list[tuple[int, Said]]:
     return [(row - first, what) for row, what in said if first <= row < end]
 
 

@@ -54,20 +54,33 @@ class ReportLog:
 
     def add(self, report: StageReport, value: bytes) -> None:
         """Take in a report, and keep its message if it says anything."""
-        if not (len(report.rows) or report.summaries or len(report.moments)):
+        lessons = (report.summaries, report.evidence, report.moments)
+        if not (len(report.rows) or any(len(told) for told in lessons)):
             return
         key = self.prefix + f"{self._next:0{_DIGITS}}".encode()
-        self._keep(key, report, len(value), durable=False)
+        self._keep(key, report, 0, len(value), durable=False)
         self._new[key] = value
 
-    def load(self, key: bytes, report: StageReport, size: int) -> None:
-        """Take a report back that the changelog has, and how long its message is."""
-        self._keep(key, report, size, durable=True)
+    def load(self, key: bytes, report: StageReport, size: int, through_bucket: int) -> None:
+        """Take a report back that the changelog has.
 
-    def _keep(self, key: bytes, report: StageReport, size: int, *, durable: bool) -> None:
-        if len(report.rows):
-            self._waiting.append(Part(report, 0, len(report.rows)))
+        Args:
+            key: Its key.
+            report: The report.
+            size: The length of its message in bytes.
+            through_bucket: Up to this one, its rows are in what was saved of works: it is kept for
+                what it teaches.
+        """
+        first = bisect_right(report.rows["bucket"], through_bucket)
+        self._keep(key, report, first, size, durable=True)
+
+    def _keep(
+        self, key: bytes, report: StageReport, first: int, size: int, *, durable: bool
+    ) -> None:
+        if first < len(report.rows):
+            self._waiting.append(Part(report, first, len(report.rows)))
         last_epoch = max((epoch for epoch, _, _ in report.summaries), default=-1)
+        last_epoch = max([last_epoch, *(told.epoch for told in report.evidence)])
         last_epoch = max(last_epoch, int(report.moments["epoch"].max(initial=-1)))
         self._kept[key] = _Kept(size, report.last_bucket, last_epoch, durable)
         self._size += size

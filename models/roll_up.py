@@ -6,7 +6,8 @@ elsewhere now, a work that does not exist yet, a transition, a forecast, a silen
 """
 
 import heapq
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -168,7 +169,6 @@ class RollUp:
             slots[number] = tracked.slot
             told = decided.rows[row]
             tracked.published_ms = int(told["last_ms"] - told["age_ms"])
-            tracked.first_roles = int(told["roles"])
             self.tracked.describe(tracked, profile)
             self.tracked.relink([tracked.video])
         elif profile and self.tracked.describe(tracked, profile):
@@ -226,6 +226,11 @@ class RollUp:
         by_id = self.works.by_id
         return [by_id[work_id] for work_id in tracked.works if work_id in by_id]
 
+    def count_by_work(self, videos: Iterable[str]) -> Counter[str]:
+        """Return how many of some videos (keys) count for each work, by its id."""
+        tracked = (self.tracked.get(video) for video in videos)
+        return Counter(work for video in tracked if video is not None for work in video.works)
+
     def told_emerging(self, tracked: TrackedVideo, *, emerging: bool) -> None:
         """Note whether `hotspot.emerging` has been told of a video in this episode."""
         self.tracked.rows["emerging"][tracked.slot] = emerging
@@ -266,11 +271,12 @@ class RollUp:
             self.works.touch(work)
         self._next_due = self.works.next_due()
 
-    def expire(self, epoch: int) -> Ints:
+    def expire(self, epoch: int) -> tuple[Ints, Ints, Ints]:
         """Forget works and videos without activity for `expire_after_ms` of event time.
 
         Returns:
-            int64[n], the slots of the videos.
+            int64[n], the slots of the videos; int64[m], those of the works, and the progress of
+            their lives.
         """
         parameters = self._parameters
         now_ms = (epoch + 1) * parameters.epoch_ms
@@ -287,11 +293,12 @@ class RollUp:
                     works.touch(work)
             tracked.remove(videos)
         silent = works.silent(before)
+        progress = works.rows["progress"][silent]
         for work_id in works.remove(silent):
             tracked.links.work[tracked.links.number(work_id)] = NO_WORK
         if len(videos) or len(silent):
             tracked.links.drop_unused()
-        return videos
+        return videos, silent, progress
 
     def lead_of(self, work: Work) -> str:
         """Return the key of a work's most viewed video."""

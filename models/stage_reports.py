@@ -4,14 +4,17 @@ One message = one Arrow IPC stream with one record batch: a row for every video 
 follows and that a decided bucket changed, in order of bucket. Its metadata says through which
 bucket the partition has decided (everything up to it, empty buckets included), and carries what is
 rare: profiles where they changed, transitions, what spoke for forecasts that suffice for an alert,
-and the cohort summaries of epochs that ended. A bucket may be spread over several messages; it is
-complete with the one that reaches through it. Where there are forecasts to learn from, a second
-Arrow stream follows: a row for each (models/forecast_moments.py).
+and of epochs that ended the cohort summaries and the evidence (models/epoch_evidence.py). A bucket
+may be spread over several messages; it is complete with the one that reaches through it. Where
+there are forecasts to learn from, another Arrow stream follows: a row for each
+(models/forecast_moments.py); and where there are participations, one more: the row that each
+belongs to, and its bytes (models/participation.py).
 """
 
 import json
+import math
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,11 +22,14 @@ import pyarrow as pa
 
 from models.cohort_learning import EpochSummary
 from models.cohorts import SIGNALS
+from models.epoch_evidence import Candidate, EpochEvidence
 from models.forecast_features import FEATURES
 from models.forecast_moments import MOMENT
 
-VERSION: Final = 5
+VERSION: Final = 7
 _KEY: Final = b"hotspots"
+Said = TypeVar("Said")
+"""What may be said of a row."""
 
 ALWAYS: Final = -1
 """Before all buckets."""
@@ -73,7 +79,10 @@ class StageReport:
         explanations: (row, {"model", "signals"}) where a forecast suffices for an alert and the one
             before did not: the version that made it, and what spoke for it.
         summaries: (epoch, platform, summary) of epochs that ended.
+        evidence: Of epochs that ended; of one epoch there may be several parts.
         moments: MOMENT[m], forecasts to learn from; they are told no later than their bucket is.
+        participations: (row, packed record of models/participation.py) in order: who took part in
+            the row's video, from when it was followed up to the end of the last visit before.
     """
 
     partition: int
@@ -88,7 +97,9 @@ class StageReport:
     transitions: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     explanations: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     summaries: list[tuple[int, str, EpochSummary]] = field(default_factory=list)
+    evidence: list[EpochEvidence] = field(default_factory=list)
     moments: npt.NDArray[np.void] = field(default_factory=lambda: np.zeros(0, MOMENT))
+    participations: list[tuple[int, bytes]] = field(default_factory=list)
 
     def after(self, through_bucket: int, buckets_per_epoch: int) -> "StageReport":
         """Return what it says of buckets after one, and of epochs that end after it.
@@ -102,10 +113,16 @@ class StageReport:
             for told in self.summaries
             if (told[0] + 1) * buckets_per_epoch - 1 > through_bucket
         ]
+        evidence = [
+            told
+            for told in self.evidence
+            if (told.epoch + 1) * buckets_per_epoch - 1 > through_bucket
+        ]
         if (
             not first
             and len(moments) == len(self.moments)
             and len(summaries) == len(self.summaries)
+            and len(evidence) == len(self.evidence)
         ):
             return self
         return replace(
@@ -116,7 +133,9 @@ class StageReport:
             transitions=_from_row(self.transitions, first),
             explanations=_from_row(self.explanations, first),
             summaries=summaries,
+            evidence=evidence,
             moments=moments,
+            participations=_from_row(self.participations, first),
         )
 
     @property
@@ -126,9 +145,7 @@ class StageReport:
         return max(self.through_bucket, last)
 
 
-def _from_row(
-    said: list[tuple[int, dict[str, Any]]], first: int
-) -> list[tuple[int, dict[str, Any]]]:
+def _from_row(said: list[tuple[int, Said]], first: int) -> list[tuple[int, Said]]:
     return [(row - first, what) for row, what in said if row >= first]
 
 
@@ -145,7 +162,9 @@ def encode_report(report: StageReport) -> bytes:
         "transitions": report.transitions,
         "explanations": report.explanations,
         "summaries": [(epoch, name, s.to_dict()) for epoch, name, s in report.summaries],
+        "evidence": report.evidence,
         "moments": len(report.moments),
+        "participations": len(report.participations),
     }
     columns = [
         pa.DictionaryArray.from_arrays(
@@ -164,10 +183,12 @@ def encode_report(report: StageReport) -> bytes:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, schema) as writer:
         writer.write_batch(pa.record_batch(columns, schema=schema))
-    if len(report.moments):
-        moments = _moments_batch(report.moments)
-        with pa.ipc.new_stream(sink, moments.schema) as writer:
-            writer.write_batch(moments)
+    more = [_moments_batch(report.moments)] if len(report.moments) else []
+    if report.participations:
+        more.append(_participations_batch(report.participations))
+    for batch in more:
+        with pa.ipc.new_stream(sink, batch.schema) as writer:
+            writer.write_batch(batch)
     encoded: bytes = sink.getvalue().to_pybytes()
     return encoded
 
@@ -179,6 +200,27 @@ def _moments_batch(moments: npt.NDArray[np.void]) -> Any:  # noqa: ANN401 - pyar
         pa.array(np.ascontiguousarray(moments["features"]).reshape(-1)), len(FEATURES)
     )
     return pa.record_batch(list(columns.values()), names=list(columns))
+
+
+def _participations_batch(told: list[tuple[int, bytes]]) -> Any:  # noqa: ANN401 - pyarrow ships no types
+    """Return the record batch of participations: the row of each, and its bytes."""
+    columns = {
+        "row": pa.array([row for row, _ in told], pa.uint32()),
+        "participation": pa.array([packed for _, packed in told], pa.binary()),
+    }
+    return pa.record_batch(list(columns.values()), names=list(columns))
+
+
+def _participations_of(batch: Any, rows: int) -> list[tuple[int, bytes]]:  # noqa: ANN401 - pyarrow ships no types
+    """Return what a record batch says of so many rows; raises any of _DAMAGE where it cannot."""
+    column = batch.column("row")
+    at = column.to_pylist()
+    if column.type != pa.uint32() or at != sorted(set(at)) or at[-1] >= rows:
+        raise ValueError("participations of rows that are not there, or out of order")
+    packed = batch.column("participation").to_pylist()
+    if any(not isinstance(one, bytes) for one in packed):
+        raise ValueError("a participation without bytes")
+    return list(zip(at, packed, strict=True))
 
 
 def _moments_of(batch: Any) -> npt.NDArray[np.void]:  # noqa: ANN401 - pyarrow ships no types
@@ -221,37 +263,46 @@ def decode_report(value: bytes) -> StageReport:
             batch = reader.read_next_batch() if version == VERSION else None
             if batch is not None:
                 batch.validate(full=True)
-                moments = _read_moments(reader, source, metadata["moments"])
+                counts = [metadata["moments"], metadata["participations"]]
+                moments, participations = _read_more(reader, source, counts)
     except _DAMAGE as error:
         raise ReportFormatError(f"not a stage report: {error!r}") from error
     if batch is None:
         raise ReportFormatError(f"version {version}; this program reads {VERSION}")
     try:
-        return _report_of(metadata, batch, moments)
+        return _report_of(metadata, batch, moments, participations)
     except _DAMAGE as error:
         raise ReportFormatError(f"a damaged stage report: {error!r}") from error
 
 
-def _read_moments(reader: Any, source: Any, count: int) -> npt.NDArray[np.void]:  # noqa: ANN401 - pyarrow ships no types
-    """Return MOMENT[count], which follow in a stream of their own; raises any of _DAMAGE."""
-    if not count:
-        return np.zeros(0, MOMENT)
-    if next(iter(reader), None) is not None:
-        raise ValueError("a second batch of rows")
-    with pa.ipc.open_stream(source) as second:
-        batch = second.read_next_batch()
+def _read_more(reader: Any, source: Any, counts: list[int]) -> list[Any]:  # noqa: ANN401 - pyarrow ships no types
+    """Return the record batches of these lengths that follow, each in a stream of its own.
+
+    None for one that is empty, which is not there. Raises any of _DAMAGE.
+    """
+    batches: list[Any] = []
+    for count in counts:
+        if not count:
+            batches.append(None)
+            continue
+        if next(iter(reader), None) is not None:
+            raise ValueError("a second batch in a stream")
+        reader = pa.ipc.open_stream(source)
+        batch = reader.read_next_batch()
         batch.validate(full=True)
-    if batch.num_rows != count:
-        raise ValueError(f"{batch.num_rows} forecasts to learn from, not {count}")
-    return _moments_of(batch)
+        if batch.num_rows != count:
+            raise ValueError(f"{batch.num_rows} rows in a stream, not {count}")
+        batches.append(batch)
+    return batches
 
 
 def _report_of(
     metadata: dict[str, Any],
     batch: Any,  # noqa: ANN401 - pyarrow ships no types
-    moments: npt.NDArray[np.void],
+    moments: Any,  # noqa: ANN401 - likewise
+    participations: Any,  # noqa: ANN401 - likewise
 ) -> StageReport:
-    """Return the report of a record batch; raises any of _DAMAGE where something is missing."""
+    """Return the report of its record batches; raises any of _DAMAGE where something is missing."""
     column = batch.column("row")
     if column.type.byte_width != REPORT.itemsize:
         raise ValueError(f"rows of {column.type.byte_width} bytes, not {REPORT.itemsize}")
@@ -275,5 +326,19 @@ def _report_of(
             (epoch, name, EpochSummary.from_dict(stored))
             for epoch, name, stored in metadata["summaries"]
         ],
-        moments=moments,
+        evidence=[
+            EpochEvidence(epoch, tested, [_candidate_of(*one) for one in candidates])
+            for epoch, tested, candidates in metadata["evidence"]
+        ],
+        moments=np.zeros(0, MOMENT) if moments is None else _moments_of(moments),
+        participations=(
+            [] if participations is None else _participations_of(participations, len(rows))
+        ),
     )
+
+
+def _candidate_of(video: str, log_e_value: float, signal: int, title: str) -> Candidate:
+    """Return a candidate; raises any of _DAMAGE where it is none."""
+    if not math.isfinite(log_e_value) or not 0 <= signal < SIGNALS:
+        raise ValueError(f"no candidate: evidence {log_e_value}, signal {signal}")
+    return Candidate(video, log_e_value, signal, title)

@@ -26,10 +26,12 @@ from models.batches import Batch, decode_batch
 from models.bucket_decision import Cohorts, decide_buckets
 from models.cohorts import EPOCHS_TO_LEARN, CohortVersion
 from models.dirty_rows import DirtyRows
+from models.epoch_evidence import evidence_of
 from models.event_time import NEVER_MS, ClockState, SourceClocks
 from models.forecast_versions import ForecastVersions, is_forecast
 from models.forecasting import BASELINE, Forecaster
 from models.parameters import DAY_MS, Parameters
+from models.participation_table import ParticipationTable
 from models.recent_ids import RecentIds
 from models.report_building import DecidedVideos, MadeForecasts, ReportBuilder
 from models.stage_reports import REPORT, StageReport
@@ -52,6 +54,7 @@ _SPREAD: Final = np.uint64(0x9E37_79B9_7F4A_7C15)
 _META: Final = b"m"
 _ROW: Final = b"v/"
 _IDS: Final = b"i/"
+_PARTICIPATION: Final = b"p/"
 
 
 @dataclass(slots=True)
@@ -65,18 +68,24 @@ class StageCounters:
 
 
 class _CutRows:
-    """Rows of videos, read while they are written, and the few others of a cut."""
+    """Rows of videos and participations, read while they are written, and the few others."""
 
-    def __init__(self, videos: DirtyRows, others: list[tuple[bytes, bytes | None]]) -> None:
-        self._videos = videos
+    def __init__(
+        self,
+        videos: DirtyRows,
+        participations: DirtyRows,
+        others: list[tuple[bytes, bytes | None]],
+    ) -> None:
+        self._tables = ((_ROW, videos), (_PARTICIPATION, participations))
         self._others = others
 
     def __len__(self) -> int:
-        return len(self._videos) + len(self._others)
+        return sum(len(rows) for _, rows in self._tables) + len(self._others)
 
     def __iter__(self) -> Iterator[tuple[bytes, bytes | None]]:
-        for key, row in self._videos:
-            yield _ROW + key.encode(), row
+        for prefix, rows in self._tables:
+            for key, row in rows:
+                yield prefix + key.encode(), row
         yield from self._others
 
 
@@ -96,6 +105,7 @@ class StagesStep:
         self.counters = StageCounters()
         self.clocks = SourceClocks(parameters.bucket_ms, parameters.allowed_lateness_ms)
         self.videos = VideoTable()
+        self.participations = ParticipationTable(self.videos)
         self.decided_videos: list[DecidedVideos] | None = None
         self.made_forecasts: list[MadeForecasts] | None = None
         self._undecided = Undecided()
@@ -114,9 +124,9 @@ class StagesStep:
         self._outputs: list[Output] = []
         self._loaded: dict[bytes, bytes] = {}
         self._buckets_per_epoch = parameters.epoch_ms // parameters.bucket_ms
-        visits_per_day = DAY_MS / max(VISIT_MS, parameters.bucket_ms)
+        self._visit_ms = max(VISIT_MS, parameters.bucket_ms)
         self._log_c = evidence.log_threshold(
-            parameters.alarm_rate_per_video_day, visits_per_day, RULES
+            parameters.alarm_rate_per_video_day, DAY_MS / self._visit_ms, RULES
         )
 
     # -- the contract of a step ---------------------------------------------------------------
@@ -140,6 +150,8 @@ class StagesStep:
         """Take one changelog record."""
         if key.startswith(_ROW):
             self.videos.load(key[len(_ROW) :].decode(), value)
+        elif key.startswith(_PARTICIPATION):
+            self.participations.load(key[len(_PARTICIPATION) :].decode(), value)
         elif value is None:
             self._loaded.pop(key, None)
         else:
@@ -167,6 +179,7 @@ class StagesStep:
         self._loaded.clear()
         self._recent.recovered()
         self.videos.recovered()
+        self.participations.recovered()
         self._decide()
 
     def process(self, chunk: Chunk) -> None:
@@ -213,10 +226,18 @@ class StagesStep:
         if self._meta_dirty:
             others.append((_META, json.dumps(self._meta()).encode()))
             self._meta_dirty = False
+        rows = _CutRows(self.videos.take_dirty(), self.participations.take_dirty(), others)
+        return Cut(rows, self.tell(), position)
+
+    def unsaved_rows(self) -> int:
+        """Return how many rows of videos the next cut would have."""
+        return self.videos.count_dirty()
+
+    def tell(self) -> list[Output]:
+        """Return the reports made since they were last asked for: `hotspots` knows them again."""
         outputs, self._outputs = self._outputs, []
         self._epoch_ended = False
-        rows = _CutRows(self.videos.take_dirty(), others)
-        return Cut(rows, outputs, position, outputs_first=True)
+        return outputs
 
     # -- what the shell may show --------------------------------------------------------------
 
@@ -304,7 +325,10 @@ class StagesStep:
         if closed is None or (self._decided_bucket is not None and closed <= self._decided_bucket):
             return
         self.videos.let_rows_change()
-        report = ReportBuilder(self.parameters, self.decided_videos, self.made_forecasts)
+        self.participations.let_rows_change()
+        report = ReportBuilder(
+            self.parameters, self.decided_videos, self.made_forecasts, self.participations
+        )
         epochs_ended = self._epochs_ended()
         self._held = False
         through = closed
@@ -344,6 +368,8 @@ class StagesStep:
         """Summarise the epoch that ended, once, and forget videos that have long been silent."""
         if self._epoch is not None and epoch > self._epoch:
             report.summaries += summaries(self.videos, self._epoch, self._hours, self.parameters)
+            ended = range(self._epoch, epoch)
+            report.evidence += evidence_of(self.videos, ended, self._visit_ms, self.parameters)
             self._expire(epoch)
         if self._epoch is None or epoch > self._epoch:
             self._epoch = epoch
@@ -388,6 +414,7 @@ class StagesStep:
         slots = self._undecided.slots()
         waiting = np.zeros(len(used), np.bool_)
         waiting[slots[slots < len(used)]] = True
+        self.participations.forget(np.flatnonzero(silent | unseen))
         self.videos.begin_anew(np.flatnonzero(silent & ~unseen), keep_totals=True)
         self.videos.begin_anew(np.flatnonzero(unseen & waiting), keep_totals=False)
         self.videos.remove(np.flatnonzero(unseen & ~waiting))

@@ -81,15 +81,11 @@ class Cut:
     `position` is the offset of the consumed partition from which the step must be read again after
     a restart, when that lies before the next one to process: it holds what the rows do not. None:
     right after the last chunk processed.
-
-    `outputs_first` says that outputs may be made to last ahead of the rows: after a crash between
-    the two, the same is told again, and whoever reads it passes over what it was told before.
     """
 
     rows: Rows = field(default_factory=list[tuple[bytes, bytes | None]])
     outputs: list[Output] = field(default_factory=list)
     position: int | None = None
-    outputs_first: bool = False
 
     def __bool__(self) -> bool:
         """Tell whether there is anything to make durable besides the position."""
@@ -166,6 +162,21 @@ class LoadsBatches(Protocol):
         """Take consecutive records, the same as `load` for each of them in turn."""
 
 
+@runtime_checkable
+class TellsAhead(Protocol):
+    """A step whose outputs may last before the rows that belong to them do.
+
+    After a crash between the two the same is told again, and whoever reads it passes over what it
+    was told before.
+    """
+
+    def unsaved_rows(self) -> int:
+        """Return how many rows the next cut would have."""
+
+    def tell(self) -> list[Output]:
+        """Return the outputs made since they were last asked for, by this or a cut."""
+
+
 def load_records(
     step: PartitionStep, keys: Sequence[bytes], values: Sequence[bytes | None]
 ) -> None:
@@ -200,5 +211,6 @@ __all__: Sequence[str] = (
     "PartitionStep",
     "Rows",
     "StepFactory",
+    "TellsAhead",
     "load_records",
 )

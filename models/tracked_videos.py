@@ -60,7 +60,6 @@ class TrackedVideo:
         source: Key of the video it was made from, or an empty string.
         fingerprint: Hash of its content in hexadecimal, or an empty string.
         published_ms: Event time of its publication, or of its first activity.
-        first_roles: Bit mask of who took part in its first bucket: whose it is.
         works: Ids of the works it counts for.
         counted: Ids of the works among whose `videos` it has been counted.
     """
@@ -73,7 +72,6 @@ class TrackedVideo:
     source: str = ""
     fingerprint: str = ""
     published_ms: int = 0
-    first_roles: int = 0
     works: tuple[str, ...] = ()
     counted: tuple[str, ...] = ()
 
@@ -329,7 +327,7 @@ class TrackedVideos:
             stored = None
             if video is not None:
                 words = [video.slot, video.title, video.creator_id, video.topics, video.source]
-                words += [video.fingerprint, video.published_ms, video.first_roles, video.counted]
+                words += [video.fingerprint, video.published_ms, video.counted]
                 stored = json.dumps(words, ensure_ascii=False).encode()
             yield key, stored
         self._changed.clear()

@@ -530,8 +530,17 @@ def end(row: Row, time_ms: int, told: Told) -> None:
 
 @compiled
 def forget_evidence(watch: Watch) -> None:
-    """Begin the evidence of a row anew after its episode has ended, in place."""
-    watch.propensity_evidence[:] = 0.0
+    """Begin the evidence of a row anew after its episode has ended, in place.
+
+    What the visit at hand says against the nulls is lost, what it says for them stays: the e-value
+    of the epoch (models/epoch_evidence.py) may lose the first, but not the second. To an e-detector
+    anything up to 0 is the same.
+    """
     watch.intensity_evidence[:] = 0.0
     watch.scarcity_evidence[:] = 0.0
+    for signal in range(SIGNALS):
+        for k in range(len(ALTERNATIVES)):
+            before = max(watch.propensity_before_visit[signal, k], np.float32(0.0))
+            came = watch.propensity_evidence[signal, k] - before
+            watch.propensity_evidence[signal, k] = min(came, np.float32(0.0))
     begin_visit(watch)

@@ -18,6 +18,7 @@ from models.batches import Batch
 from models.cohorts import SIGNALS
 from models.compiled import compiled
 from models.event_time import SourceClocks
+from models.undecided_details import UndecidedDetails
 from models.video_state import grown
 from models.vocabulary import ACTION_CODE, ACTIONS, NO_SIGNAL, SIGNAL_OF_ACTION, Action
 
@@ -261,6 +262,7 @@ class Undecided:
     Attributes:
         entries: ENTRY[capacity]; the first `count` are in use.
         people: PERSON[capacity]; the first `person_count` are in use.
+        details: The rows that say who takes part, as they came.
     """
 
     def __init__(self) -> None:
@@ -268,6 +270,7 @@ class Undecided:
         self.count = 0
         self.people = np.empty(1024, PERSON)
         self.person_count = 0
+        self.details = UndecidedDetails()
         self._entry_table = np.full(2048, _EMPTY, np.int32)
         self._person_table = np.full(2048, _EMPTY, np.int32)
         self._profiles: list[Profile] = []
@@ -313,6 +316,7 @@ class Undecided:
             self._person_table,
             self.person_count,
         )
+        self.details.add(batch, slots, skip, clocks)
         for row, text in batch.profiles:
             if not skip[row]:
                 at_ms = int(batch.time_ms[row])

@@ -116,12 +116,22 @@ WATCH: Final = np.dtype(
         ("intensity_before_visit", np.float32, (SIGNALS, len(ALTERNATIVES))),
         ("scarcity_before_visit", np.float32, (len(ALTERNATIVES),)),
         ("bursts", BURST, (SIGNALS,)),
+        # Of the current epoch (models/epoch_evidence.py): sums of log likelihood ratios of the
+        # visits that are over, the nulls of the last look, and the time of the visit that goes on
+        # for which the one before it has answered.
+        ("epoch_propensity", np.float32, (SIGNALS, len(ALTERNATIVES))),
+        ("epoch_intensity", np.float32, (SIGNALS, len(ALTERNATIVES))),
+        ("null_per_hour", np.float32, (SIGNALS,)),
+        ("null_shape", np.float32, (SIGNALS,)),
+        ("answered_hours", np.float32),
+        ("first_visit", np.int32),
         ("people", np.uint8, (SIGNALS, REGISTERS)),
     ]
 )
-"""What only a watched video needs; `acted_before` is what had acted when the watch began."""
+"""What only a watched video needs; `acted_before` is what had acted when the watch began,
+`first_visit` the visit in which it did."""
 
-ROW_VERSION: Final = 3
+ROW_VERSION: Final = 4
 """Goes up when the layout of ROW or WATCH changes; a changelog of another version is refused."""
 
 MOST_TOPICS: Final = 16
@@ -372,6 +382,10 @@ class VideoTable:
         self.platforms = [self.platforms[code] for code in codes.tolist()]
         self._platform_codes = {name: code for code, name in enumerate(self.platforms)}
         self.platform_of[slots] = position
+
+    def count_dirty(self) -> int:
+        """Return how many rows changed since the last call of `take_dirty`, or were removed."""
+        return int(np.count_nonzero(self.dirty[: len(self.keys)])) + len(self._removed)
 
     def take_dirty(self) -> DirtyRows:
         """Return key and packed row of every row changed since the last call, None for removed.

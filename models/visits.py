@@ -12,6 +12,8 @@ from models import forecast, sketches
 from models.bursts import begin
 from models.cohorts import AGE_BANDS_H, REACH_BANDS, SIGNALS
 from models.compiled import compiled
+from models.epoch_evidence import begin_test, end_visit
+from models.evidence import Ratios
 from models.forecast_features import follow
 from models.parameters import HOUR_MS
 from models.transitions import (
@@ -119,8 +121,8 @@ def is_worth_watching(row: Row, entry: Entry, decision: Any) -> bool:  # noqa: A
 
 
 @compiled
-def begin_watch(watch: Watch, row: Row) -> None:
-    """Begin the second record of a row with nothing but what had acted before, in place."""
+def begin_watch(watch: Watch, row: Row, visit: int) -> None:
+    """Begin the second record of a row in a visit, with what had acted before, in place."""
     for signal in range(SIGNALS):
         watch.acted_before[signal] = row.acted[signal]
     watch.known_actors_acted[:] = 0.0
@@ -129,6 +131,7 @@ def begin_watch(watch: Watch, row: Row) -> None:
     for signal in range(SIGNALS):
         begin(watch.bursts[signal])
     forget_evidence(watch)
+    begin_test(watch, visit)
 
 
 @compiled
@@ -162,6 +165,7 @@ def visit(
     entry: Entry,
     people: Records,
     lengths: Lengths,
+    ratios: Ratios,
     decision: Any,  # noqa: ANN401 - a record
 ) -> None:
     """Count a bucket: in its row, the visit and the sums of the epoch, and its people; in place.
@@ -176,6 +180,8 @@ def visit(
     span_ms = _span_ms(row, entry.bucket, bucket_ms)
     start_ms = entry.bucket * bucket_ms
     epoch, visit = start_ms // epoch_ms, start_ms // visit_ms
+    if watched and (row.visit != visit or row.epoch != epoch):
+        end_visit(row, watch, epoch, (bucket_ms, epoch_ms, visit_ms), ratios)
     if row.epoch != epoch:
         _begin_epoch(row, epoch)
     if row.visit != visit:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from models.cohorts import SIGNALS
 from models.compiled import compiled
 from models.forecast import FAST_HALF_LIFE_MS, SLOW_HALF_LIFE_MS
+from models.junctures import CLOCK
 from models.parameters import HOUR_MS
 from models.transitions import ACTIVITY_HALF_LIFE_MS, COLLAPSE, RETURN
 from models.vocabulary import ROLES, Route, Stage, State
@@ -69,6 +70,7 @@ WORK: Final = np.dtype(
         ("confirmed", np.bool_),
         ("topical", np.bool_),
         ("offered", np.uint8),
+        *CLOCK,
     ]
 )
 """The numbers of a work. The layout is part of the changelog's format: see LAYOUT_VERSION.
@@ -86,9 +88,10 @@ entered in this episode; stage, route and state are those of its latest transiti
 an episode has ended and none has begun. emerging: Whether it has become so in this episode. told:
 Whether there is nothing to tell of that any more: it was told, or it is no topic. confirmed:
 Whether that was told in this episode. topical: Whether it is a topic. offered: What the alert
-budget has been offered of it in this episode (AlertBudget.reach)."""
+budget has been offered of it in this episode (AlertBudget.reach). The others are its clock
+(models/junctures.py), where it is a topic."""
 
-LAYOUT_VERSION: Final = 3
+LAYOUT_VERSION: Final = 4
 """Goes up when the layout of WORK, of roll_up's rows or of guidance.GUIDED changes; another version
 is refused."""
 

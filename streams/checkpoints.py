@@ -9,6 +9,9 @@ a later one is written.
 How often: a commit costs CPU time, so after each the partition pauses for as long as keeps all
 partitions of the worker together below CPU_SHARE_MAX (`Pace`). After a quiet time the first commit
 begins at once: with the default buckets and 64 partitions a report never waits.
+
+Where outputs may last before the rows (`models.steps.TellsAhead`) and rows are many, outputs have
+transactions of their own, and the rows come seldom, by the timer.
 """
 
 import asyncio
@@ -17,7 +20,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from models.steps import Cut, Output, PartitionStep, Rows
+from models.steps import Cut, Output, PartitionStep, Rows, TellsAhead
 from streams.ending import ending_worker
 
 POSITION_KEY: Final = b"\x00position"
@@ -32,19 +35,25 @@ CPU_SHARE_MAX: Final = 0.05
 """Share of a core that the checkpoints of one agent may take. Two agents keep state, and all
 checkpoints together are to stay below a tenth."""
 PAUSE_S_MAX: Final = 4.0
-"""However dear a commit was: less than the default bucket, so that reports which come at the pace
-of the clock never wait for it. A replay may spend more on rows than the share above."""
+"""However dear a commit was, where others wait for what comes with the next one: less than the
+default bucket, so that what comes at the pace of the clock never waits for it."""
+ROWS_PAUSE_S_MAX: Final = 10.0
+"""However dear a commit was, where outputs go ahead and only rows wait: all they save is reading
+again. With 40,000 rows a commit in each of four partitions it keeps the share above; it is also the
+interval that Flink's checkpoints have in our comparison (benchmarks/)."""
 CAUGHT_UP_PAUSE_S: Final = 0.1
 """Between commits of a partition that has read all there is: a pause spares nothing then, for there
 is nothing else to do. Ten commits a second take 2 % of a core."""
 ROWS_TOLD_WITH: Final = 1_000
 """Up to so many rows outputs leave together with them: writing these takes no longer than the
-transaction itself (COMMIT_CPU_S). Beyond it, outputs that may go first do: with 10,000 rows a
+transaction itself (COMMIT_CPU_S). Beyond it, outputs that may go ahead do: with 10,000 rows a
 report stood 0.3 to 0.8 s in an open transaction, while the next agent waited (measured)."""
 ROWS_WAIT_S: Final = 0.25
-"""How long rows wait when outputs went first: the event loop packs them, and who was told has it to
-itself meanwhile. Packed at once, the rows of four partitions held up `hotspots` by 0.3 s, which
-takes a tenth of a second for the same bucket (measured)."""
+"""How long rows wait at least when outputs went ahead: the event loop packs them, and who was told
+has it to itself meanwhile. Packed at once, the rows of four partitions held up `hotspots` by 0.3 s,
+which takes a tenth of a second for the same bucket (measured)."""
+ROWS_WAIT_S_MAX: Final = 1.0
+"""How long rows that are due wait at the most, where outputs go ahead one after the other."""
 POSITION_INTERVALS: Final = 10
 """Commits that only move the position come so many times less often than others. All they save is
 reading again: five seconds of the log by default, which take a fraction of that to read."""
@@ -82,10 +91,10 @@ class Pace:
     partitions: int = 1
     """How many partitions share the processor."""
 
-    def pause_s(self, rows: int) -> float:
+    def pause_s(self, rows: int, most_s: float = PAUSE_S_MAX) -> float:
         """Return how long after the beginning of a commit of so many rows the next may begin."""
         cost_s = COMMIT_CPU_S + rows * ROW_CPU_S
-        return min(PAUSE_S_MAX, cost_s * self.partitions / CPU_SHARE_MAX)
+        return min(most_s, cost_s * self.partitions / CPU_SHARE_MAX)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +132,14 @@ class PartitionCheckpoints:
         """The next offset to process."""
         self.committed_position = saved_position
         self.unsaved_bytes = 0
-        """Bytes processed since the last cut."""
+        """Bytes processed since outputs were last taken."""
         self.in_flight_since_s: float | None = None
         self.rows_in_flight = 0
         """Rows of the cut whose transaction is going on."""
-        self._began_s = float("-inf")
-        self._ready_s = float("-inf")
+        self._began_s = self._cut_s = float("-inf")
+        self._ready_s = self._told_s = float("-inf")
+        self._rows_ready_s = clock()
+        self._is_caught_up = False
         self._wanted = False
         self._is_settling = False
         self._hurry = asyncio.Event()
@@ -155,6 +166,7 @@ class PartitionCheckpoints:
         self._may_cut.set()
         self.position = position
         self.unsaved_bytes += size
+        self._is_caught_up = False
 
     def soon(self, *, urgent: bool = False) -> None:
         """See to a commit as soon as the one in flight is over, and after the pause unless urgent.
@@ -172,6 +184,7 @@ class PartitionCheckpoints:
     def caught_up_soon(self) -> None:
         """See to a commit soon, whatever the last one cost: there is nothing more to process."""
         self.soon()
+        self._is_caught_up = True
         wait_s = self._began_s + CAUGHT_UP_PAUSE_S - self._clock()
         if wait_s <= 0:
             self._hurry.set()
@@ -181,14 +194,18 @@ class PartitionCheckpoints:
     def tick(self) -> None:
         """Commit what nobody waits for, when it is time; the timer calls it."""
         now = self._clock()
-        if self._task is not None or self._is_settling or now < self._ready_s:
+        if now < max(self._rows_ready_s, self._told_s + ROWS_WAIT_S):
             return
-        if self.is_amid_chunk:
+        if now - self._cut_s < self._pace.interval_s:
             return
-        if now - self._began_s < self._pace.interval_s:
+        long_ago = now - self._cut_s >= POSITION_INTERVALS * self._pace.interval_s
+        self._begin_commit(with_position_only=long_ago)
+
+    def _begin_commit(self, *, with_position_only: bool) -> None:
+        """Begin to commit what there is, unless something is going on."""
+        if self._task is not None or self._is_settling or self.is_amid_chunk:
             return
-        long_ago = now - self._began_s >= POSITION_INTERVALS * self._pace.interval_s
-        work = self._cut(with_position_only=long_ago)
+        work = self._cut(with_position_only=with_position_only)
         if work is not None:
             self._task = asyncio.create_task(self._commit_cut(*work))
 
@@ -202,7 +219,6 @@ class PartitionCheckpoints:
     async def written(self) -> None:
         """Wait until the transaction that is going on is over."""
         if self.rows_in_flight:
-            self._hurry.set()
             await self._is_written.wait()
 
     async def settle(self) -> None:
@@ -226,14 +242,17 @@ class PartitionCheckpoints:
             with ending_worker("a checkpoint"):
                 while self._wanted:
                     await self._pause()
-                    while self.is_amid_chunk and not self._is_settling:
-                        await self._may_cut.wait()
-                    if self._is_settling:
+                    if not await self._between_chunks():
                         return
                     self._wanted = False
                     self._hurry.clear()
-                    work = self._cut(with_position_only=False)
-                    if work is not None:
+                    if (outputs := self._outputs_ahead()) is not None:
+                        await self._tell(outputs)
+                        if self._clock() < self._rows_ready_s + ROWS_WAIT_S_MAX:
+                            continue
+                        if not await self._between_chunks():
+                            return
+                    if (work := self._cut(with_position_only=False)) is not None:
                         await self._commit(*work)
         finally:
             self._task = None
@@ -248,13 +267,17 @@ class PartitionCheckpoints:
             self.soon()
 
     async def _pause(self) -> None:
-        await self._unless_in_a_hurry(self._ready_s - self._clock())
-
-    async def _unless_in_a_hurry(self, wait_s: float) -> None:
-        """Wait, or until somebody waits for what comes after it."""
+        """Wait until the next commit may begin, or somebody waits for what comes after it."""
+        wait_s = self._ready_s - self._clock()
         if wait_s > 0:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._hurry.wait(), wait_s)
+
+    async def _between_chunks(self) -> bool:
+        """Wait until the step is not at work on a chunk; return False when the partition goes."""
+        while self.is_amid_chunk and not self._is_settling:
+            await self._may_cut.wait()
+        return not self._is_settling
 
     def _cut(self, *, with_position_only: bool) -> tuple[Cut, int] | None:
         """Take a cut and the offset that belongs to it; None when there is nothing to write."""
@@ -265,24 +288,51 @@ class PartitionCheckpoints:
             return cut, position
         return None
 
-    async def _commit(self, cut: Cut, position: int) -> None:
+    def _outputs_ahead(self) -> list[Output] | None:
+        """Return what is told ahead of the rows, None where all goes together."""
+        step = self._step
+        if not isinstance(step, TellsAhead) or step.unsaved_rows() <= ROWS_TOLD_WITH:
+            return None
+        self.unsaved_bytes = 0
+        return step.tell()
+
+    async def _tell(self, outputs: list[Output]) -> None:
+        """Write outputs; the rows come later, soon where there is nothing else to do."""
+        if not outputs:
+            return
         began = self._clock()
         self._began_s = self.in_flight_since_s = began
+        await self._transactions.tell(outputs)
+        self.in_flight_since_s = None
+        self._told_s = self._clock()
+        self._ready_s = began + self._pace.pause_s(rows=0)
+        if self._is_caught_up:
+            self._rows_ready_s = self._told_s
+            asyncio.get_running_loop().call_later(ROWS_WAIT_S, self._commit_rows)
+        self._committed(Committed(Cut(outputs=outputs), self._told_s - began))
+
+    def _commit_rows(self) -> None:
+        """Begin to commit rows, unless something is going on: then the timer sees to them."""
+        self._begin_commit(with_position_only=False)
+
+    async def _commit(self, cut: Cut, position: int) -> None:
+        began = self._clock()
+        self._began_s = self._cut_s = self.in_flight_since_s = began
         self.rows_in_flight = rows = len(cut.rows) + 1
         self._is_written.clear()
-        outputs = cut.outputs
         try:
-            if cut.outputs_first and outputs and len(cut.rows) > ROWS_TOLD_WITH:
-                await self._transactions.tell(outputs)
-                outputs = []
-                await self._unless_in_a_hurry(ROWS_WAIT_S)
-            await self._transactions.commit(with_position(cut.rows, position), outputs, position)
+            await self._transactions.commit(
+                with_position(cut.rows, position), cut.outputs, position
+            )
         finally:
             self.rows_in_flight = 0
             self._is_written.set()
         self.in_flight_since_s = None
         self.committed_position = position
-        self._ready_s = began + self._pace.pause_s(rows)
+        self._rows_ready_s = self._ready_s = began + self._pace.pause_s(rows)
+        if isinstance(self._step, TellsAhead):
+            self._ready_s = began + self._pace.pause_s(rows=0)
+            self._rows_ready_s = began + self._pace.pause_s(rows, ROWS_PAUSE_S_MAX)
         self._committed(Committed(cut, self._clock() - began))
 
 

@@ -163,6 +163,16 @@ class Metrics:
             registry=self.registry,
         )
 
+        self.discoveries = Counter(
+            "hotspots_discoveries",
+            "Videos discovered (docs/detection.md), one for each video and epoch.",
+            registry=self.registry,
+        )
+        self.tested_videos = Gauge(
+            "hotspots_tested_videos",
+            "Videos among which those of the latest epoch were discovered.",
+            registry=self.registry,
+        )
         self.withheld = Counter(
             "hotspots_withheld",
             "Alerts withheld because of HOTSPOTS_ALERTS_PER_DAY, by reason (docs/budget.md); one "

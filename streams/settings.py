@@ -311,6 +311,16 @@ class Settings(BaseSettings):
         lt=1,
         description="False stage transitions promised at most, for each video and day.",
     )
+    false_discovery_rate: float = Field(
+        default=_DEFAULTS.false_discovery_rate,
+        gt=0,
+        lt=1,
+        description=(
+            "Of the videos that are called discovered in an epoch, the share that is false in the "
+            "mean at most (docs/detection.md). The default is the popular choice (Efron, Large-"
+            "Scale Inference, 2010)."
+        ),
+    )
     level: Annotated[Level, NoDecode, BeforeValidator(_level)] = Field(
         default=_DEFAULTS.level,
         description="What counts as a hotspot in numbers: `ACTION:N`, such as `view:10000`.",

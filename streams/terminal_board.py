@@ -148,6 +148,8 @@ def _hotspots(state: DemoState) -> RenderableType:
     for hotspot in hotspots[:BOARD_ROWS]:
         title = Text(f"{hotspot['title']}"[:28], style="bold" if hotspot["confirmed"] else "")
         title.append(f" {hotspot['videos']} videos" if hotspot["kind"] == "topic" else "", "dim")
+        discovered = hotspot.get("discovered")  # a board of an earlier version has none
+        title.append(f" {discovered} discovered" if discovered else "", "dim")
         table.add_row(
             str(hotspot["rank"]),
             title,

@@ -100,32 +100,6 @@ class StageEntry:
         )
 
 
-def stretch_log_ratios(counts: Floats, mean: float, shape: float) -> Floats:
-    """Return the sums over a stretch of the logarithms of intensity's likelihood ratios.
-
-    Args:
-        counts: float[series, visits].
-        mean: The null's mean of a visit.
-        shape: Its gamma's shape.
-
-    Returns:
-        float[series, alternatives]: what false_discovery.of_stretch makes e-values of.
-    """
-    sums = np.zeros((len(counts), len(ALTERNATIVES)))
-    _sum_ratios(counts, mean, shape, sums)
-    return sums
-
-
-@compiled
-def _sum_ratios(counts: Floats, mean: float, shape: float, sums: Floats) -> None:
-    ratios = np.zeros(len(ALTERNATIVES))
-    for series in range(counts.shape[0]):
-        for visit in range(counts.shape[1]):
-            intensity_log_ratios(counts[series, visit], mean, shape, ratios)
-            for k in range(len(ALTERNATIVES)):
-                sums[series, k] += ratios[k]
-
-
 @compiled
 def _chain(evidence: Evidence, ratios: Floats) -> float:
     for k in range(len(ALTERNATIVES)):

@@ -41,5 +41,7 @@ def hotspots_observer(metrics: Metrics) -> Callable[[int, PartitionStep], None]:
             metrics.forecast_log_loss.labels("in force").set(learning.judgement.in_force)
             metrics.forecast_log_loss.labels("candidate").set(learning.judgement.candidate)
         metrics.observe_withheld(step.withheld.take_counts())
+        metrics.discoveries.inc(step.discoveries.take_count())
+        metrics.tested_videos.set(step.discoveries.tested)
 
     return observe

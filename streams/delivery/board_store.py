@@ -6,7 +6,7 @@ fall into one slot of a cluster and can change in one transaction:
 | key | type | holds |
 |---|---|---|
 | `{hotspots}:board` | sorted set | ids of the hotspots, scored by rank (1 is the hottest) |
-| `{hotspots}:board:about` | hash | `time_ms` (event time), `hotspots` (how many), `withheld` |
+| `{hotspots}:board:about` | hash | `time_ms`, `hotspots` (how many), `withheld`, `discoveries` |
 | `{hotspots}:hotspot:ID` | hash | one hotspot: each field as text, the whole as JSON in `json` |
 | `{hotspots}:alerts` | list | the latest alerts (CloudEvents JSON), newest first |
 | `{hotspots}:alerts:ids` | sorted set | ids of alerts seen, scored by arrival |
@@ -88,8 +88,9 @@ class BoardStore:
         """Replace the board; return False and do nothing when the stored one is of a later time.
 
         `board` is the JSON of the topic `hotspot-board`: `time_ms`, `hotspots`, each with
-        `hotspot_id` and `rank`, and `withheld`, what emerged and was not told because of the alert
-        budget. A hotspot that is no longer on it loses its hash.
+        `hotspot_id` and `rank`; `withheld`, what emerged and was not told because of the alert
+        budget; and `discoveries`, those of the latest epoch. A hotspot that is no longer on it
+        loses its hash.
 
         Raises:
             BoardStoreError: See the class.
@@ -102,6 +103,7 @@ class BoardStore:
         names = {str(hotspot["hotspot_id"]) for hotspot in hotspots}
         # A board of a version before the budget has none.
         withheld = _as_json(board.get("withheld", []))
+        discoveries = _as_json(board.get("discoveries", {}))
         building = self._tag + self._new_branch()
 
         async def attempt(pipe: Pipeline) -> bool:
@@ -117,6 +119,7 @@ class BoardStore:
                 "time_ms": time_ms,
                 "hotspots": len(hotspots),
                 "withheld": withheld,
+                "discoveries": discoveries,
             }
             pipe.hset(self._about_key, mapping=about)
             pipe.expire(self._about_key, self._expire_s)
@@ -130,7 +133,9 @@ class BoardStore:
 
         async def attempt(pipe: Pipeline) -> dict[str, Any] | None:
             await pipe.watch(self._about_key, self._board_key)
-            time_ms, withheld = await pipe.hmget(self._about_key, ["time_ms", "withheld"])
+            time_ms, withheld, discoveries = await pipe.hmget(
+                self._about_key, ["time_ms", "withheld", "discoveries"]
+            )
             names = await _members(pipe, self._board_key)
             _begin(pipe)
             for name in names:
@@ -143,6 +148,7 @@ class BoardStore:
                 "time_ms": int(time_ms),
                 "hotspots": hotspots,
                 "withheld": json.loads(withheld or "[]"),
+                "discoveries": json.loads(discoveries or "{}"),
             }
 
         return await self._transact(attempt)
@@ -205,7 +211,7 @@ class BoardStore:
         probe = BoardStore(self._url, self._key_prefix, BUILDING_EXPIRE_S, self._new_branch())
         async with probe:
             hotspots = [{"hotspot_id": "probe", "rank": 1}]
-            board = {"time_ms": 1, "hotspots": hotspots, "withheld": []}
+            board = {"time_ms": 1, "hotspots": hotspots, "withheld": [], "discoveries": {}}
             await probe.write_board(board)
             await probe.record_alerts([{"id": "probe"}])
             await probe.read_board()

@@ -306,7 +306,7 @@ def test_how_reports_are_chunked_and_crashes_change_nothing() -> None:
     guided = {alert["type"].rpartition(".")[2] for alert in alerts if "urgency" in alert["data"]}
     assert guided == {"elite_entry", "homogenisation", "negative_value_surge", "interruption_risk"}
     assert kept > 20
-    for sizes, crash in ((7, True), (2, False), (24, False)):
+    for sizes, crash in ((23, True), (2, False), (24, False)):
         again = outcome(sizes, crash=crash)
         assert again == (alerts, board, works, kept), f"{sizes} at a time"
 
@@ -317,7 +317,7 @@ def test_when_works_are_saved_in_place_of_reports_changes_nothing(
 ) -> None:
     alerts, board, works, _ = outcome(1, crash=False)
     monkeypatch.setattr("models.report_log.SAVE_AFTER_REPORTS", most)
-    for sizes, crash in ((5, True), (7, False)):
+    for sizes, crash in ((29, True), (7, False)):
         *again, kept = outcome(sizes, crash=crash)
         assert again == [alerts, board, works], f"{sizes} at a time"
         assert kept <= most + 1

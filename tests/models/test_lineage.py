@@ -7,13 +7,11 @@ from scipy.stats import poisson
 from models.lineage import Lineage, generation, lineage_of
 from models.parameters import DAY_MS
 from models.tracked_videos import DEEPEST_DERIVATION, TrackedVideo, TrackedVideos
-from models.vocabulary import ROLES, Role
 
 
 def add(videos: TrackedVideos, name: str, source: str = "", **more: int) -> TrackedVideo:
     video = videos.add(f"p\x1f{name}")
     video.published_ms = more.get("published_ms", 0)
-    video.first_roles = more.get("first_roles", 0)
     videos.describe(video, {"source": f"p\x1f{source}" if source else "", "topics": ["t"]})
     videos.relink([video.video])
     return video
@@ -30,24 +28,23 @@ def test_generations_follow_sources_and_rings_are_cut() -> None:
     assert generation(add(videos, "of unknown", "nobody"), videos) == 1
 
 
-def test_pace_and_roles_are_counted() -> None:
+def test_the_pace_is_counted_by_days() -> None:
     videos = TrackedVideos()
-    expert, creator = (1 << ROLES.index(role) for role in (Role.EXPERT, Role.CREATOR))
     made = [
         add(videos, "d1", "v", published_ms=0),
-        add(videos, "d2", "d1", published_ms=DAY_MS, first_roles=creator | 1),
-        add(videos, "d3", "d1", published_ms=2 * DAY_MS, first_roles=expert),
+        add(videos, "d2", "d1", published_ms=DAY_MS),
+        add(videos, "d3", "d1", published_ms=2 * DAY_MS),
     ]
     assert videos.derivatives_of("topic:t", 2) == made[1:]
     found = lineage_of(made, videos, 2 * DAY_MS + 5)
-    assert found == Lineage((1, 2), 1, 1, {"ordinary": 1, "creator": 1, "expert": 1})
+    assert found == Lineage((1, 2), 1, 1)
     assert found.branching_ratio is not None
     assert found.branching_ratio[0] == pytest.approx(2 / 3)
 
 
 @given(children=st.integers(0, 400), first=st.integers(1, 200))
 def test_the_interval_is_exact(children: int, first: int) -> None:
-    ratio = Lineage((first, children), 0, 0, {}).branching_ratio
+    ratio = Lineage((first, children), 0, 0).branching_ratio
     assert ratio is not None
     of = first + children
     mean, low, high = ratio

@@ -171,16 +171,15 @@ class Worker:
 
     def commit(self, partition: int, *, dies_between: bool = False) -> None:
         """Commit a cut: its outputs, and then its rows unless the worker dies between."""
-        cut = self.steps[partition].cut()
-        assert cut.outputs_first
-        for output in cut.outputs:
+        told = self.steps[partition].tell()
+        for output in told:
             assert output.topic == VIDEO_STAGES
             assert output.value is not None
             self.video_stages.append(output.value)
         if dies_between:
             self.crash()
         else:
-            self.durable[partition].commit(cut, self.at[partition])
+            self.durable[partition].commit(self.steps[partition].cut(), self.at[partition])
 
     def process_hotspots(self, size: int) -> None:
         values = self.video_stages[self.at_hotspots : self.at_hotspots + size]

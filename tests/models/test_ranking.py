@@ -41,10 +41,10 @@ def test_the_order_is_a_function_of_the_works(
     said: list[dict[str, Any]], data: st.DataObject
 ) -> None:
     parameters = Parameters(board_size=5, bucket_ms=5 * MINUTE_MS)
-    board = board_of(works_of(said), BUCKET, parameters)
+    board = board_of(works_of(said), {}, BUCKET, parameters)
     order = data.draw(st.permutations(range(len(said))))
     other = works_of([{**fields, "order": at} for fields, at in zip(said, order, strict=True)])
-    assert board == board_of(other, BUCKET, parameters)
+    assert board == board_of(other, {}, BUCKET, parameters)
     json.dumps(board)
     shown = board["hotspots"]
     assert [h["rank"] for h in shown] == list(range(1, len(shown) + 1))
@@ -56,7 +56,7 @@ def test_the_order_is_a_function_of_the_works(
         else:
             assert (above["confirmed"], above["emerging"]) > (below["confirmed"], below["emerging"])
     # Whoever is not shown comes after all that are, ids deciding among equals.
-    everything = board_of(works_of(said), BUCKET, replace(parameters, board_size=100))
+    everything = board_of(works_of(said), {}, BUCKET, replace(parameters, board_size=100))
     assert everything["hotspots"][:5] == shown
     ids = itertools.groupby(
         everything["hotspots"], lambda h: (h["confirmed"], h["emerging"], h["heat"])
@@ -70,6 +70,6 @@ def test_the_order_is_a_function_of_the_works(
 
 
 def test_what_is_shown_has_a_name_and_a_reason() -> None:
-    (shown,) = board_of(works_of([{"emerging": True}]), BUCKET, Parameters())["hotspots"]
+    (shown,) = board_of(works_of([{"emerging": True}]), {}, BUCKET, Parameters())["hotspots"]
     assert shown["title"] == "topic:t00"
     assert shown["reason"] == "forecast_above_alert_level"

@@ -51,7 +51,7 @@ def test_only_what_says_something_is_kept_and_only_until_it_is_saved_and_learned
 def test_no_report_takes_the_key_of_one_that_is_kept() -> None:
     log = ReportLog(b"r/")
     row = {"video": "a"}
-    log.load(b"r/000000000007", report_of(row, sequence=3), 4)
+    log.load(b"r/000000000007", report_of(row, sequence=3), 4, -1)
     log.add(report_of(row, sequence=3), b"told again")
     assert dict(log.take_dirty()) == {b"r/000000000008": b"told again"}
     assert len(log) == 2
@@ -72,9 +72,18 @@ def test_works_are_worth_saving_when_what_is_decided_has_grown(
     monkeypatch.setattr(f"models.report_log.{limit}", 2)
     log = ReportLog(b"r/")
     for sequence in range(3):
-        log.load(b"r/%012d" % sequence, report_of({"video": "a"}, sequence=sequence), 1)
+        log.load(b"r/%012d" % sequence, report_of({"video": "a"}, sequence=sequence), 1, -1)
     assert log.worth_saving(START_BUCKET)
     assert not log.worth_saving(START_BUCKET - 1)
     log.drop(START_BUCKET, -1)
     assert not log.worth_saving(START_BUCKET)
     assert set(dict(log.take_dirty()).values()) == {None}
+
+
+def test_rows_that_works_were_saved_with_are_not_decided_again() -> None:
+    log = ReportLog(b"r/")
+    rows = [{"video": "a", "bucket": bucket} for bucket in (4, 5, 6)]
+    log.load(b"r/000000000000", report_of(*rows, through_bucket=6), 1, 5)
+    log.load(b"r/000000000001", report_of(*rows[:2], through_bucket=5), 1, 5)
+    assert [(part.first, part.end) for part in log.take(10)] == [(2, 3)]
+    assert len(log) == 2

@@ -1,3 +1,4 @@
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 from told_reports import report_of
 
 from models.cohort_learning import EpochSummary
+from models.epoch_evidence import Candidate, EpochEvidence
 from models.forecast_features import FEATURES
 from models.forecast_moments import MOMENT
 from models.stage_reports import ReportFormatError, StageReport, decode_report, encode_report
@@ -55,7 +57,9 @@ def test_a_report_is_read_as_it_was_written(
     summary.newcomers += 4
     before = report_of(*rows, partition=3, partitions=7, sequence=sequence, through_bucket=through)
     before.summaries.append((9, "douyin", summary))
-    before = replace(before, moments=np.array(moments, MOMENT))
+    before.evidence.append(EpochEvidence(9, 70, [Candidate("douyin\x1fv", 7.25, 3, "大英")]))
+    told = [(row, bytes([row, 0, 255])) for row in range(0, len(rows), 2)]
+    before = replace(before, moments=np.array(moments, MOMENT), participations=told)
     after = decode_report(encode_report(before))
     for name in StageReport.__dataclass_fields__:
         if name not in ("rows", "video", "summaries", "moments"):
@@ -71,6 +75,7 @@ WHOLE = encode_report(
     replace(
         report_of({"video": "p\x1fv", "profile": {"title": "t"}, "views": 5}, {"video": "q"}),
         moments=np.zeros(3, MOMENT),
+        participations=[(0, b"who"), (1, b"took part")],
     )
 )
 
@@ -85,12 +90,12 @@ def test_a_truncated_message_is_told(length: int) -> None:
     "metadata",
     [
         b'"version": 1',
-        b'"VERSION": 5',
+        b'"VERSION": 7',
         b'"version": x',
     ],
 )
 def test_a_message_of_another_version_is_told(metadata: bytes) -> None:
-    damaged = WHOLE.replace(b'"version": 5', metadata)
+    damaged = WHOLE.replace(b'"version": 7', metadata)
     assert damaged != WHOLE
     with pytest.raises(ReportFormatError, match=r"report|version"):
         decode_report(damaged)
@@ -104,6 +109,13 @@ def test_a_message_without_a_field_is_told(name: bytes) -> None:
     assert damaged != WHOLE
     with pytest.raises(ReportFormatError):
         decode_report(damaged)
+
+
+@pytest.mark.parametrize("rows", [[1, 0], [0, 0], [2]])
+def test_participations_of_other_rows_are_told(rows: list[int]) -> None:
+    wrong = report_of({"video": "a"}, {"video": "b"})
+    with pytest.raises(ReportFormatError, match="participation"):
+        decode_report(encode_report(replace(wrong, participations=[(row, b"") for row in rows])))
 
 
 def test_what_is_no_arrow_stream_is_told() -> None:
@@ -126,6 +138,13 @@ def test_rows_out_of_order_are_told() -> None:
         decode_report(encode_report(wrong))
 
 
+@pytest.mark.parametrize("wrong", [(math.nan, 1), (math.inf, 1), (3.0, 4), (3.0, -1)])
+def test_evidence_that_is_none_is_told(wrong: tuple[float, int]) -> None:
+    evidence = [EpochEvidence(1, 2, [Candidate("p\x1fv", *wrong, "")])]
+    with pytest.raises(ReportFormatError, match="no candidate"):
+        decode_report(encode_report(replace(report_of(), evidence=evidence)))
+
+
 @given(
     buckets=st.lists(st.integers(0, 9), max_size=8).map(sorted),
     moments=st.lists(st.integers(0, 9), max_size=4).map(sorted),
@@ -142,17 +161,21 @@ def test_after_a_bucket_only_what_lies_after_it_is_left(
     ]
     report = report_of(*rows, through_bucket=9)
     report.summaries.extend((epoch, "p", EpochSummary.empty()) for epoch in epochs)
+    report.evidence.extend(EpochEvidence(epoch, 3, []) for epoch in epochs)
     made = np.zeros(len(moments), MOMENT)
     made["bucket"] = moments
+    report = replace(report, participations=[(n, b"%d" % n) for n in range(len(buckets))])
     left = replace(report, moments=made).after(through, buckets_per_epoch=2)
     expected = [n for n, bucket in enumerate(buckets) if bucket > through]
     assert left.rows["views"].tolist() == expected
     assert [left.videos[at] for at in left.video.tolist()] == [f"v{n % 3}" for n in expected]
     for said in (left.profiles, left.explanations, left.transitions):
         assert [(row, what["n"]) for row, what in said] == list(enumerate(expected))
+    assert left.participations == [(row, b"%d" % n) for row, n in enumerate(expected)]
     assert left.moments["bucket"].tolist() == [bucket for bucket in moments if bucket > through]
     assert [epoch for epoch, _, _ in left.summaries] == [
         epoch for epoch in epochs if epoch * 2 + 1 > through
     ]
+    assert [told.epoch for told in left.evidence] == [epoch for epoch, _, _ in left.summaries]
     assert left.through_bucket == 9
     assert decode_report(encode_report(left)).rows.tobytes() == left.rows.tobytes()

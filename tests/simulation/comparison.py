@@ -39,6 +39,7 @@ class Outcome:
     trace: list[str]
     events: int = 0
     alerts: int = 0
+    participations: int = 0
     withheld: int = 0
     faults: dict[str, int] = field(default_factory=dict)
     steps: int = 0
@@ -121,6 +122,11 @@ class Comparison:
         kept = json.loads(board) if board is not None else None
         self.outcome.withheld = len(kept["withheld"]) if kept is not None else 0
         self._same("the board in the store", kept, self.store.board)
+        reports = [e.value or b"" for e in self.broker.committed(TOPICS[Topic.VIDEO_STAGES])]
+        participations = _participations(reports)
+        self.outcome.participations = len(participations)
+        expected = _participations(reference.outcome.reports)
+        self._same(f"participations and those of {name}", expected, participations)
 
     def _compare_versions(self, name: str, expected: list[tuple[bytes | None, bytes]]) -> None:
         """Compare the sequence of versions, each told once.
@@ -238,8 +244,18 @@ def _recorded(step: PartitionStep) -> dict[bytes, bytes]:
     return rows
 
 
+def _participations(reports: list[bytes]) -> dict[tuple[str, int], set[bytes]]:
+    """Return what is told by video and bucket; what is told again after a crash is the same."""
+    told: dict[tuple[str, int], set[bytes]] = {}
+    for report in map(decode_report, reports):
+        for row, packed in report.participations:
+            place = (report.videos[report.video[row]], int(report.rows["bucket"][row]))
+            told.setdefault(place, set()).add(packed)
+    return told
+
+
 def _of_videos(rows: dict[bytes, bytes]) -> dict[bytes, bytes]:
-    return {key: value for key, value in rows.items() if key.startswith(b"v/")}
+    return {key: value for key, value in rows.items() if key.startswith((b"v/", b"p/"))}
 
 
 def _progress(rows: dict[bytes, bytes]) -> dict[str, object]:

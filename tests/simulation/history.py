@@ -46,6 +46,8 @@ QUIET_TOPICS = [TOPICS[t] for t in (Topic.VIDEO_STAGES, Topic.ALERTS, Topic.LEAR
 SESSION_S = 6.0
 REBALANCE_S = 10.0
 TRANSACTION_TIMEOUT_S = 60.0
+VISIT_MS = 20_000
+"""So often it is told who takes part in a video: every second bucket."""
 FORBIDDEN_ENDS = (
     "BrokenChain",
     "ReservedKey",
@@ -384,6 +386,8 @@ def _simulated(history: History) -> Iterator[None]:
         patch("streams.learned.AIOKafkaConsumer", SimulatedReader),
         # A cut is read bit by bit: the step goes on in between, as with many rows.
         patch("models.dirty_rows.PACKED_AT_ONCE", 1),
+        # Visits are shorter than a history, or none would end in it.
+        patch("models.participation_table.VISIT_MS", VISIT_MS),
         # In every other history what is told goes ahead of all rows, few as they are.
         patch("streams.checkpoints.ROWS_TOLD_WITH", ROWS_TOLD_WITH if history.seed % 2 else 0),
         patch("streams.ending.os", SimpleNamespace(write=tell, _exit=os._exit)),

@@ -90,6 +90,8 @@ def _line(
         "action": choices.choice(ACTIONS),
         "actor_id": f"a{choices.randrange(60)}",
     }
+    if number % 3 == 0:
+        event |= _details(random.Random(number), number)  # noqa: S311 - the same in each history
     if choices.random() < 0.3:
         event["event_id"] = f"e{number}"
     if choices.random() < 0.2:
@@ -115,3 +117,18 @@ def _line(
         event |= {"action": choices.choice(("delete", "restore"))}
         event.pop("count", None)
     return json.dumps(event).encode()
+
+
+def _details(choices: random.Random, number: int) -> dict[str, object]:
+    """Draw what an event says beyond who did what when."""
+    return {
+        "actor_role": choices.choice(("ordinary", "creator", "media", "expert")),
+        "actor_region": choices.choice(("江苏", "CN-SH", "US")),
+        "actor_age_days": choices.randrange(1_000),
+        "actor_followers": choices.randrange(10_000),
+        "via_actor_id": f"a{choices.randrange(20)}",
+        "comment_id": f"c{number}",
+        "parent_id": f"c{number - 3 * choices.randrange(1, 6)}",
+        "sentiment": choices.choice((-0.5, 0.25, 1)),
+        "watch_ms": choices.randrange(60_000),
+    }

@@ -51,6 +51,7 @@ def board(time_ms: int, *names: str) -> dict[str, Any]:
         "time_ms": time_ms,
         "hotspots": [hotspot(name, rank) for rank, name in enumerate(names, 1)],
         "withheld": [],
+        "discoveries": {},
     }
 
 
@@ -77,10 +78,12 @@ def keys(client: redis.Redis, prefix: str) -> set[str]:
     return {key.removeprefix(tag) for key in client.scan_iter(match=f"{tag}*")}
 
 
-async def test_what_was_withheld_stands_beside_the_board(store: BoardStore) -> None:
+async def test_what_was_withheld_or_discovered_stands_beside_the_board(store: BoardStore) -> None:
     withheld = [{"subject": "bilibili/v", "title": "英", "score": 0.4, "bar": None}]
-    await store.write_board({**board(1, "a"), "withheld": withheld})
-    assert await store.read_board() == {**board(1, "a"), "withheld": withheld}
+    found = {"tested": 7, "videos": [{"video_id": "v", "title": "英"}]}
+    beside = {"withheld": withheld, "discoveries": found}
+    await store.write_board({**board(1, "a"), **beside})
+    assert await store.read_board() == {**board(1, "a"), **beside}
     before_budgets = {"time_ms": 2, "hotspots": []}
     await store.write_board(before_budgets)
     assert await store.read_board() == board(2)
@@ -108,6 +111,7 @@ async def test_what_others_find_in_redis(
         "time_ms": "7",
         "hotspots": "2",
         "withheld": "[]",
+        "discoveries": "{}",
     }
     row = client.hgetall(f"{tag}:hotspot:b")
     assert json.loads(row.pop("json")) == hotspot("b", 2)
@@ -171,6 +175,7 @@ async def test_a_reader_sees_one_board_or_the_other_and_never_a_mixture(
             "time_ms": time_ms,
             "hotspots": [hotspot(n, r, views=time_ms) for r, n in enumerate(names, 1)],
             "withheld": [],
+            "discoveries": {},
         }
 
     async def write(times: range) -> None:

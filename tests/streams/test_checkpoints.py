@@ -14,6 +14,7 @@ from streams.checkpoints import (
     POSITION_INTERVALS,
     POSITION_KEY,
     ROWS_TOLD_WITH,
+    ROWS_WAIT_S,
     Committed,
     Pace,
     PartitionCheckpoints,
@@ -32,7 +33,6 @@ class Counting:
     held: bool = False
     pending: list[int] = field(default_factory=list)
     reread_from: int | None = None
-    outputs_first: bool = False
     rows: list[tuple[bytes, bytes | None]] = field(default_factory=list)
 
     @property
@@ -51,7 +51,17 @@ class Counting:
     def cut(self) -> Cut:
         outputs = [Output("out", 0, None, str(number).encode()) for number in self.pending]
         self.pending = []
-        return Cut(self.rows, outputs, self.reread_from, self.outputs_first)
+        return Cut(self.rows, outputs, self.reread_from)
+
+
+class TellingAhead(Counting):
+    """Its outputs may last before its rows."""
+
+    def unsaved_rows(self) -> int:
+        return len(self.rows)
+
+    def tell(self) -> list[Output]:
+        return self.cut().outputs
 
 
 @dataclass
@@ -124,21 +134,63 @@ async def test_what_others_wait_for_is_committed_without_the_timer() -> None:
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("outputs_first", [True, False])
+@pytest.mark.parametrize("made_of", [Counting, TellingAhead])
 @pytest.mark.parametrize("count", [ROWS_TOLD_WITH, ROWS_TOLD_WITH + 1])
-async def test_outputs_that_may_go_first_do_not_wait_for_many_rows(
-    count: int, *, outputs_first: bool
+async def test_outputs_that_may_go_ahead_do_not_wait_for_many_rows(
+    made_of: type[Counting], count: int
 ) -> None:
-    step, log = Counting(outputs_first=outputs_first), Log()
+    step, log, clock = made_of(), Log(), Clock()
     step.rows = [(str(row).encode(), b"") for row in range(count)]
-    made = checkpoints(step, log, Clock())
+    made = checkpoints(step, log, clock)
     number(step, made, 0)
     made.soon()
-    await until(lambda: log.done)
-    goes_first = outputs_first and count > ROWS_TOLD_WITH
-    assert log.told == ([0] if goes_first else [])
-    assert log.done == [([] if goes_first else [0], 1)]
+    await until(lambda: log.done or log.told)
+    goes_ahead = made_of is TellingAhead and count > ROWS_TOLD_WITH
+    assert log.told == ([0] if goes_ahead else [])
+    assert log.done == ([] if goes_ahead else [([0], 1)])
+    if goes_ahead:
+        await until(lambda: not made.is_busy)
+        assert made.committed_position is None
+        made.tick()
+        assert not made.is_busy, "rows wait for who was told"
+        clock.now_s += ROWS_WAIT_S
+        made.tick()
+        await until(lambda: log.done)
+        assert log.done == [([], 1)]
     assert made.committed_position == 1
+
+
+@pytest.mark.asyncio
+async def test_many_rows_are_seldom_written_while_outputs_go_ahead_of_them() -> None:
+    step, log, clock = TellingAhead(), Log(), Clock()
+    step.rows = [(str(row).encode(), b"") for row in range(60_000)]
+    made = checkpoints(step, log, clock, partitions=4)
+    for at in range(200):
+        clock.now_s += 0.1
+        number(step, made, at)
+        made.soon()
+        made.tick()
+        await until(lambda: not made.is_busy)
+    assert log.told == list(range(200))
+    # The first a second after they are due, then one in ROWS_PAUSE_S_MAX and a second, of 20 s.
+    first, second = (offset for _, offset in log.done)
+    assert first == pytest.approx(10, abs=1)
+    assert second - first == pytest.approx(110, abs=1)
+
+
+@pytest.mark.asyncio
+async def test_rows_follow_soon_where_there_is_nothing_else_to_do() -> None:
+    step, log, clock = TellingAhead(), Log(), Clock()
+    step.rows = [(str(row).encode(), b"") for row in range(40_000)]
+    made = checkpoints(step, log, clock, partitions=4)
+    for at in range(2):
+        number(step, made, at)
+        made.caught_up_soon()
+        await until(lambda: len(log.told) > at and not made.is_busy)  # noqa: B023 - awaited here
+        clock.now_s += ROWS_WAIT_S
+        await asyncio.sleep(ROWS_WAIT_S)
+        await until(lambda: len(log.done) > at)  # noqa: B023 - awaited here
+    assert log.done == [([], 1), ([], 2)]
 
 
 @pytest.mark.asyncio

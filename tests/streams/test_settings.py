@@ -50,6 +50,7 @@ def test_every_parameter_and_limit_is_a_setting() -> None:
             "HOTSPOTS_EPOCH_MS": "3600000",
             "HOTSPOTS_ALLOWED_LATENESS_MS": "5",
             "HOTSPOTS_ALARM_RATE_PER_VIDEO_DAY": "0.01",
+            "HOTSPOTS_FALSE_DISCOVERY_RATE": "0.2",
             "HOTSPOTS_LEVEL": "share:100",
             "HOTSPOTS_HORIZON": "36h",
             "HOTSPOTS_EMERGING_PROBABILITY": "0.8",

@@ -15,7 +15,7 @@ from models import bursts, evidence
 from models.detectors import contract
 from models.detectors.contract import Detector, alarms, first_alarm, run, threshold_for
 from models.detectors.cusum import Cusum
-from models.detectors.e_detector import Intensity, Propensity, StageEntry, stretch_log_ratios
+from models.detectors.e_detector import Intensity, Propensity, StageEntry
 from models.detectors.kleinberg import Kleinberg
 from models.detectors.mastodon import Mastodon
 from models.detectors.never import Never
@@ -179,16 +179,6 @@ def test_the_e_detector_is_the_mean_of_chained_likelihood_ratios(counts: list[in
         expected.append(float(np.log(np.exp(chained).mean())))
     assert statistic(Intensity(m0, shape), counts).tolist() == pytest.approx(
         expected, rel=1e-4, abs=1e-4
-    )
-
-
-def test_the_ratios_of_a_stretch_are_summed_without_beginning_anew() -> None:
-    counts = np.array([[0.0, 9.0, 2.0], [1.0, 0.0, 0.0]])
-    means = 4.0 * np.array(evidence.ALTERNATIVES)
-    above = nbinom.logpmf(counts[:, :, None], 1.42, 1.42 / (1.42 + means))
-    at_null = nbinom.logpmf(counts[:, :, None], 1.42, 1.42 / 5.42)
-    np.testing.assert_allclose(
-        stretch_log_ratios(counts, 4.0, 1.42), (above - at_null).sum(axis=1), rtol=1e-9
     )
 
 
