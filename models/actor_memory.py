@@ -35,8 +35,10 @@ FORGOTTEN_AFTER_MS: Final = 365 * DAY_MS
 cascades, by six random halves, in shares per hour's: 1.196 when nobody is forgotten, 1.186 after
 365 days, 1.173 after 90 and 1.157 after 30."""
 
-KEY: Final = b"a"
-"""Of the row in the changelog."""
+PREFIX: Final = b"a/"
+"""Of the keys of what is saved here."""
+
+_MEMORY: Final = PREFIX + b"memory"
 
 _SUMMED_AT: Final = 4 * ACTORS_MAX
 """What was told of an epoch is summed when it is longer than this: 3 MB."""
@@ -138,9 +140,9 @@ class ActorMemory:
             "through": self._through,
             "published": self._published,
         }
-        return [(KEY, json.dumps(head).encode() + b"\n" + self._remembered.tobytes())]
+        return [(_MEMORY, json.dumps(head).encode() + b"\n" + self._remembered.tobytes())]
 
-    def load(self, value: bytes) -> None:
+    def load(self, _key: bytes, value: bytes) -> None:
         """Take back the row; what was learned for a level of another action is forgotten."""
         head, _, rest = value.partition(b"\n")
         state = json.loads(head)

@@ -26,6 +26,7 @@ class AlertType(StrEnum):
     EMERGING = "hotspot.emerging"
     CONFIRMED = "hotspot.confirmed"
     FADED = "hotspot.faded"
+    QUALITY_COMMENTS = "hotspot.guidance.quality_comments"
     NEGATIVE_VALUE_SURGE = "hotspot.guidance.negative_value_surge"
     INTERRUPTION_RISK = "hotspot.guidance.interruption_risk"
     HOMOGENISATION = "hotspot.guidance.homogenisation"

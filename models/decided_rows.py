@@ -38,6 +38,7 @@ class DecidedRows:
         profiles: By row, what is newly known of a video.
         transitions: By row, those of the video in that bucket, in order.
         explanations: By row, what spoke for a forecast that has come to suffice for an alert.
+        voices: By row, what was said under the video in a visit that is over.
     """
 
     keys: list[str]
@@ -46,6 +47,7 @@ class DecidedRows:
     profiles: dict[int, dict[str, Any]]
     transitions: dict[int, list[dict[str, Any]]]
     explanations: dict[int, dict[str, Any]]
+    voices: dict[int, dict[str, Any]]
 
     def runs(self, buckets: int) -> Iterator[tuple[int, int]]:
         """Yield first and end of the rows of each so many buckets, counted from bucket 0."""
@@ -85,6 +87,7 @@ def in_order(parts: Sequence[Part]) -> DecidedRows:
     profiles: dict[int, dict[str, Any]] = {}
     transitions: dict[int, list[dict[str, Any]]] = {}
     explanations: dict[int, dict[str, Any]] = {}
+    voices: dict[int, dict[str, Any]] = {}
     before = 0
     for part in parts:
         shift = before - part.first
@@ -94,8 +97,10 @@ def in_order(parts: Sequence[Part]) -> DecidedRows:
             transitions.setdefault(int(place[row + shift]), []).append(transition)
         for row, why in _within(part.report.explanations, part):
             explanations[int(place[row + shift])] = why
+        for row, said in _within(part.report.voices, part):
+            voices[int(place[row + shift])] = said
         before += part.end - part.first
-    return DecidedRows(keys, video[order], rows[order], profiles, transitions, explanations)
+    return DecidedRows(keys, video[order], rows[order], profiles, transitions, explanations, voices)
 
 
 def _within(said: list[tuple[int, dict[str, Any]]], part: Part) -> list[tuple[int, dict[str, Any]]]:

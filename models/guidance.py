@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from models.alerts import AlertType
 from models.guidance_rules import (
+    COMMENTS_SUGGESTION,
     CREATION_SUGGESTION,
     ELITE_CODES,
     ELITE_MASK,
@@ -32,6 +33,7 @@ from models.guidance_rules import (
     Looked,
     Urgency,
 )
+from models.highlights import HIGHLIGHTS_TOLD
 from models.homogenisation import LATEST, Homogenisation, homogenisation_of, is_near_copy
 from models.hotspot_alerts import AlertWriter
 from models.parameters import DAY_MS, MINUTE_MS, Parameters
@@ -39,6 +41,7 @@ from models.roll_up import RollUp
 from models.tracked_videos import TrackedVideo, shown
 from models.transitions import ACTIVITY_HALF_LIFE_MS
 from models.vocabulary import ROLES, Route, Signal, Stage
+from models.work_voices import WorkVoices
 from models.works import Work, heat_at
 
 Ints = npt.NDArray[np.int64]
@@ -85,12 +88,16 @@ class Guidance:
     Args:
         parameters: The budget and the length of a bucket.
         roll_up: Works and videos.
+        voices: What is said in works.
         alerts: Where guidance is written down.
     """
 
-    def __init__(self, parameters: Parameters, roll_up: RollUp, alerts: AlertWriter) -> None:
+    def __init__(
+        self, parameters: Parameters, roll_up: RollUp, voices: WorkVoices, alerts: AlertWriter
+    ) -> None:
         self._parameters = parameters
         self._roll_up = roll_up
+        self._voices = voices
         self._alerts = alerts
         self._rows = _nothing(1)
         self._watched: Ints = np.zeros(0, np.int64)
@@ -155,6 +162,7 @@ class Guidance:
         looked = self._looked(watched, used[slots], bucket)
         self._judge(watched, looked)
         self._take_entries(watched, looked)
+        self._take_comments(watched, looked)
         self._rows[slots] = looked.guided
         self._take_creations(looked.now_ms)
 
@@ -246,6 +254,26 @@ class Guidance:
                 role = ROLES[code].value
                 said |= {"role": role, "figures": {"after_ms": time_ms - int(row["episode_ms"])}}
                 self._tell(AlertType.ELITE_ENTRY, watched[at], time_ms, role, said)
+
+    def _take_comments(self, watched: list[Work], looked: Looked) -> None:
+        """Tell the comments worth highlighting of works that are discussed, once an episode."""
+        asked = (looked.guided["interaction_ms"] > 0) & ~looked.guided["comments_told"]
+        for at in sorted(np.flatnonzero(asked).tolist(), key=lambda at: watched[at].work_id):
+            comments = self._voices.best_comments(watched[at].work_id)
+            if len(comments) < HIGHLIGHTS_TOLD:
+                continue
+            if not self._has_room(looked.now_ms):
+                return
+            looked.guided["comments_told"][at] = True
+            said = self._said(
+                GuidanceReason.COMMENTS_TAKEN_UP,
+                GuidanceLevel.INTERACTION,
+                Urgency.LOW,
+                COMMENTS_SUGGESTION,
+            )
+            said |= {"comments": comments, "figures": {"comments": len(comments)}}
+            kind = AlertType.QUALITY_COMMENTS
+            self._tell(kind, watched[at], looked.now_ms, "comments", said)
 
     def _take_creations(self, now_ms: int) -> None:
         """Tell of original derivatives that went deep since the last look."""

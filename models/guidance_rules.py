@@ -80,6 +80,7 @@ class GuidanceReason(StrEnum):
     DISCUSSED_WITHOUT_EXPERTS = "discussed_without_experts"
     ROLE_ENTERED = "role_entered"
     ORIGINAL_DERIVATIVE_GOES_DEEP = "original_derivative_goes_deep"
+    COMMENTS_TAKEN_UP = "comments_taken_up"
 
 
 GUIDED_NUMBERS: Final = (
@@ -92,6 +93,7 @@ GUIDED_NUMBERS: Final = (
     ("acted_recent", np.float64, (SIGNALS,)),
     ("roles_told", np.int64),
     ("creations_told", np.int64),
+    ("comments_told", np.bool_),
 )
 """What guidance keeps of a work besides its rules (guidance.GUIDED).
 
@@ -99,7 +101,8 @@ slot: The work's, -1 for none. episode: That all else belongs to. interaction_ms
 its first entered interaction, 0: none has. excluded_ms: When one last entered a stage by exclusion;
 excluded_told_ms: that which was told. acted_before: Events per signal at the last look.
 acted_recent: Those of late, fading with ACTIVITY_HALF_LIFE_MS. roles_told: Bit mask of those whose
-entry was told. creations_told: How many deep creations were."""
+entry was told. creations_told: How many deep creations were.
+comments_told: Whether comments worth highlighting were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,6 +303,10 @@ RULES: Final = (
 
 ENTRY_SUGGESTION: Final = (
     "Put the contribution in front: pin it, link it from the topic, and let the creator answer."
+)
+COMMENTS_SUGGESTION: Final = (
+    "Pin one of these comments or answer it in the creator's name: ordinary people wrote them, "
+    "kindly or with a reason, and others took them up."
 )
 CREATION_SUGGESTION: Final = (
     "Support this creation: recommend it beside the original, and invite its creator to go on."

@@ -15,6 +15,7 @@ from models.parameters import Parameters
 from models.roll_up import RollUp
 from models.tracked_videos import TrackedVideo, shown
 from models.vocabulary import Stage, State
+from models.work_voices import WorkVoices
 from models.works import TOPIC, Work
 
 
@@ -24,6 +25,7 @@ class AlertWriter:
     Args:
         parameters: The level, the horizon and the promised rates, which stand in the alerts.
         roll_up: The works and videos that are spoken of.
+        voices: What is said in them.
         discoveries: Which videos were discovered in the latest epoch.
         tell: Where alerts go.
     """
@@ -32,11 +34,13 @@ class AlertWriter:
         self,
         parameters: Parameters,
         roll_up: RollUp,
+        voices: WorkVoices,
         discoveries: Discoveries,
         tell: Callable[[Alert], None],
     ) -> None:
         self._parameters = parameters
         self._roll_up = roll_up
+        self._voices = voices
         self._discoveries = discoveries
         self._tell = tell
 
@@ -201,14 +205,18 @@ class AlertWriter:
         data: dict[str, Any] = {"platform": platform, "platforms": sorted(work.platforms)}
         data["take_up"] = work.take_up()
         data |= {"topic": work.title} if work.kind == TOPIC else {"video_id": video_id}
-        return data | {
-            "lead_video_id": video_id,
-            "videos": work.number("videos"),
-            "views": work.number("views"),
-            "stage": work.stage,
-            "route": work.route,
-            "episode": work.number("episode"),
-        }
+        return (
+            data
+            | {
+                "lead_video_id": video_id,
+                "videos": work.number("videos"),
+                "views": work.number("views"),
+                "stage": work.stage,
+                "route": work.route,
+                "episode": work.number("episode"),
+            }
+            | self._voices.resonance(work.work_id)
+        )
 
     def _tell_work(self, kind: AlertType, work: Work, data: dict[str, Any], time_ms: int) -> None:
         self._tell(Alert(kind, time_ms, work.work_id, str(work.number("episode")), data))

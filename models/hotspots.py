@@ -15,7 +15,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from models import actor_memory, forecast
+from models import forecast
+from models.actor_memory import PREFIX as ACTORS
 from models.actor_memory import ActorMemory
 from models.alert_budget import SCORES, score_of, score_of_burst
 from models.alerts import ALERTS, Alert
@@ -40,6 +41,8 @@ from models.vocabulary import Stage, State
 from models.withheld import Withheld, WithheldReason
 from models.work_outlook import PREFIX as WORK_OUTLOOK
 from models.work_outlook import WorkOutlook
+from models.work_voices import PREFIX as VOICES
+from models.work_voices import WorkVoices
 from models.works import NOT_DUE, TOPIC, Work, deep
 
 LEARNED: Final = "learned"
@@ -66,8 +69,11 @@ class HotspotsStep:
         self.work_outlook = WorkOutlook(parameters, self.roll_up.works)
         self.withheld = Withheld()
         self.discoveries = Discoveries(parameters)
-        self._alerts = AlertWriter(parameters, self.roll_up, self.discoveries, self._tell)
-        self.guidance = Guidance(parameters, self.roll_up, self._alerts)
+        self.voices = WorkVoices(parameters.bucket_ms)
+        self._alerts = AlertWriter(
+            parameters, self.roll_up, self.voices, self.discoveries, self._tell
+        )
+        self.guidance = Guidance(parameters, self.roll_up, self.voices, self._alerts)
         self._through: dict[int, int] = {}
         self._sequence: dict[int, int] = {}
         self._partitions: int | None = None
@@ -139,22 +145,25 @@ class HotspotsStep:
         """Take back one record of what came of reports."""
         if key == _MEMORY:
             self._memory.load_bytes(value)
-        elif key == actor_memory.KEY:
-            self.actors.load(value)
-        elif key == _BUDGET:
+            return
+        if key == _BUDGET:
             self._load_budget(json.loads(value))
-        elif key == _DISCOVERIES:
+            return
+        if key == _DISCOVERIES:
             self.discoveries.load_bytes(value)
-        elif key.startswith(PREFIX):
-            self.outlook.load(key, value)
-        elif key.startswith(WORK_OUTLOOK):
-            self.work_outlook.load(key, value)
-        elif key.startswith(GUIDANCE):
-            self.guidance.load(key, value)
-        elif key.startswith(FORECASTS):
-            self.forecasts.load(key, value)
-        else:
-            self.roll_up.load(key, value)
+            return
+        for prefix, part in (
+            (PREFIX, self.outlook),
+            (WORK_OUTLOOK, self.work_outlook),
+            (GUIDANCE, self.guidance),
+            (VOICES, self.voices),
+            (FORECASTS, self.forecasts),
+            (ACTORS, self.actors),
+        ):
+            if key.startswith(prefix):
+                part.load(key, value)
+                return
+        self.roll_up.load(key, value)
 
     def process(self, chunk: Chunk) -> None:
         """Take reports in, and decide every bucket that all partitions have decided.
@@ -211,6 +220,7 @@ class HotspotsStep:
             rows.append((_BUDGET, json.dumps(self._budget()).encode()))
             rows.append((_DISCOVERIES, self.discoveries.to_bytes()))
             rows += self.outlook.rows()
+            rows += self.voices.rows()
             rows += self.work_outlook.rows()
             rows += self.guidance.rows()
             self._reports.drop(self._closed, self._published[-1] if self._published else -1)
@@ -302,6 +312,7 @@ class HotspotsStep:
             videos, works, progress = self.roll_up.expire(epoch)
             self.outlook.forget(videos)
             self.work_outlook.reach.forget(works, progress)
+            self.voices.forget_all_but(self.roll_up.works.by_id)
         self._passed_epoch = max(passed, whole)
         self._pass_looks(bucket)
 
@@ -336,6 +347,9 @@ class HotspotsStep:
 
     def _take_video(self, news: VideoNews, decided: DecidedRows) -> None:
         tracked, numbers = news.tracked, decided.rows[news.row]
+        if said := decided.voices.get(news.row):
+            works = [work.work_id for work in self.roll_up.works_of(tracked)]
+            self.voices.take(tracked.video, works, said, int(numbers["bucket"]))
         noteworthy = False
         for transition in decided.transitions.get(news.row, ()):
             noteworthy |= self._take_transition(tracked, transition, numbers)

@@ -42,6 +42,10 @@ SUMMARIES_BESIDE_BYTES: Final = 512 * 1024
 """Summaries of up to this size travel with the first rows, more in messages of their own; forecasts
 to learn from likewise."""
 
+_VOICES_OVERHEAD_BYTES: Final = 2_048
+"""Figures and names of what was said in a visit, as JSON at the most: 16 phrases, 5 sums and 3
+comments of 8 fields; texts aside."""
+
 _TEXT_OVERHEAD_BYTES: Final = 512
 """Figures and names of one transition, or the field names of one profile, as JSON at the most
 (their longest is 430 bytes), texts aside."""
@@ -173,6 +177,7 @@ class ReportBuilder:
     profiles: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     transitions: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     explanations: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+    voices: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     summaries: list[tuple[int, str, EpochSummary]] = field(default_factory=list)
     evidence: list[EpochEvidence] = field(default_factory=list)
     participations: list[tuple[int, bytes]] = field(default_factory=list)
@@ -250,6 +255,13 @@ class ReportBuilder:
             self._count += len(where)
         self._described.clear()
         self._belonging.clear()
+
+    def told_from(self, first: int) -> tuple[Ints, Ints]:
+        """Return int64[n] twice: bucket and slot of each row from `first` on, in order."""
+        if first == self._count:
+            return _NO_SLOTS, _NO_SLOTS
+        # What is asked for are the rows that were added last.
+        return self._rows[-1]["bucket"], self._slots[-1]
 
     def _follow(self, videos: VideoTable, decided: Decided) -> tuple[Flags, Flags]:
         """Return which decisions are told, and with which of them a profile might be."""
@@ -359,6 +371,7 @@ class ReportBuilder:
                 profiles=_within(self.profiles, first, end),
                 transitions=_within(self.transitions, first, end),
                 explanations=_within(self.explanations, first, end),
+                voices=_within(self.voices, first, end),
                 summaries=[] if first else beside,
                 moments=moments_beside[:0] if first else moments_beside,
                 acted=acted_beside[:0] if first else acted_beside,
@@ -422,6 +435,8 @@ class ReportBuilder:
         size = key_bytes + REPORT.itemsize + np.dtype(np.int32).itemsize
         for row, rare in (*self.profiles, *self.transitions, *self.explanations):
             size[row] += _TEXT_OVERHEAD_BYTES + _BYTES_PER_CHARACTER * _characters(rare)
+        for row, said in self.voices:
+            size[row] += _VOICES_OVERHEAD_BYTES + _BYTES_PER_CHARACTER * _characters(said)
         for row, packed in self.participations:
             size[row] += len(packed) + _PARTICIPATION_OVERHEAD_BYTES
         reached = np.cumsum(size)

@@ -48,7 +48,7 @@ class WorkEnded:
 
 @dataclass(frozen=True, slots=True)
 class VideoNews:
-    """A row, already counted, with a transition or a probability that suffices for an alert."""
+    """A row, already counted, with a transition, voices, or a forecast that suffices for alerts."""
 
     row: int
     tracked: TrackedVideo
@@ -108,7 +108,7 @@ class RollUp:
         likely = rows["probability"] >= self._parameters.emerging_probability
         worth = (rows["stage"] > Stage.PRESENTATION) | likely
         special = np.zeros(len(rows), np.bool_)
-        special[[*decided.profiles, *decided.transitions]] = True
+        special[[*decided.profiles, *decided.transitions, *decided.voices]] = True
         cursor = np.zeros(1, CURSOR)
         cursor["row"], cursor["end"] = first, end
         while (reason := self._pass(cursor, decided, slots, special, worth)) != DONE:
@@ -123,7 +123,8 @@ class RollUp:
                 self._watch(self.works.grown[: cursor["grown"][0]], bucket)
             else:
                 tracked = self._look(cursor, decided, slots, worth=bool(worth[row]))
-                if tracked is not None and (row in decided.transitions or likely[row]):
+                news = likely[row] or row in decided.transitions or row in decided.voices
+                if tracked is not None and news:
                     yield VideoNews(row, tracked)
                 cursor["row"] += 1
 

@@ -4,12 +4,12 @@ One message = one Arrow IPC stream with one record batch: a row for every video 
 follows and that a decided bucket changed, in order of bucket. Its metadata says through which
 bucket the partition has decided (everything up to it, empty buckets included), and carries what is
 rare: profiles where they changed, transitions, what spoke for forecasts that suffice for an alert,
-and of epochs that ended the cohort summaries and the evidence (models/epoch_evidence.py). A bucket
-may be spread over several messages; it is complete with the one that reaches through it. Where
-there are forecasts to learn from, another Arrow stream follows: a row for each
-(models/forecast_moments.py); where there are participations, one more: the row that each belongs
-to, and its bytes (models/participation.py); and where people acted towards the level, one more: who
-did in which bucket (models/known_actors.py).
+what was said under videos in visits that are over, and of epochs that ended the cohort summaries
+and the evidence (models/epoch_evidence.py). A bucket may be spread over several messages; it is
+complete with the one that reaches through it. Where there are forecasts to learn from, another
+Arrow stream follows: a row for each (models/forecast_moments.py); where there are participations,
+one more: the row that each belongs to, and its bytes (models/participation.py); and where people
+acted towards the level, one more: who did in which bucket (models/known_actors.py).
 """
 
 import json
@@ -28,7 +28,7 @@ from models.forecast_features import FEATURES
 from models.forecast_moments import MOMENT
 from models.known_actors import ACTED
 
-VERSION: Final = 8
+VERSION: Final = 9
 _KEY: Final = b"hotspots"
 Said = TypeVar("Said")
 """What may be said of a row."""
@@ -80,6 +80,7 @@ class StageReport:
         transitions: (row, JSON-ready transition) in order.
         explanations: (row, {"model", "signals"}) where a forecast suffices for an alert and the one
             before did not: the version that made it, and what spoke for it.
+        voices: (row, what was said in a visit that is over: voices.Voices.close).
         summaries: (epoch, platform, summary) of epochs that ended.
         evidence: Of epochs that ended; of one epoch there may be several parts.
         moments: MOMENT[m], forecasts to learn from; they are told no later than their bucket is.
@@ -99,6 +100,7 @@ class StageReport:
     profiles: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     transitions: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     explanations: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
+    voices: list[tuple[int, dict[str, Any]]] = field(default_factory=list)
     summaries: list[tuple[int, str, EpochSummary]] = field(default_factory=list)
     evidence: list[EpochEvidence] = field(default_factory=list)
     moments: npt.NDArray[np.void] = field(default_factory=lambda: np.zeros(0, MOMENT))
@@ -138,6 +140,7 @@ class StageReport:
             profiles=_from_row(self.profiles, first),
             transitions=_from_row(self.transitions, first),
             explanations=_from_row(self.explanations, first),
+            voices=_from_row(self.voices, first),
             summaries=summaries,
             evidence=evidence,
             moments=moments,
@@ -168,6 +171,7 @@ def encode_report(report: StageReport) -> bytes:
         "profiles": report.profiles,
         "transitions": report.transitions,
         "explanations": report.explanations,
+        "voices": report.voices,
         "summaries": [(epoch, name, s.to_dict()) for epoch, name, s in report.summaries],
         "evidence": report.evidence,
         "moments": len(report.moments),
@@ -348,6 +352,7 @@ def _report_of(
         profiles=[(row, profile) for row, profile in metadata["profiles"]],
         transitions=[(row, transition) for row, transition in metadata["transitions"]],
         explanations=[(row, why) for row, why in metadata["explanations"]],
+        voices=[(row, said) for row, said in metadata["voices"]],
         summaries=[
             (epoch, name, EpochSummary.from_dict(stored))
             for epoch, name, stored in metadata["summaries"]

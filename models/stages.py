@@ -39,9 +39,11 @@ from models.stage_reports import REPORT, StageReport
 from models.steps import Chunk, Cut, Output
 from models.transitions import RULES, VISIT_MS
 from models.undecided import Undecided, assigned_bucket
+from models.undecided_comments import UndecidedComments
 from models.video_epochs import summaries
 from models.video_state import NEVER, VideoTable
 from models.vocabulary import ACTIONS, Stage
+from models.voices import FollowedVoices
 
 VIDEO_STAGES: Final = "video-stages"
 """Logical name of the topic this step writes."""
@@ -55,6 +57,7 @@ _SPREAD: Final = np.uint64(0x9E37_79B9_7F4A_7C15)
 _META: Final = b"m"
 _ROW: Final = b"v/"
 _IDS: Final = b"i/"
+_VOICES: Final = b"w/"
 _PARTICIPATION: Final = b"p/"
 
 
@@ -111,6 +114,8 @@ class StagesStep:
         self.decided_videos: list[DecidedVideos] | None = None
         self.made_forecasts: list[MadeForecasts] | None = None
         self._undecided = Undecided()
+        self._comments = UndecidedComments()
+        self.voices = FollowedVoices(parameters)
         self._recent = RecentIds(-(-parameters.repeat_window_ms // parameters.bucket_ms))
         self._saved_clocks = SourceClocks(parameters.bucket_ms, parameters.allowed_lateness_ms)
         self._unsaved_clocks: deque[tuple[int, ClockState]] = deque()
@@ -176,6 +181,8 @@ class StagesStep:
             value = self._loaded[key]
             if key == _META:
                 self._load_meta(json.loads(value))
+            elif key.startswith(_VOICES):
+                self.voices.load(key[len(_VOICES) :].decode(), value)
             else:
                 self._recent.load(key[len(_IDS) :].decode(), value)
         self._loaded.clear()
@@ -229,6 +236,7 @@ class StagesStep:
         others: list[tuple[bytes, bytes | None]] = [
             (_IDS + name.encode(), part) for name, part in self._recent.take_dirty(through)
         ]
+        others += [(_VOICES + key.encode(), said) for key, said in self.voices.take_dirty()]
         if self._meta_dirty:
             others.append((_META, json.dumps(self._meta()).encode()))
             self._meta_dirty = False
@@ -320,6 +328,7 @@ class StagesStep:
             slots[wanted] = self.videos.slots([videos[number] for number in wanted.tolist()])
         else:
             slots[:] = self.videos.slots(videos)
+        self._comments.add(batch, slots, skip, self.clocks)
         events, late = self._undecided.add(batch, slots, skip, self.clocks, offset)
         self.counters.events += events
         self.counters.late += late
@@ -411,7 +420,11 @@ class StagesStep:
         for code in np.flatnonzero(decided.activity.any(axis=1)).tolist():
             name = self.videos.platforms[code]
             self._hours.setdefault(name, np.zeros(24))[:] += decided.activity[code]
+        first = len(report)
         report.add(self.videos, decided, version.thinning)
+        comments = self._comments.take(last)
+        said = self.voices.decide(self.videos, report.told_from(first), comments)
+        report.voices += [(first + row, what) for row, what in said]
 
     def _expire(self, epoch: int) -> None:
         """Forget videos without activity for `expire_after_ms` of event time."""
@@ -426,6 +439,9 @@ class StagesStep:
         slots = self._undecided.slots()
         waiting = np.zeros(len(used), np.bool_)
         waiting[slots[slots < len(used)]] = True
+        self.voices.forget(
+            self.videos.keys[slot] or "" for slot in np.flatnonzero(silent | unseen).tolist()
+        )
         self.participations.forget(np.flatnonzero(silent | unseen))
         self.videos.begin_anew(np.flatnonzero(silent & ~unseen), keep_totals=True)
         self.videos.begin_anew(np.flatnonzero(unseen & waiting), keep_totals=False)

@@ -55,6 +55,12 @@ RECORD_BATCHES_PER_FETCH_MAX: Final = 1_000
 """Record batches joined into one chunk. A fetch holds at most `fetch_bytes_max` of a partition, and
 a record batch at least 61 bytes; so many keep the step of one chunk below a second."""
 
+MARKER_LOOKS: Final = 10
+MARKER_INTERVAL_S: Final = 0.5
+"""How often, and how far apart, it is looked whether another worker has written what an offset
+tells of: the markers of a transaction reach its partitions one after the other, so that an offset
+may be seen before the rows."""
+
 
 class TakenOverError(RuntimeError):
     """Another worker owns a partition by now, and this one missed the rebalance."""
@@ -510,11 +516,13 @@ async def _check_saved(
     """
     if committed is None or committed == saved:
         return
-    if await host.was_taken_over(partition):
-        raise TakenOverError(
-            f"{_name(partition)} was taken over while this worker recovered it and missed that it "
-            "had lost it: start again"
-        )
+    for _ in range(MARKER_LOOKS):
+        if await host.was_taken_over(partition):
+            raise TakenOverError(
+                f"{_name(partition)} was taken over while this worker recovered it and missed that "
+                "it had lost it: start again"
+            )
+        await asyncio.sleep(MARKER_INTERVAL_S)
     raise BrokenChainError(
         f"group {app_id} stands at {committed} of {_name(partition)}, but its state was saved "
         f"at {saved}: were offsets reset or a changelog deleted? Choose another HOTSPOTS_APP_ID"

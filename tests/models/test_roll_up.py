@@ -38,6 +38,7 @@ def told(*said: dict[str, Any], bucket: int = START_BUCKET) -> DecidedRows:
         {i: one["profile"] for i, one in enumerate(said) if one.get("profile")},
         {i: [{}] for i, one in enumerate(said) if one.get("happened")},
         {},
+        {},
     )
 
 

@@ -24,6 +24,7 @@ ROWS = st.lists(
             "acted": st.lists(st.integers(0, 2**62), min_size=4, max_size=4),
             "probability": st.floats(0, 1, width=32),
             "explanation": st.none() | st.just({"model": "m", "signals": ["大英"]}),
+            "voices": st.none() | st.just({"offered": 3, "phrases": {"大英": 2}}),
             "views_per_hour": st.floats(0, 1e9),
             "stage": st.integers(0, 3),
             "transitions": st.lists(
@@ -114,12 +115,12 @@ def test_a_truncated_message_is_told(length: int) -> None:
     "metadata",
     [
         b'"version": 1',
-        b'"VERSION": 8',
+        b'"VERSION": 9',
         b'"version": x',
     ],
 )
 def test_a_message_of_another_version_is_told(metadata: bytes) -> None:
-    damaged = WHOLE.replace(b'"version": 8', metadata)
+    damaged = WHOLE.replace(b'"version": 9', metadata)
     assert damaged != WHOLE
     with pytest.raises(ReportFormatError, match=r"report|version"):
         decode_report(damaged)
@@ -180,7 +181,7 @@ def test_after_a_bucket_only_what_lies_after_it_is_left(
 ) -> None:
     rows = [
         {"video": f"v{n % 3}", "bucket": bucket, "profile": {"n": n}, "explanation": {"n": n}}
-        | {"transitions": [{"n": n}], "views": n}
+        | {"transitions": [{"n": n}], "voices": {"n": n}, "views": n}
         for n, bucket in enumerate(buckets)
     ]
     report = report_of(*rows, through_bucket=9)
@@ -193,7 +194,7 @@ def test_after_a_bucket_only_what_lies_after_it_is_left(
     expected = [n for n, bucket in enumerate(buckets) if bucket > through]
     assert left.rows["views"].tolist() == expected
     assert [left.videos[at] for at in left.video.tolist()] == [f"v{n % 3}" for n in expected]
-    for said in (left.profiles, left.explanations, left.transitions):
+    for said in (left.profiles, left.explanations, left.transitions, left.voices):
         assert [(row, what["n"]) for row, what in said] == list(enumerate(expected))
     assert left.participations == [(row, b"%d" % n) for row, n in enumerate(expected)]
     assert left.moments["bucket"].tolist() == [bucket for bucket in moments if bucket > through]

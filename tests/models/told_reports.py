@@ -21,7 +21,7 @@ def report_of(
     """Return a report; what is said of a row in words stands beside its numbers."""
     numbers = np.zeros(len(rows), REPORT)
     numbers["bucket"] = through_bucket
-    beside = ("video", "profile", "transitions", "explanation")
+    beside = ("video", "profile", "transitions", "explanation", "voices")
     for number, row in zip(numbers, rows, strict=True):
         for name, value in row.items():
             if name not in beside:
@@ -41,4 +41,5 @@ def report_of(
         explanations=[
             (i, row["explanation"]) for i, row in enumerate(rows) if row.get("explanation")
         ],
+        voices=[(i, row["voices"]) for i, row in enumerate(rows) if row.get("voices")],
     )
