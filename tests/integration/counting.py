@@ -253,13 +253,14 @@ TREES = 40
 
 
 class LearningHotspots(CountingHotspots):
-    """Grows trees for a while after each chunk, as who learns a forecast does."""
+    """Grows trees for a while after the first chunk with news, as who learns a forecast does."""
 
     seconds = 0.0
 
     def __init__(self, partition: int) -> None:
         super().__init__(partition)
         self.finished = 0
+        self._has_learned = False
         self._is_abandoned = False
 
     def process(self, chunk: Chunk) -> None:
@@ -267,9 +268,11 @@ class LearningHotspots(CountingHotspots):
             self.finish()
 
     def take_in(self, chunk: Chunk) -> bool:
-        self._before = dict(self.totals)
+        before = dict(self.totals)
         super().process(chunk)
-        return self.totals != self._before
+        learns = self.totals != before and not self._has_learned
+        self._has_learned |= learns
+        return learns
 
     def finish(self) -> None:
         end_s = time.monotonic() + self.seconds

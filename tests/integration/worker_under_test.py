@@ -3,7 +3,7 @@
 TEST_KILL_AT: the process kills itself (SIGKILL) when it has passed so many places within
 transactions. TEST_SLOW_S: a wait in each chunk, so that kills hit work. TEST_INTAKE_SLOW_S: the
 same in each chunk of intake. TEST_WAITS: the steps wait for what comes through `learned`.
-TEST_LEARN_S: for so long `hotspots` learns after each chunk.
+TEST_LEARN_S: for so long `hotspots` learns after its first chunk.
 """
 
 import os
