@@ -192,7 +192,7 @@ def fill_features(row: Row, progress: int, now_ms: int, level: int, out: Floats3
         recent = (row.recent_people[at] + more) / (row.recent_views + PSEUDO_VIEWS)
         out[_FIRST_PROPENSITY + 2 * at] = math.log(ever)
         out[_FIRST_PROPENSITY + 2 * at + 1] = math.log(recent)
-    out[_ACTED_BEFORE] = row.met_before / (max(row.met, 1) * LOG_UNITS)
+    out[_ACTED_BEFORE] = row.met_before / LOG_UNITS / max(row.met, 1)
 
 
 def _share(before: str, after: str) -> Callable[[float], str]:
