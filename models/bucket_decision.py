@@ -4,7 +4,7 @@ Every video is decided by its own row, its cohort and the bucket's events; the o
 they are spread over partitions and how many buckets are decided at a time play no part.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -20,10 +20,10 @@ from models.cohorts import (
     CohortVersion,
 )
 from models.compiled import compiled
+from models.decisions import DECISION, MADE, Decided
 from models.due_heap import NOT_QUEUED, drop_first, push
 from models.epoch_evidence import note_null
 from models.evidence import betas_above, betas_below
-from models.forecast_features import FEATURES
 from models.forecasting import BASELINE, Forecaster, Voices, forecast_row, is_due
 from models.known_actors import NOBODY, KnownActors, Looked, meet
 from models.parameters import DAY_MS, HOUR_MS, Parameters
@@ -32,7 +32,6 @@ from models.transitions import (
     NULL,
     TOLD,
     VISIT_MS,
-    Transition,
     due_bucket,
     end,
     enter,
@@ -45,7 +44,6 @@ from models.transitions import (
     transition_of,
 )
 from models.undecided import Undecided
-from models.undecided_details import DEEP
 from models.video_state import NEVER, UNWATCHED, VideoTable
 from models.visits import (
     Lengths,
@@ -61,36 +59,6 @@ from models.visits import (
 )
 from models.vocabulary import ACTION_CODE, NO_SIGNAL, SIGNAL_OF_ACTION, Signal
 
-DECISION: Final = np.dtype(
-    [
-        ("slot", np.int64),
-        ("bucket", np.int64),
-        ("last_ms", np.int64),
-        ("age_ms", np.int64),
-        ("episode_age_ms", np.int64),
-        ("views", np.int64),
-        ("total_views", np.int64),
-        ("acted", np.int64, (SIGNALS,)),
-        ("people", np.float64, (SIGNALS,)),
-        ("progress", np.int64),
-        ("total_progress", np.int64),
-        ("episode_progress", np.int64),
-        ("activity_per_hour", np.float64),
-        ("pace_fast_per_hour", np.float64),
-        ("pace_slow_per_hour", np.float64),
-        ("probability", np.float64),
-        ("roles", np.int64),
-        ("episode", np.int32),
-        ("stage", np.uint8),
-        ("route", np.uint8),
-        ("state", np.uint8),
-        ("resting", np.uint8),
-    ]
-)
-"""What one bucket brought to one video (`views`, `acted`, `people`, `progress`, `roles`), and where
-the video stands after it. `people` are events discounted for repeats: what evidence counts. A video
-whose episode ended without a visit has a decision, too."""
-
 _TOLD_MOST: Final = 2 * SIGNALS + 1
 """Transitions of one video in one bucket: each signal enters, and the episode ends."""
 
@@ -103,23 +71,6 @@ _TOLD_AT_ONCE: Final = 1_024
 _FORECAST_AT_ONCE: Final = 8_192
 """Forecasts made in one call of compiled code: 0.8 MB of what they looked at. Most decisions make
 none."""
-
-MADE: Final = np.dtype(
-    [
-        ("decision", np.int64),
-        ("episode_ms", np.int64),
-        ("visit", np.int64),
-        ("before_visit", np.int64),
-        ("before_progress", np.int64),
-        ("before", np.float32),
-        ("first", np.float32),
-        ("features", np.float32, (len(FEATURES),)),
-    ]
-)
-"""A forecast as compiled code makes it: the row of its decision, when the video's episode began
-(NEVER for its first), the visit; of the forecast before, its visit (NEVER where there is none), the
-episode's progress (below zero: of another episode) and what it said; what is said now before
-anything that was learned is mixed in; and what this one looked at."""
 
 _DONE, _MORE_WATCHES, _MORE_ROOM = range(3)
 
@@ -184,28 +135,6 @@ def _fill_cells(cells: Records, concentration: Floats) -> None:
             null = cell.propensity[signal] * DRIFT
             betas_above(null, concentration[signal], cell.above[signal])
         betas_below(cell.scarcity / DRIFT, concentration[_LIKED], cell.below)
-
-
-@dataclass(frozen=True, slots=True)
-class Decided:
-    """What some buckets changed.
-
-    Attributes:
-        decisions: DECISION[n], by bucket.
-        transitions: In order; `row` of each is an index into `decisions`.
-        activity: float[platforms, 24], events by the table's code of the platform and UTC hour.
-        forecasts: MADE[m], the forecasts that were made; `decision` is an index into `decisions`.
-        explanations: By index into `decisions`, what spoke for the forecasts that suffice for an
-            alert where the one before did not.
-        deep: undecided_details.DEEP[k], the rows of these buckets that say who takes part.
-    """
-
-    decisions: Records
-    transitions: list[Transition]
-    activity: Floats
-    forecasts: Records = field(default_factory=lambda: np.zeros(0, MADE))
-    explanations: dict[int, dict[str, Any]] = field(default_factory=dict)
-    deep: Records = field(default_factory=lambda: np.zeros(0, DEEP))
 
 
 def decide_buckets(

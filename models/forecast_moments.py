@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from models.bucket_decision import Decided
+from models.decisions import Decided
 from models.forecast_features import FEATURES
 from models.forecast_training import video_number
 from models.forecasting import LEAST_SHARE

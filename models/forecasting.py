@@ -102,7 +102,7 @@ class Forecaster:
 
         Args:
             features: float32[len(FEATURES)].
-            decision: Of bucket_decision.DECISION.
+            decision: Of decisions.DECISION.
             level: How many events make a hotspot.
         """
         if len(self.ensemble[1]):

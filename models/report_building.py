@@ -15,9 +15,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from models.bucket_decision import Decided
 from models.cohort_learning import EpochSummary
 from models.compiled import compiled
+from models.decisions import Decided
 from models.epoch_evidence import EpochEvidence
 from models.forecast_moments import MOMENT, moments_of
 from models.known_actors import ACTED
@@ -134,7 +134,7 @@ def _follow(
     """Find the decisions of followed videos, and follow from each on whose video matters now.
 
     Args:
-        decisions: bucket_decision.DECISION[n], by bucket.
+        decisions: decisions.DECISION[n], by bucket.
         rows: video_state.ROW[all], `followed` is changed in place.
         belonging: int64[m, 2], bucket and slot, by bucket: from when on a video belongs somewhere.
         happened: bool[n], where there is a transition.

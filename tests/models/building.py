@@ -7,8 +7,9 @@ import numpy.typing as npt
 
 from models.batch_header import BatchHeader, BatchKind
 from models.batches import Batch
-from models.bucket_decision import Cohorts, Decided, decide_buckets
+from models.bucket_decision import Cohorts, decide_buckets
 from models.cohorts import AGES, REACHES, SHIPPED, CohortVersion, PlatformCohort
+from models.decisions import Decided
 from models.event_time import SourceClocks
 from models.forecast_features import FEATURES
 from models.forecast_model import LEAF, NODE, Calibration, ForecastModel

@@ -15,8 +15,9 @@ from building import (
 )
 
 from models import bucket_decision
-from models.bucket_decision import Cohorts, Decided, decide_buckets
+from models.bucket_decision import Cohorts, decide_buckets
 from models.cohorts import DRIFT, SHIPPED, CohortVersion
+from models.decisions import Decided
 from models.event_time import SourceClocks
 from models.evidence import ALTERNATIVES, BETA_NUMBERS, betas_above, betas_below, log_threshold
 from models.parameters import DAY_MS, Level, Parameters

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.bucket_decision import DECISION
 from models.cohorts import SIGNALS
+from models.decisions import DECISION
 from models.forecast_features import (
     FEATURES,
     FLOOR,

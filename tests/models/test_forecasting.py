@@ -7,7 +7,7 @@ import pytest
 from building import BUCKET_MS, START_BUCKET, decide
 
 from models import forecast
-from models.bucket_decision import Decided
+from models.decisions import Decided
 from models.forecast_features import FEATURES
 from models.forecast_model import LEAF, NODE, Calibration, ForecastModel
 from models.forecasting import BASELINE, LEAST_GROWTH, LEAST_SHARE, Forecaster

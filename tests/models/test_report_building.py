@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from told_reports import BUCKET_MS, START_BUCKET
 
 from models import report_building
-from models.bucket_decision import DECISION, MADE, Decided
 from models.cohort_learning import EpochSummary
+from models.decisions import DECISION, MADE, Decided
 from models.forecast_features import FEATURES
 from models.parameters import Parameters
 from models.report_building import ReportBuilder
