@@ -367,7 +367,8 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
                 cohort = cohort_of[platform]
                 cell = cells[cohort, age, reach]
                 _hold_against(null[0], watch, cell, intensity, shape, rhythm, cohort, age, hour)
-                note_null(watch, null[0])
+                if is_last:
+                    note_null(watch, null[0])
                 gather_evidence(rows[slot], watch, null[0], cell, log_c, is_last)
             fade(rows[slot], watch, watched, entry, lengths[0], decisions[count])
             before = said

@@ -92,7 +92,7 @@ def begin_test(watch: Watch, visit: int) -> None:
 
 @compiled
 def note_null(watch: Watch, null: Any) -> None:  # noqa: ANN401 - a record of transitions.NULL
-    """Keep the null of a look: what is silent after it is held against the same, in place."""
+    """Keep the null of a visit's last look: the silence after it is held against it, in place."""
     for signal in range(SIGNALS):
         watch.null_per_hour[signal] = null.per_hour[signal]
         watch.null_shape[signal] = null.shape[signal]

@@ -7,6 +7,7 @@ import pytest
 from told_reports import BUCKET_MS, START_BUCKET, report_of
 
 from models.alerts import ALERTS
+from models.epoch_evidence import Candidate, EpochEvidence
 from models.guidance import GUIDED
 from models.hotspots import LEARNED, HotspotsStep
 from models.parameters import HOUR_MS, Level, Parameters
@@ -359,3 +360,27 @@ def test_a_version_is_urgent_and_an_alert_is_not() -> None:
     assert (step.awaited, step.urgent) == (True, True)
     step.cut()
     assert not step.urgent
+
+
+def test_what_was_discovered_stands_in_the_alerts_of_the_epoch_that_follows() -> None:
+    speaker, step = Speaker(), new_step()
+    found = Candidate("douyin\x1fv", 12.0, 2, "t")
+    epoch = START_BUCKET // EPOCH
+    tell(step, speaker.say(0, row()))
+    shown = replace(speaker.say(1, row()), evidence=[EpochEvidence(epoch, 40, [found])])
+    assert tell(step, shown) == []
+    both = [
+        speaker.say(EPOCH - 1),
+        speaker.say(EPOCH, row(probability=0.9), row("q\x1fw", probability=0.9)),
+    ]
+    first, second = tell(step, *both)
+    assert first["data"]["discovery"]["tested"] == 40
+    assert first["data"]["discovery"]["signal"] == "interaction"
+    assert (first["subject"], second["subject"]) == ("douyin/v", "q/w")
+    assert "discovery" not in second["data"]
+    # It holds for the epoch that follows, and whether its end comes alone plays no part.
+    again = HotspotsStep(0, step.parameters)
+    speaker = Speaker()
+    whole = [speaker.say(0, row()), replace(speaker.say(1, row()), evidence=shown.evidence)]
+    whole += [speaker.say(EPOCH, row(probability=0.9), row("q\x1fw", probability=0.9))]
+    assert tell(again, *whole) == [first, second]

@@ -257,6 +257,8 @@ def test_the_platform_tells_a_story(undisturbed: Worker) -> None:
     videos = [a["data"] for a in undisturbed.alerts if a["type"] == "hotspot.emerging"]
     said = {(d["model"], len(d["signals"]) > 0) for d in videos}  # type: ignore[index]  # JSON
     assert ("learned", True) in said
+    found = undisturbed.board["discoveries"]["videos"]  # type: ignore[index,call-overload]  # JSON
+    assert {one["video_id"] for one in found} == {"v1", "v6"}  # type: ignore[index]  # JSON
     ids = [a["id"] for a in undisturbed.alerts]
     assert len(set(ids)) == len(ids)
     for alert in undisturbed.alerts:
