@@ -1,15 +1,12 @@
 """A replay of uneven partitions: the one with few events waits for the one with many."""
 
 from collections import defaultdict
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from pipeline import Pipeline
 
 from models.batch_header import BatchHeader, BatchKind
 from models.batches import decode_batch
-from streams.local.kafka import EmbeddedKafka
 from streams.topics import Topic
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio]
@@ -20,16 +17,6 @@ SPARSE, DENSE = 0, 1
 SPARSE_EVENTS, DENSE_EVENTS = 30_000, 240_000
 """So many that each partition comes in several chunks of the smallest fetch."""
 DRIFT_MAX_MS = 3_600_000
-
-
-@pytest.fixture
-def pipeline(kafka: EmbeddedKafka, tmp_path: Path) -> Iterator[Pipeline]:
-    made = Pipeline(kafka.bootstrap_servers, tmp_path)
-    try:
-        yield made
-    finally:
-        made.stop_workers()
-        print(made.logs())  # noqa: T201 - pytest shows it when the test fails
 
 
 async def test_no_partition_runs_far_ahead_of_the_slowest(pipeline: Pipeline) -> None:

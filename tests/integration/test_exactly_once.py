@@ -3,26 +3,13 @@
 import asyncio
 import random
 import signal
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from pipeline import Pipeline
 
-from streams.local.kafka import EmbeddedKafka
 from streams.topics import Topic
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio]
-
-
-@pytest.fixture
-def pipeline(kafka: EmbeddedKafka, tmp_path: Path) -> Iterator[Pipeline]:
-    made = Pipeline(kafka.bootstrap_servers, tmp_path)
-    try:
-        yield made
-    finally:
-        made.stop_workers()
-        print(made.logs())  # noqa: T201 - pytest shows it when the test fails
 
 
 async def test_one_undisturbed_worker(pipeline: Pipeline) -> None:

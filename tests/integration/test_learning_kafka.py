@@ -2,14 +2,11 @@
 
 import asyncio
 import urllib.request
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from pipeline import Pipeline
 from test_liveness_kafka import asked, wait_for
 
-from streams.local.kafka import EmbeddedKafka
 from streams.local.processes import free_ports
 from streams.topics import Topic
 
@@ -19,16 +16,6 @@ LEARN_S = 8.0
 """Longer than the session of 6 s and than the time after which what stands is unhealthy."""
 STALL_MS = 2_000
 PATIENCE_S = 60.0
-
-
-@pytest.fixture
-def pipeline(kafka: EmbeddedKafka, tmp_path: Path) -> Iterator[Pipeline]:
-    made = Pipeline(kafka.bootstrap_servers, tmp_path)
-    try:
-        yield made
-    finally:
-        made.stop_workers()
-        print(made.logs())  # noqa: T201 - pytest shows it when the test fails
 
 
 def learned_s(port: int) -> float:

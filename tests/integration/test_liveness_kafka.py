@@ -6,7 +6,6 @@ import signal
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,16 +20,6 @@ pytestmark = [pytest.mark.kafka, pytest.mark.asyncio]
 STALL_MS = 2_000
 NOTICE_S = 25.0
 """Two seconds of standing, after whatever was on its way when the broker stopped."""
-
-
-@pytest.fixture
-def pipeline(kafka: EmbeddedKafka, tmp_path: Path) -> Iterator[Pipeline]:
-    made = Pipeline(kafka.bootstrap_servers, tmp_path)
-    try:
-        yield made
-    finally:
-        made.stop_workers()
-        print(made.logs())  # noqa: T201 - pytest shows it when the test fails
 
 
 def asked(port: int, path: str) -> tuple[int, str]:

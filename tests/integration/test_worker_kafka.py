@@ -4,7 +4,6 @@ import asyncio
 import json
 import subprocess
 from collections import defaultdict
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,16 +18,6 @@ from streams.local.kafka import EmbeddedKafka
 from streams.topics import Topic, create_input_topic, ensure_topics
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio]
-
-
-@pytest.fixture
-def pipeline(kafka: EmbeddedKafka, tmp_path: Path) -> Iterator[Pipeline]:
-    made = Pipeline(kafka.bootstrap_servers, tmp_path)
-    try:
-        yield made
-    finally:
-        made.stop_workers()
-        print(made.logs())  # noqa: T201 - pytest shows it when the test fails
 
 
 async def ended(

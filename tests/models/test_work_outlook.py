@@ -1,22 +1,18 @@
 """What alerts of topics say of what comes next, as the step of `hotspots` learns and keeps it."""
 
-import json
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from told_reports import BUCKET_MS, START_BUCKET, report_of
+from told_reports import BUCKET_MS, START_BUCKET, fed, report_of
 
-from models.alerts import ALERTS
-from models.hotspots import HotspotsStep
 from models.junctures import LEAST_PASSED
 from models.parameters import DAY_MS, HOUR_MS, Level, Parameters
-from models.stage_reports import StageReport, encode_report
+from models.stage_reports import StageReport
 from models.vocabulary import Stage
 from models.work_outlook import WorkOutlook
 from models.work_table import WorkTable
-from streams.offline.pipeline import chunk_of
 
 LEVEL = 1_000
 HOUR = HOUR_MS // BUCKET_MS
@@ -67,23 +63,7 @@ def outcome(
     sizes: int, parameters: Parameters, *, crash: bool = False
 ) -> tuple[list[dict[str, Any]], dict[str, Any], WorkOutlook]:
     """Feed the story, so many reports at a time; a crash goes back to the rows of the last cut."""
-    step, rows, alerts = HotspotsStep(0, parameters), dict[bytes, bytes](), []
-    reports = [encode_report(report) for report in story()]
-    for low in range(0, len(reports), sizes):
-        step.process(chunk_of(reports[low : low + sizes], low))
-        cut = step.cut()
-        for key, value in cut.rows:
-            if value is None:
-                rows.pop(key, None)
-            else:
-                rows[key] = value
-        outputs = [o.value for o in cut.outputs if o.topic == ALERTS and o.value is not None]
-        alerts += [json.loads(value) for value in outputs]
-        if crash:
-            step = HotspotsStep(0, parameters)
-            for key, stored in rows.items():
-                step.load(key, stored)
-            step.recovered()
+    alerts, step = fed(story(), sizes, parameters, crash=crash)
     outlook = step.work_outlook
     known = {"junctures": outlook.junctures.to_dict(), "reach": outlook.reach.to_dict()}
     return alerts, known, outlook
