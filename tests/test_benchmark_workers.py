@@ -36,7 +36,7 @@ def test_medians_are_taken_for_each_number_of_workers() -> None:
 
 def test_the_page_holds_two_workers_against_one_and_hides_no_wrong_count() -> None:
     wrong = Difference(3, 0, 2)
-    text = workers_part([run_of(1, 10.0), run_of(2, 8.0, wrong)]).text
+    text = workers_part([run_of(1, 10.0), run_of(2, 8.0, wrong)])
     one, two = text.splitlines()[-2:]
     assert one.split(" | ")[1:] == ["900,000", "100 %", "450,000", "100 %", "20%", "exact |"]
     assert two.split(" | ")[1:] == ["1,120,000", "125 %", "562,000", "125 %", "25%", "3 lost |"]
