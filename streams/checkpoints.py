@@ -160,13 +160,13 @@ class PartitionCheckpoints:
         self.is_amid_chunk = True
         self._may_cut.clear()
 
-    def moved(self, position: int, size: int) -> None:
-        """Note that the step has processed `size` more bytes, up to `position`."""
+    def moved(self, position: int, size: int, *, is_caught_up: bool = False) -> None:
+        """Note that the step has processed `size` more bytes, up to `position`, perhaps the end."""
         self.is_amid_chunk = False
         self._may_cut.set()
         self.position = position
         self.unsaved_bytes += size
-        self._is_caught_up = False
+        self._is_caught_up = is_caught_up
 
     def soon(self, *, urgent: bool = False) -> None:
         """See to a commit as soon as the one in flight is over, and after the pause unless urgent.
@@ -184,7 +184,6 @@ class PartitionCheckpoints:
     def caught_up_soon(self) -> None:
         """See to a commit soon, whatever the last one cost: there is nothing more to process."""
         self.soon()
-        self._is_caught_up = True
         wait_s = self._began_s + CAUGHT_UP_PAUSE_S - self._clock()
         if wait_s <= 0:
             self._hurry.set()
@@ -194,7 +193,10 @@ class PartitionCheckpoints:
     def tick(self) -> None:
         """Commit what nobody waits for, when it is time; the timer calls it."""
         now = self._clock()
-        if now < max(self._rows_ready_s, self._told_s + ROWS_WAIT_S):
+        ready_s = self._rows_ready_s
+        if self._is_caught_up:
+            ready_s = min(ready_s, self._cut_s + self._pace.pause_s(rows=0))
+        if now < max(ready_s, self._told_s + ROWS_WAIT_S):
             return
         if now - self._cut_s < self._pace.interval_s:
             return

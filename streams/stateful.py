@@ -353,7 +353,9 @@ class StatefulPartitions:
             elif owned.learner.take_in(rest) and not await self._finish(partition, owned):
                 return
         size = sum(len(value) for value in rest.values if value)
-        owned.checkpoints.moved(rest.next_offset, size)
+        end = consumer.stable_end(partition)
+        is_caught_up = end is not None and rest.next_offset >= end
+        owned.checkpoints.moved(rest.next_offset, size, is_caught_up=is_caught_up)
         consumer.end(partition, rest)
         self._metrics.observe_chunk(self.agent, rest.values)
         if owned.step.held:
@@ -363,8 +365,7 @@ class StatefulPartitions:
         if urgent:
             owned.checkpoints.soon(urgent=True)
         elif owned.step.awaited:
-            end = consumer.stable_end(partition)
-            if end is not None and rest.next_offset >= end:
+            if is_caught_up:
                 owned.checkpoints.caught_up_soon()
             else:
                 owned.checkpoints.soon()

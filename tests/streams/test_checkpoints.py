@@ -184,13 +184,33 @@ async def test_rows_follow_soon_where_there_is_nothing_else_to_do() -> None:
     step.rows = [(str(row).encode(), b"") for row in range(40_000)]
     made = checkpoints(step, log, clock, partitions=4)
     for at in range(2):
-        number(step, made, at)
+        step.pending.append(at)
+        made.moved(at + 1, 8, is_caught_up=True)
         made.caught_up_soon()
         await until(lambda: len(log.told) > at and not made.is_busy)  # noqa: B023 - awaited here
         clock.now_s += ROWS_WAIT_S
         await asyncio.sleep(ROWS_WAIT_S)
         await until(lambda: len(log.done) > at)  # noqa: B023 - awaited here
     assert log.done == [([], 1), ([], 2)]
+
+
+@pytest.mark.asyncio
+async def test_rows_do_not_wait_for_the_next_outputs_once_all_has_been_read() -> None:
+    step, log, clock = TellingAhead(), Log(), Clock()
+    step.rows = [(str(row).encode(), b"") for row in range(60_000)]
+    made = checkpoints(step, log, clock, partitions=4)
+    clock.now_s += 1
+    number(step, made, 0)
+    made.tick()
+    await until(lambda: log.done)
+    await until(lambda: not made.is_busy)
+    clock.now_s += 2 * INTERVAL_S
+    made.moved(2, 8)
+    made.tick()
+    assert not made.is_busy, "there is more to read"
+    made.moved(3, 8, is_caught_up=True)
+    made.tick()
+    await until(lambda: len(log.done) == 2)
 
 
 @pytest.mark.asyncio
