@@ -128,9 +128,9 @@ class HotspotsStep:
                 self._load_state(key, self._loaded[key])
         self.roll_up.recovered()
         self.forecasts.recovered()
+        saved = ALWAYS if self._saved is None else self._saved
         for key in sorted(k for k in self._loaded if k.startswith(_REPORT)):
             report = decode_report(self._loaded[key])
-            saved = ALWAYS if self._saved is None else self._saved
             self._reports.load(key, report, len(self._loaded[key]), saved)
             self._note_lessons(report)
         self._loaded.clear()
