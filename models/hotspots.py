@@ -235,7 +235,7 @@ class HotspotsStep:
             rows.append((_META, json.dumps(self._meta()).encode()))
         if self._board_dirty and self._closed is not None:
             found = self.roll_up.count_by_work(self.discoveries.videos)
-            board = board_of(self.roll_up.works, found, self._closed, self.parameters)
+            board = board_of(self.roll_up, found, self._closed, self.parameters)
             board["discoveries"] = self.discoveries.to_board()
             board["withheld"] = self.withheld.latest(self.parameters.board_size)
             value = json.dumps(board, ensure_ascii=False).encode()

@@ -29,8 +29,10 @@ from pydantic_settings import (
 from models.events import DecodingLimits
 from models.identity import KEY_BYTES_MAX, KEY_BYTES_MIN
 from models.parameters import DAY_MS, HOUR_MS, MINUTE_MS, Level, Parameters
+from models.screening import ScreeningRules
 from streams.durations import format_duration, parse_duration_ms
 from streams.errors import Problem, UserError
+from streams.screening_file import read_screening_rules
 
 ENV_PREFIX: Final = "HOTSPOTS_"
 WORKER_NEEDS: Final = ("kafka", "actor_key")
@@ -355,6 +357,15 @@ class Settings(BaseSettings):
             "It is mixed with a HOTSPOTS_MODEL that is set later, too; to begin anew, "
             "choose another HOTSPOTS_APP_ID and HOTSPOTS_TOPIC_PREFIX."
         ),
+    )
+    screening_rules: Annotated[ScreeningRules, NoDecode, BeforeValidator(read_screening_rules)] = (
+        Field(
+            default=_DEFAULTS.screening_rules,
+            description=(
+                "File of rules (TOML) by which videos are flagged as original, imitation, advertising "
+                "or vulgarity, beside the shipped ones (docs/screening.md). Empty: those alone."
+            ),
+        )
     )
     emerging_probability: float = Field(
         default=_DEFAULTS.emerging_probability,
