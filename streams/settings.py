@@ -107,6 +107,7 @@ def _upper(value: object) -> object:
 
 TOPIC_NAME: Final = r"^[a-zA-Z0-9._-]*$"
 """What Kafka allows in the name of a topic and, for us, of a consumer group."""
+ScreeningFile = Annotated[ScreeningRules, NoDecode, BeforeValidator(read_screening_rules)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
@@ -358,14 +359,12 @@ class Settings(BaseSettings):
             "choose another HOTSPOTS_APP_ID and HOTSPOTS_TOPIC_PREFIX."
         ),
     )
-    screening_rules: Annotated[ScreeningRules, NoDecode, BeforeValidator(read_screening_rules)] = (
-        Field(
-            default=_DEFAULTS.screening_rules,
-            description=(
-                "File of rules (TOML) by which videos are flagged as original, imitation, advertising "
-                "or vulgarity, beside the shipped ones (docs/screening.md). Empty: those alone."
-            ),
-        )
+    screening_rules: ScreeningFile = Field(
+        default=_DEFAULTS.screening_rules,
+        description=(
+            "File of rules (TOML) by which videos are flagged as original, imitation, advertising "
+            "or vulgarity, beside the shipped ones (docs/screening.md). Empty: those alone."
+        ),
     )
     emerging_probability: float = Field(
         default=_DEFAULTS.emerging_probability,
