@@ -27,6 +27,7 @@ from models.evidence import betas_above, betas_below
 from models.forecasting import BASELINE, Forecaster, Voices, forecast_row, is_due
 from models.known_actors import NOBODY, KnownActors, Looked, meet
 from models.parameters import DAY_MS, HOUR_MS, Parameters
+from models.records import joined
 from models.transitions import (
     CELL,
     NULL,
@@ -225,14 +226,10 @@ def decide_buckets(
     undecided.drop(through_bucket)
     deep = undecided.details.take(through_bucket)
     name = cohorts.version.name
-    transitions = [transition_of(one, log_c, name) for one in np.concatenate(told)]
-    decided = Decided(_joined(decisions), transitions, activity, _joined(forecasts), deep=deep)
+    transitions = [transition_of(one, log_c, name) for one in joined(told)]
+    decided = Decided(joined(decisions), transitions, activity, joined(forecasts), deep=deep)
     _explain(decided, forecaster, parameters)
     return decided
-
-
-def _joined(parts: list[Records]) -> Records:
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
 
 
 def _explain(decided: Decided, forecaster: Forecaster, parameters: Parameters) -> None:

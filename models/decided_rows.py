@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from models.records import joined
 from models.stage_reports import REPORT, StageReport
 
 Ints = npt.NDArray[np.int64]
@@ -78,7 +79,7 @@ def in_order(parts: Sequence[Part]) -> DecidedRows:
                 for some, (_, inverse) in zip(names, used, strict=True)
             ]
         )
-        rows = np.concatenate([part.report.rows[part.first : part.end] for part in parts])
+        rows = joined([part.report.rows[part.first : part.end] for part in parts])
     # Both in one number: half the time that sorting by two takes.
     since = rows["bucket"] - rows["bucket"].min(initial=np.iinfo(np.int64).max)
     order = np.argsort(since * len(keys) + video, kind="stable")
@@ -100,7 +101,9 @@ def in_order(parts: Sequence[Part]) -> DecidedRows:
         for row, said in _within(part.report.voices, part):
             voices[int(place[row + shift])] = said
         before += part.end - part.first
-    return DecidedRows(keys, video[order], rows[order], profiles, transitions, explanations, voices)
+    return DecidedRows(
+        keys, video[order], rows.take(order), profiles, transitions, explanations, voices
+    )
 
 
 def _within(said: list[tuple[int, dict[str, Any]]], part: Part) -> list[tuple[int, dict[str, Any]]]:

@@ -20,8 +20,9 @@ import numpy.typing as npt
 from models.compiled import compiled
 from models.dirty_rows import DirtyRows
 from models.participation import PARTICIPATION, pack, take_in, unpack
+from models.records import grown
 from models.transitions import VISIT_MS
-from models.video_state import VideoTable, grown
+from models.video_state import VideoTable
 
 MOST_RECORDS: Final = 4_096
 """Records of a partition: 16 MB."""
@@ -143,8 +144,9 @@ class ParticipationTable:
 
     def _in_order(self, deep: Rows, slot: Ints) -> Rows:
         """Return the rows of these videos by bucket, video and time."""
-        deep = deep[self._has_rows(slot)[deep["slot"]]]
-        return deep[np.lexsort((deep["content"], deep["time_ms"], deep["slot"], deep["bucket"]))]
+        deep = deep.take(np.flatnonzero(self._has_rows(slot)[deep["slot"]]))
+        order = np.lexsort((deep["content"], deep["time_ms"], deep["slot"], deep["bucket"]))
+        return deep.take(order)
 
     def _has_rows(self, slot: Ints) -> npt.NDArray[np.bool_]:
         """Return bool[slots], true at these."""

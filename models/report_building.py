@@ -23,6 +23,7 @@ from models.forecast_moments import MOMENT, moments_of
 from models.known_actors import ACTED
 from models.parameters import Parameters
 from models.participation_table import ParticipationTable
+from models.records import joined
 from models.stage_reports import ALWAYS, REPORT, Said, StageReport, encode_report
 from models.transitions import Transition
 from models.video_state import VideoTable
@@ -201,7 +202,7 @@ class ReportBuilder:
 
     def rows(self) -> Rows:
         """Return REPORT[n]."""
-        return np.concatenate(self._rows) if self._rows else np.zeros(0, REPORT)
+        return joined(self._rows) if self._rows else np.zeros(0, REPORT)
 
     def describe(
         self, bucket: int, slot: int, videos: VideoTable, profile: Mapping[str, Any]
@@ -243,9 +244,10 @@ class ReportBuilder:
         told, untold = self._follow(videos, decided)
         where = np.flatnonzero(told)
         if len(where):
-            self._add_rows(videos, decisions[where])
-            self._tell_profiles(videos, decisions["slot"][where], np.flatnonzero(untold[where]))
-            self._tell_participations(decisions[where], decided.deep)
+            followed = decisions.take(where)
+            self._add_rows(videos, followed)
+            self._tell_profiles(videos, followed["slot"], np.flatnonzero(untold[where]))
+            self._tell_participations(followed, decided.deep)
             position = np.cumsum(told) - 1 + self._count
             self.transitions += [(int(position[t.row]), _to_dict(t)) for t in decided.transitions]
             # A forecast that suffices for an alert is told, so each of these has a row.

@@ -18,7 +18,7 @@ from models.compiled import compiled
 from models.details import NO_NUMBER, Details
 from models.event_time import SourceClocks
 from models.people_sample import DEPTH_OF_ACTION, SAMPLE_BELOW, Depth
-from models.video_state import grown
+from models.records import assign, grown
 from models.vocabulary import ROLE_CODE, SIGNAL_OF_ACTION, Role, Signal
 
 REGION_BYTES: Final = 16
@@ -227,8 +227,8 @@ class UndecidedDetails:
         """Remove and return the rows of buckets up to this one: DEEP[n], in any order."""
         stays = self.rows["bucket"][: self.count] > through_bucket
         left = int(np.count_nonzero(stays))
-        taken = self.rows[: self.count][~stays]
-        self.rows[:left] = self.rows[: self.count][stays]
+        taken = self.rows.take(np.flatnonzero(~stays))
+        assign(self.rows[:left], self.rows.take(np.flatnonzero(stays)))
         self.count = left
         needed = max(left, _SMALL)
         if len(self.rows) > _SHRINKS_ABOVE * needed:

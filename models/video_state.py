@@ -20,6 +20,7 @@ from models.dirty_rows import PACKED_AT_ONCE, DirtyRows
 from models.due_heap import DueHeap
 from models.evidence import ALTERNATIVES
 from models.identity import split_video_key
+from models.records import grown, joined
 from models.sketches import REGISTERS
 from models.vocabulary import ACTIONS
 
@@ -171,11 +172,6 @@ _UNKNOWN_AT_FIRST: Final = (
     "visit",
     "epoch",
 )
-_GROWTH: Final = 1.25
-"""A large table grows by a quarter: what is copied stays small against what is there."""
-
-_DOUBLES_BELOW: Final = 65_536
-
 _MADE_AT_ONCE: Final = 1_024
 """Rows are made so many at a time: 0.7 MB."""
 
@@ -192,21 +188,6 @@ def _new_rows(count: int) -> Rows:
         rows[name] = NEVER
     rows["due_bucket"] = NOT_DUE
     return rows
-
-
-def grown(array: npt.NDArray[Any], length: int, fill: Any = None) -> npt.NDArray[Any]:  # noqa: ANN401 - any scalar
-    """Return an array of at least `length` that begins with this one, with room to spare.
-
-    Room that is not filled takes no memory until it is written.
-    """
-    if length <= len(array):
-        return array
-    by = 2.0 if len(array) < _DOUBLES_BELOW else _GROWTH
-    made = np.empty(max(length, int(len(array) * by)), array.dtype)
-    made[: len(array)] = array
-    if fill is not None:
-        made[len(array) :] = fill
-    return made
 
 
 class VideoTable:
@@ -317,7 +298,7 @@ class VideoTable:
     def more_watches(self) -> None:
         """Make room for more watched videos: half as many again."""
         have, more = len(self.watches), len(self.watches) // 2 + 16
-        self.watches = np.concatenate([self.watches, np.zeros(more, WATCH)])
+        self.watches = joined([self.watches, np.zeros(more, WATCH)])
         free = np.empty(have + more, np.int32)
         free[: self.free_watch_count] = self.free_watches[: self.free_watch_count]
         free[self.free_watch_count : self.free_watch_count + more] = np.arange(have, have + more)
@@ -413,7 +394,7 @@ class VideoTable:
             yield from self._packed_at_once(slots[first : first + PACKED_AT_ONCE])
 
     def _packed_at_once(self, slots: npt.NDArray[np.int64]) -> Iterator[tuple[str, bytes]]:
-        packed = self.rows[slots].tobytes()
+        packed = self.rows.take(slots).tobytes()
         watches = self.watch_of[slots].tolist()
         size = ROW.itemsize
         for position, (slot, watch) in enumerate(zip(slots.tolist(), watches, strict=True)):

@@ -27,6 +27,7 @@ from streams.ending import EXIT_UNUSABLE, end_when_late, end_worker, ending_work
 from streams.errors import UserError
 from streams.gauges import LAG_INTERVAL_S, LagGauges
 from streams.input_identity import InputIdentity, input_identity_of
+from streams.garbage import set_aside_what_stays
 from streams.learned import LearnedReader
 from streams.liveness import Liveness
 from streams.metrics import Agent, Metrics, MetricsServer, serve
@@ -137,6 +138,7 @@ class WorkerApp(faust.App):  # type: ignore[misc] # Faust is read as untyped
             await asyncio.gather(
                 self.intake.start(), self.learned.start(), asyncio.to_thread(self.warm_up_steps)
             )
+        set_aside_what_stays()
         self.intake.consumer = self.consumer
         self.delivery.consumer = self.consumer
         for host in self.stateful:
