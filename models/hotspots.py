@@ -151,7 +151,7 @@ class HotspotsStep:
             self._memory.load_bytes(value)
             return
         if key == _BUDGET:
-            self._spending.load_dict(json.loads(value))
+            self._load_budget(json.loads(value))
             return
         if key == _DISCOVERIES:
             self.discoveries.load_bytes(value)
@@ -168,6 +168,9 @@ class HotspotsStep:
                 part.load(key, value)
                 return
         self.roll_up.load(key, value)
+
+    def _load_budget(self, stored: dict[str, Any]) -> None:
+        self._spending.load_dict(stored)
 
     def process(self, chunk: Chunk) -> None:
         """Take reports in, and decide every bucket that all partitions have decided.

@@ -14,7 +14,7 @@ from simulated_broker import Broker
 from simulated_worker import SimulatedApp
 
 from models.event_time import SourceClocks
-from models.spending import Spending
+from models.hotspots import HotspotsStep
 from models.stage_reports import StageReport
 from models.steps import Output
 from models.video_state import VideoTable
@@ -178,7 +178,7 @@ def rows_change_while_they_are_written(stack: ExitStack, _history: History) -> N
 
 def a_restart_forgets_the_budget(stack: ExitStack, _history: History) -> None:
     """Begin with a whole budget, and nothing withheld, after every restart."""
-    stack.enter_context(patch.object(Spending, "load_dict", lambda _self, _stored: None))
+    stack.enter_context(patch.object(HotspotsStep, "_load_budget", lambda _step, _stored: None))
 
 
 DEFECTS: Mapping[str, Callable[[ExitStack, History], None]] = {
