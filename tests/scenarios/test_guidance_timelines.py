@@ -1,7 +1,9 @@
 """What the papers call for, as timelines: events in, guidance out."""
 
 import pytest
-from timelines import Timeline, alerts_of, guidance_of, hour_of
+from timelines import NOON_MS, Timeline, alerts_of, guidance_of, hour_of
+
+from models.parameters import HOUR_MS
 
 TOPIC = "逃出大英博物馆"
 WORK = f"topic:{TOPIC}"
@@ -70,6 +72,21 @@ def test_exclusion_is_told_as_a_surge_and_again_as_a_risk_when_dissemination_fal
     assert 0.1 < risk["data"]["figures"]["activity_share_of_peak"] <= 0.317
     (over,) = [a for a in alerts if a["data"].get("state") == "interrupted"]
     assert 10 < hour_of(risk) < hour_of(over)
+
+
+def test_a_surge_counts_those_who_judged_before_anything_was_noticed() -> None:
+    timeline = Timeline()
+    timeline.publish(0, "douyin/bad")
+    timeline.during(0, 10, "douyin/bad", "view", 3_000)
+    timeline.crowd(0, 10, "douyin/bad", "like", 30)
+    timeline.crowd(0, 10, "douyin/bad", "dislike", 300)
+    (surge,) = guidance_of(alerts_of(timeline, 12), "guidance.negative_value_surge")
+    looked_ms = NOON_MS + round(hour_of(surge) * HOUR_MS)
+    figures = surge["data"]["figures"]
+    for name, action in (("identification", "like"), ("exclusion", "dislike")):
+        when = [ms for ms, _, event in timeline.lines if event["action"] == action]
+        assert figures[name] == sum(ms <= looked_ms for ms in when) < len(when)
+        assert figures[f"{name}_recent"] <= figures[name]
 
 
 def test_what_was_rejected_and_argued_about_fades_and_is_not_at_risk() -> None:
