@@ -13,7 +13,7 @@ the most urgent of a look first; what finds no room waits for as long as it hold
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -36,6 +36,7 @@ from models.guidance_rules import (
 from models.highlights import HIGHLIGHTS_TOLD
 from models.homogenisation import LATEST, Homogenisation, homogenisation_of, is_near_copy
 from models.hotspot_alerts import AlertWriter
+from models.identity import video_key
 from models.parameters import DAY_MS, MINUTE_MS, Parameters
 from models.roll_up import RollUp
 from models.tracked_videos import TrackedVideo, shown
@@ -130,7 +131,8 @@ class Guidance:
                 row["interaction_ms"] = time_ms
             if transition["signal"] == Signal.EXCLUSION.name.lower():
                 row["excluded_ms"] = max(row["excluded_ms"], time_ms)
-            if deep and len(self._creations) < MOST_WAITING:
+            made_from_it = self._roll_up.tracked.is_made_within(tracked, work.work_id)
+            if deep and made_from_it and len(self._creations) < MOST_WAITING:
                 self._creations.append((work.work_id, tracked.video, time_ms, stage.name.lower()))
 
     def _row_of(self, work: Work) -> np.void:
@@ -285,7 +287,8 @@ class Guidance:
             )
             said |= {"comments": comments, "figures": {"comments": len(comments)}}
             kind = AlertType.QUALITY_COMMENTS
-            self._tell(kind, watched[at], looked.now_ms, "comments", said)
+            under = [video_key(one["platform"], one["video_id"]) for one in comments]
+            self._tell(kind, watched[at], looked.now_ms, "comments", said, under)
 
     def _take_creations(self, now_ms: int) -> None:
         """Tell of original derivatives that went deep since the last look."""
@@ -319,7 +322,7 @@ class Guidance:
                 "views": int(self._roll_up.tracked.rows["views"][tracked.slot]),
                 "compared_with": len(made),
             }
-            self._tell(AlertType.DEEP_CREATION, work, time_ms, shown(video), said)
+            self._tell(AlertType.DEEP_CREATION, work, time_ms, shown(video), said, [video])
 
     # -- what is said -------------------------------------------------------------------------
 
@@ -342,10 +345,16 @@ class Guidance:
         }
 
     def _tell(
-        self, kind: AlertType, work: Work, time_ms: int, occurrence: str, said: dict[str, Any]
+        self,
+        kind: AlertType,
+        work: Work,
+        time_ms: int,
+        occurrence: str,
+        said: dict[str, Any],
+        recommended: Sequence[str] = (),
     ) -> None:
         self._told_today += 1
-        self._alerts.guidance(kind, work, time_ms, occurrence, said)
+        self._alerts.guidance(kind, work, time_ms, occurrence, said, recommended)
 
     # -- the changelog ------------------------------------------------------------------------
 

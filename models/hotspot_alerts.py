@@ -1,6 +1,6 @@
 """What `hotspots` says of videos and works, word for word: the data of its alerts."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from models.integrity import Suspicion
 from models.lineage import lineage_of
 from models.parameters import Parameters
 from models.roll_up import RollUp
+from models.screening import cautions
 from models.tracked_videos import TrackedVideo, shown
 from models.vocabulary import Stage, State
 from models.work_depth import WorkDepth
@@ -158,7 +159,13 @@ class AlertWriter:
         if tracked.creator_id:
             data["creator_id"] = tracked.creator_id
         data |= self._known.integrity.of_video(tracked.video)
-        return data | self._discoveries.of(tracked.video)
+        return data | self._screening_of([tracked.video]) | self._discoveries.of(tracked.video)
+
+    def _screening_of(self, videos: Sequence[str]) -> dict[str, Any]:
+        """Return `screening` of some videos for an alert; nothing where none is flagged."""
+        flagged = self._roll_up.screened(dict.fromkeys(videos))
+        said = [flag.figures() | {"video": shown(video)} for video, flag in flagged]
+        return {"screening": said} if said else {}
 
     # -- works --------------------------------------------------------------------------------
 
@@ -198,7 +205,13 @@ class AlertWriter:
         self._tell_work(AlertType.CONFIRMED, work, data, work.number("last_ms"))
 
     def guidance(
-        self, kind: AlertType, work: Work, time_ms: int, occurrence: str, said: Mapping[str, Any]
+        self,
+        kind: AlertType,
+        work: Work,
+        time_ms: int,
+        occurrence: str,
+        said: Mapping[str, Any],
+        recommended: Sequence[str] = (),
     ) -> None:
         """Tell what can be done about a work.
 
@@ -208,8 +221,14 @@ class AlertWriter:
             time_ms: Event time.
             occurrence: What distinguishes it from others of its kind in the work's episode.
             said: Reason, level, urgency, suggestion and figures.
+            recommended: Keys of videos that it recommends, or comments under them: the suggestion
+                says so when one of them is flagged.
         """
         data = self._work_data(work) | dict(said)
+        flagged = self._roll_up.screened(dict.fromkeys(recommended))
+        if warned := cautions(flag for _, flag in flagged):
+            data["suggestion"] = f"{said['suggestion']} {warned}"
+        data |= self._screening_of([self._roll_up.lead_of(work), *recommended])
         made = self._lineage_of(work, time_ms)
         data |= {"lineage": made} if made else {}
         occurrence = f"{work.number('episode')}/{occurrence}"
@@ -255,6 +274,7 @@ class AlertWriter:
                 "route": work.route,
                 "episode": work.number("episode"),
             }
+            | self._screening_of([self._roll_up.lead_of(work)])
             | self._known.of(work)
         )
 

@@ -269,8 +269,8 @@ class HotspotsStep:
             rows.append((_META, json.dumps(self._meta()).encode()))
         if self._board_dirty and self._closed is not None:
             found = self.roll_up.count_by_work(self.discoveries.videos)
-            works, known = self.roll_up.works, (self.depth, self.integrity)
-            board = board_of(works, found, *known, self._closed, self.parameters)
+            known = (self.depth, self.integrity)
+            board = board_of(self.roll_up, found, *known, self._closed, self.parameters)
             board["discoveries"] = self.discoveries.to_board()
             board["withheld"] = self.withheld.latest(self.parameters.board_size)
             value = json.dumps(board, ensure_ascii=False).encode()

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from models.parameters import Parameters
+from models.roll_up import RollUp
 from models.work_depth import WorkDepth
 from models.work_integrity import WorkIntegrity
 from models.work_table import WorkTable
@@ -22,7 +23,7 @@ BOARD: Final = "hotspot-board"
 
 
 def board_of(
-    works: WorkTable,
+    roll_up: RollUp,
     discovered: Mapping[str, int],
     depth: WorkDepth,
     integrity: WorkIntegrity,
@@ -32,14 +33,14 @@ def board_of(
     """Return the board as of a bucket: at most `board_size` hotspots, JSON-ready.
 
     Args:
-        works: All works.
+        roll_up: All works and their videos.
         discovered: How many videos of a work, by its id, were discovered in the latest epoch.
         depth: Of works.
         integrity: Which of them are suspected to be pushed.
         bucket: The bucket.
         parameters: Its length, and how many to show.
     """
-    shown = _best(works, integrity, bucket, parameters)
+    shown = _best(roll_up.works, integrity, bucket, parameters)
     depths = depth.on_board([work for _, _, _, work in shown])
     hotspots = [
         {
@@ -62,6 +63,7 @@ def board_of(
             "take_up": work.take_up(),
             **depths[rank - 1],
             "integrity": integrity.of(work).get("integrity"),
+            "screening": [flag.flag for _, flag in roll_up.screened([roll_up.lead_of(work)])],
         }
         for rank, (confirmed, emerging, heat, work) in enumerate(shown, start=1)
     ]

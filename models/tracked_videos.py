@@ -60,6 +60,7 @@ class TrackedVideo:
         source: Key of the video it was made from, or an empty string.
         fingerprint: Hash of its content in hexadecimal, or an empty string.
         published_ms: Event time of its publication, or of its first activity.
+        labels: Those that the platform has set.
         works: Ids of the works it counts for.
         counted: Ids of the works among whose `videos` it has been counted.
     """
@@ -72,6 +73,7 @@ class TrackedVideo:
     source: str = ""
     fingerprint: str = ""
     published_ms: int = 0
+    labels: tuple[str, ...] = ()
     works: tuple[str, ...] = ()
     counted: tuple[str, ...] = ()
 
@@ -226,6 +228,7 @@ class TrackedVideos:
         # Many videos share these: each text is kept once.
         video.creator_id = intern(profile.get("creator_id", video.creator_id))
         video.topics = tuple(map(intern, profile.get("topics", video.topics)))
+        video.labels = tuple(map(intern, profile.get("labels", video.labels)))
         self._set_source(video, profile.get("source", video.source))
         self.derivatives.describe(video.works if video.source else ())
         self.touch(video)
@@ -295,6 +298,15 @@ class TrackedVideos:
         made = [video for slot in self.derivatives.of(work_id) if (video := self.by_slot[slot])]
         return sorted(nlargest(most, made, key=_age_order), key=_age_order)
 
+    def is_made_within(self, video: TrackedVideo, work_id: str) -> bool:
+        """Tell whether a derivative was made from a video of the same work.
+
+        A film that began as a comment under another video is where its own topic begins, and no
+        creation beside an original of that topic.
+        """
+        source = self.get(video.source)
+        return not video.topics if source is None else work_id in source.works
+
     # -- expiry -------------------------------------------------------------------------------
 
     def silent(self, before_bucket: int) -> Ints:
@@ -327,19 +339,19 @@ class TrackedVideos:
             stored = None
             if video is not None:
                 words = [video.slot, video.title, video.creator_id, video.topics, video.source]
-                words += [video.fingerprint, video.published_ms, video.counted]
+                words += [video.fingerprint, video.published_ms, video.labels, video.counted]
                 stored = json.dumps(words, ensure_ascii=False).encode()
             yield key, stored
         self._changed.clear()
 
     def load_words(self, key: str, stored: bytes) -> None:
         """Take back what `take_words` gave, before `recovered`."""
-        slot, title, creator_id, topics, source, *more, counted = json.loads(stored)
+        slot, title, creator_id, topics, source, *more, labels, counted = json.loads(stored)
         self.by_slot += [None] * (slot + 1 - len(self.by_slot))
         self._reserve(slot)
         topics, counted = tuple(map(intern, topics)), tuple(map(intern, counted))
         video = TrackedVideo(slot, key, title, intern(creator_id), topics, "", *more)
-        video.counted = counted
+        video.labels, video.counted = tuple(map(intern, labels)), counted
         self._place(video)
         self._set_source(video, source)
 
