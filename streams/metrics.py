@@ -175,7 +175,8 @@ class Metrics:
         )
         self.withheld = Counter(
             "hotspots_withheld",
-            "Alerts withheld because of HOTSPOTS_ALERTS_PER_DAY, by reason (docs/budget.md); one "
+            "Alerts withheld, by reason: because of HOTSPOTS_ALERTS_PER_DAY (docs/budget.md) or of "
+            "a suspicion (docs/integrity.md); one "
             "that is told later stays counted.",
             ["reason"],
             registry=self.registry,
@@ -301,7 +302,7 @@ class Metrics:
                 self.observe_transition(Stage[data["stage"].upper()], State(data["state"]))
 
     def observe_withheld(self, counts: Mapping[WithheldReason, int]) -> None:
-        """Count alerts that the budget has withheld, by reason."""
+        """Count alerts that were withheld, by reason."""
         for reason, count in counts.items():
             self.withheld.labels(reason.value).inc(count)
 
