@@ -316,6 +316,15 @@ class TrackedVideos:
         """Return the videos of a creator (`creator_key`) with which followers were told."""
         return [video for slot in self.creators.of(creator) if (video := self.by_slot[slot])]
 
+    def is_made_within(self, video: TrackedVideo, work_id: str) -> bool:
+        """Tell whether a derivative was made from a video of the same work.
+
+        A film that began as a comment under another video is where its own topic begins, and no
+        creation beside an original of that topic.
+        """
+        source = self.get(video.source)
+        return not video.topics if source is None else work_id in source.works
+
     # -- expiry -------------------------------------------------------------------------------
 
     def silent(self, before_bucket: int) -> Ints:
