@@ -96,7 +96,7 @@ class Views:
         roll_up: Works and videos.
 
     Attributes:
-        latest: JSON-ready: `time_ms`, `verticals`, `creators`, `mcns`; empty before the first look.
+        latest: JSON-ready: `time_ms`, `verticals`, `creators`, `mcns`; empty before the first work.
     """
 
     def __init__(self, parameters: Parameters, roll_up: RollUp) -> None:
@@ -110,7 +110,11 @@ class Views:
         verticals: dict[str, _Tally] = {}
         creators: dict[str, _Tally] = {}
         mcns: dict[str, _Tally] = {}
-        for one in self._counted(bucket):
+        counted = list(self._counted(bucket))
+        if not counted and not self.latest:
+            # Where looks begin depends on when reports came; the first work does not.
+            return
+        for one in counted:
             names = (one.lead.vertical, creator_key(one.lead), one.lead.mcn)
             for tallies, name in zip((verticals, creators, mcns), names, strict=True):
                 if name:
