@@ -36,6 +36,8 @@ from models.stage_reports import ALWAYS, StageReport, decode_report, encode_repo
 from models.steps import BrokenChainError, Chunk, Cut, Output
 from models.tracked_videos import TrackedVideo, shown
 from models.transitions import Reason
+from models.views import PREFIX as VIEWS
+from models.views import Views
 from models.vocabulary import Stage, State
 from models.withheld import Withheld
 from models.work_judging import WorkJudge
@@ -78,6 +80,7 @@ class HotspotsStep:
         self._works = WorkJudge(
             parameters, self.roll_up, self.work_outlook, self._spending, self._alerts
         )
+        self.views = Views(parameters, self.roll_up)
         self._through: dict[int, int] = {}
         self._sequence: dict[int, int] = {}
         self._partitions: int | None = None
@@ -160,6 +163,7 @@ class HotspotsStep:
             (PREFIX, self.outlook),
             (WORK_OUTLOOK, self.work_outlook),
             (GUIDANCE, self.guidance),
+            (VIEWS, self.views),
             (VOICES, self.voices),
             (FORECASTS, self.forecasts),
             (ACTORS, self.actors),
@@ -230,6 +234,7 @@ class HotspotsStep:
             rows += self.voices.rows()
             rows += self.work_outlook.rows()
             rows += self.guidance.rows()
+            rows += self.views.rows()
             self._reports.drop(self._closed, self._published[-1] if self._published else -1)
             self._saved = self._closed
             self._meta_dirty = True
@@ -244,6 +249,7 @@ class HotspotsStep:
             found = self.roll_up.count_by_work(self.discoveries.videos)
             board = board_of(self.roll_up, found, self._closed, self.parameters)
             board["discoveries"] = self.discoveries.to_board()
+            board["views"] = self.views.latest
             board["withheld"] = self.withheld.latest(self.parameters.board_size)
             value = json.dumps(board, ensure_ascii=False).encode()
             self._outputs.append(Output(BOARD, 0, b"board", value))
@@ -329,6 +335,7 @@ class HotspotsStep:
             at = self.roll_up.next_look
             self._end_silent(at - 1)
             self.guidance.look(at)
+            self.views.look(at)
             self._look_after(at)
         self._end_silent(bucket)
 

@@ -13,7 +13,7 @@ import numpy as np
 from models.parameters import Parameters
 from models.roll_up import RollUp
 from models.work_table import WorkTable
-from models.works import Work, heat_at
+from models.works import Work, heat_at, noteworthy
 
 BOARD: Final = "hotspot-board"
 """Logical name of the topic that carries it."""
@@ -62,7 +62,7 @@ def _best(
 ) -> list[tuple[bool, bool, float, Work]]:
     """Return confirmed, emerging, heat and work of those to show, in order."""
     rows = works.rows[: len(works.by_slot)]
-    slots = np.flatnonzero(rows["confirmed"] | rows["emerging"] | (rows["stages"] > 0))
+    slots = np.flatnonzero(noteworthy(rows))
     found = rows[slots]
     confirmed, emerging = found["confirmed"], found["emerging"]
     heats = heat_at(found, bucket, parameters.bucket_ms)
