@@ -44,7 +44,7 @@ from models.transitions import ACTIVITY_HALF_LIFE_MS
 from models.vocabulary import ROLES, Route, Signal, Stage
 from models.work_integrity import WorkIntegrity
 from models.work_voices import WorkVoices
-from models.works import Work, heat_at
+from models.works import Work, heat_at, noteworthy
 
 Ints = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.void]
@@ -178,7 +178,7 @@ class Guidance:
 
     def _slots_to_watch(self, used: Rows, bucket: int) -> Ints:
         """Return int64[n], the slots of works to watch, in order."""
-        slots = np.flatnonzero(used["emerging"] | used["confirmed"] | (used["stages"] > 0))
+        slots = np.flatnonzero(noteworthy(used))
         if len(slots) > MOST_WATCHED:
             heats = heat_at(used[slots], bucket - 1, self._parameters.bucket_ms)
             by_slot = self._roll_up.works.by_slot

@@ -8,6 +8,7 @@ import numpy as np
 
 from models import forecast
 from models.alerts import Alert, AlertType
+from models.creators import follower_gain
 from models.derivatives import MOST_DERIVATIVES
 from models.discoveries import Discoveries
 from models.identity import split_video_key
@@ -16,7 +17,7 @@ from models.lineage import lineage_of
 from models.parameters import Parameters
 from models.roll_up import RollUp
 from models.screening import cautions
-from models.tracked_videos import TrackedVideo, shown
+from models.tracked_videos import TrackedVideo, creator_key, shown
 from models.vocabulary import Stage, State
 from models.work_depth import WorkDepth
 from models.work_integrity import WorkIntegrity
@@ -276,6 +277,18 @@ class AlertWriter:
             }
             | self._screening_of([self._roll_up.lead_of(work)])
             | self._known.of(work)
+            | self._followers_of(work)
+        )
+
+    def _followers_of(self, work: Work) -> dict[str, Any]:
+        """Return what the creator of a work's most viewed video has won since it began."""
+        tracked = self._roll_up.tracked
+        lead = tracked.get(self._roll_up.lead_of(work))
+        if lead is None:
+            return {}
+        gain = follower_gain(tracked.made_by(creator_key(lead)), work.number("first_ms"))
+        return (
+            {"creator_followers": {"creator_id": lead.creator_id} | gain.figures()} if gain else {}
         )
 
     def _tell_work(self, kind: AlertType, work: Work, data: dict[str, Any], time_ms: int) -> None:

@@ -36,6 +36,8 @@ from models.stage_reports import ALWAYS, StageReport, decode_report, encode_repo
 from models.steps import BrokenChainError, Chunk, Cut, Output
 from models.tracked_videos import TrackedVideo, shown
 from models.transitions import Reason
+from models.views import PREFIX as VIEWS
+from models.views import Views
 from models.vocabulary import Stage, State
 from models.withheld import Withheld
 from models.work_depth import PREFIX as DEPTH
@@ -98,6 +100,7 @@ class HotspotsStep:
             self._spending,
             self._alerts,
         )
+        self.views = Views(parameters, self.roll_up)
         self._through: dict[int, int] = {}
         self._sequence: dict[int, int] = {}
         self._partitions: int | None = None
@@ -181,6 +184,7 @@ class HotspotsStep:
             (PREFIX, self.outlook),
             (WORK_OUTLOOK, self.work_outlook),
             (GUIDANCE, self.guidance),
+            (VIEWS, self.views),
             (VOICES, self.voices),
             (PARTICIPATION, self.participation),
             (DEPTH, self.depth),
@@ -257,6 +261,7 @@ class HotspotsStep:
             rows += self.participation.rows()
             rows += self.depth.rows()
             rows += self.integrity.rows()
+            rows += self.views.rows()
             self._reports.drop(self._closed, self._published[-1] if self._published else -1)
             self._saved = self._closed
             self._meta_dirty = True
@@ -272,6 +277,7 @@ class HotspotsStep:
             known = (self.depth, self.integrity)
             board = board_of(self.roll_up, found, *known, self._closed, self.parameters)
             board["discoveries"] = self.discoveries.to_board()
+            board["views"] = self.views.latest
             board["withheld"] = self.withheld.latest(self.parameters.board_size)
             value = json.dumps(board, ensure_ascii=False).encode()
             self._outputs.append(Output(BOARD, 0, b"board", value))
@@ -371,6 +377,7 @@ class HotspotsStep:
                 self._alerts.coordinated_push(work, suspicion, time_ms)
             self.depth.look(at)
             self.guidance.look(at)
+            self.views.look(at)
             self._look_after(at)
         self._end_silent(bucket)
 

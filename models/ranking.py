@@ -16,7 +16,7 @@ from models.roll_up import RollUp
 from models.work_depth import WorkDepth
 from models.work_integrity import WorkIntegrity
 from models.work_table import WorkTable
-from models.works import Work, heat_at
+from models.works import Work, heat_at, noteworthy
 
 BOARD: Final = "hotspot-board"
 """Logical name of the topic that carries it."""
@@ -75,7 +75,7 @@ def _best(
 ) -> list[tuple[bool, bool, float, Work]]:
     """Return confirmed, emerging, heat and work of those to show, in order."""
     rows = works.rows[: len(works.by_slot)]
-    slots = np.flatnonzero(rows["confirmed"] | rows["emerging"] | (rows["stages"] > 0))
+    slots = np.flatnonzero(noteworthy(rows))
     found = rows[slots]
     kept = integrity.kept(slots)
     progress = (found["progress"] - found["progress_before_episode"]) * kept

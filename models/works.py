@@ -204,6 +204,11 @@ def heat_at(rows: Rows, bucket: int, bucket_ms: int) -> npt.NDArray[np.float64]:
     return np.asarray(rows["heat"] * np.exp2(-silence_ms / ACTIVITY_HALF_LIFE_MS))
 
 
+def noteworthy(rows: Rows) -> npt.NDArray[np.bool_]:
+    """Return bool[n]: whether there is something to say of each work in this episode."""
+    return np.asarray(rows["confirmed"] | rows["emerging"] | (rows["stages"] > 0))
+
+
 def deep(rows: Rows) -> npt.NDArray[np.bool_]:
     """Return bool[n]: whether videos of each work passed all three junctures in this episode."""
     return np.asarray(rows["stages"] & DEPTH == DEPTH)

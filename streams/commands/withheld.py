@@ -7,8 +7,6 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from streams.settings import Settings
-
 
 @click.command("withheld")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
@@ -18,27 +16,15 @@ def command(*, as_json: bool) -> None:
     Read from the board in Redis (HOTSPOTS_REDIS): as many as the board shows hotspots. What is told
     later, since its score rose above the bar, leaves the list.
     """
-    import asyncio
     import json
 
-    from streams.errors import UserError
-    from streams.settings import load_settings
+    from streams.commands.stored_board import read_board
 
-    settings = load_settings(needs=("redis",))
-    board = asyncio.run(_read_board(settings))
-    if board is None:
-        raise UserError("there is no board", remedy="start a worker with this HOTSPOTS_REDIS")
+    board = read_board()
     for one in board["withheld"]:
         click.echo(json.dumps(one, ensure_ascii=False) if as_json else line_of(one))
     if not board["withheld"] and not as_json:
         click.echo("nothing was withheld")
-
-
-async def _read_board(settings: "Settings") -> dict[str, Any] | None:
-    from streams.delivery.board_store import BoardStore
-
-    async with BoardStore(settings.redis, settings.board_key, settings.board_expire_s) as store:
-        return await store.read_board()
 
 
 def line_of(one: "Mapping[str, Any]") -> str:
