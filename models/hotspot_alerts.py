@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 
 from models import forecast
-from models.alerts import Alert, AlertType
+from models.alerts import Alert, AlertType, rfc3339
 from models.derivatives import MOST_DERIVATIVES
 from models.discoveries import Discoveries
 from models.identity import split_video_key
 from models.lineage import lineage_of
+from models.measured_actions import ActionEffect, MeasuredActions
 from models.parameters import Parameters
 from models.roll_up import RollUp
 from models.tracked_videos import TrackedVideo, shown
@@ -27,6 +28,7 @@ class AlertWriter:
         roll_up: The works and videos that are spoken of.
         voices: What is said in them.
         discoveries: Which videos were discovered in the latest epoch.
+        actions: What people did about them.
         tell: Where alerts go.
     """
 
@@ -36,12 +38,14 @@ class AlertWriter:
         roll_up: RollUp,
         voices: WorkVoices,
         discoveries: Discoveries,
+        actions: MeasuredActions,
         tell: Callable[[Alert], None],
     ) -> None:
         self._parameters = parameters
         self._roll_up = roll_up
         self._voices = voices
         self._discoveries = discoveries
+        self._actions = actions
         self._tell = tell
 
     # -- videos -------------------------------------------------------------------------------
@@ -128,7 +132,31 @@ class AlertWriter:
             data["title"] = tracked.title
         if tracked.creator_id:
             data["creator_id"] = tracked.creator_id
-        return data | self._discoveries.of(tracked.video)
+        return data | self._discoveries.of(tracked.video) | self._acted(tracked.video)
+
+    def _acted(self, subject: str) -> dict[str, Any]:
+        """Return what people did about a video (its key) or a work; nothing where they did not."""
+        actions = self._actions.on(subject)
+        return {"actions": actions} if actions else {}
+
+    def effect(self, found: ActionEffect) -> None:
+        """Tell what an action did, or that it cannot be measured."""
+        action = found.action
+        subject = action.subject
+        tracked, work = self._roll_up.tracked.get(subject), self._roll_up.works.by_id.get(subject)
+        if tracked is not None:
+            data = self._data_of(tracked)
+        elif work is not None:
+            data = self._work_data(work)
+        elif action.is_about_topic:
+            data = {"topic": subject.partition(":")[2], "platform": ""}
+        else:
+            data = dict(zip(("platform", "video_id"), split_video_key(subject), strict=True))
+        taken = action.to_dict() | {"taken_at": rfc3339(action.taken_at_ms)}
+        data |= {"guidance_level": action.level, "action": taken} | found.said
+        kind = AlertType.GUIDANCE_EFFECT
+        shown_subject, occurrence = action.shown_subject, action.action_id
+        self._tell(Alert(kind, found.time_ms, shown_subject, occurrence, data))
 
     # -- works --------------------------------------------------------------------------------
 
@@ -216,6 +244,7 @@ class AlertWriter:
                 "episode": work.number("episode"),
             }
             | self._voices.resonance(work.work_id)
+            | self._acted(work.work_id)
         )
 
     def _tell_work(self, kind: AlertType, work: Work, data: dict[str, Any], time_ms: int) -> None:

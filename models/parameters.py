@@ -60,6 +60,7 @@ class Parameters:
     expire_after_ms: int = 30 * DAY_MS
     repeat_window_ms: int = HOUR_MS
     board_size: int = 50
+    effect_window_ms: int = 6 * HOUR_MS
     learn_forecast: bool = True
 
     def __post_init__(self) -> None:
