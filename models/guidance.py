@@ -12,8 +12,7 @@ the most urgent of a look first; what finds no room waits for as long as it hold
 """
 
 import json
-import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -36,7 +35,9 @@ from models.guidance_rules import (
 from models.highlights import HIGHLIGHTS_TOLD
 from models.homogenisation import LATEST, Homogenisation, homogenisation_of, is_near_copy
 from models.hotspot_alerts import AlertWriter
-from models.parameters import DAY_MS, MINUTE_MS, Parameters
+from models.identity import video_key
+from models.looks import look_buckets
+from models.parameters import DAY_MS, Parameters
 from models.roll_up import RollUp
 from models.tracked_videos import TrackedVideo, shown
 from models.transitions import ACTIVITY_HALF_LIFE_MS
@@ -46,10 +47,6 @@ from models.works import Work, heat_at
 
 Ints = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.void]
-
-LOOK_MS: Final = 15 * MINUTE_MS
-"""How often works are looked at: what people can do takes longer than this, and a day of looks at
-200,000 works takes a tenth of a second."""
 
 MOST_WATCHED: Final = 4_096
 """Works that guidance is given for at once, the hottest; a team reads some dozens."""
@@ -74,12 +71,6 @@ this episode."""
 
 _NOBODY: Final = -1
 _URGENCIES: Final = tuple(Urgency)
-
-
-def look_buckets(parameters: Parameters) -> int:
-    """Return after how many buckets a look follows the one before; epochs end with looks."""
-    epoch = parameters.epoch_ms // parameters.bucket_ms
-    return math.gcd(epoch, max(LOOK_MS // parameters.bucket_ms, 1))
 
 
 class Guidance:
@@ -273,7 +264,8 @@ class Guidance:
             )
             said |= {"comments": comments, "figures": {"comments": len(comments)}}
             kind = AlertType.QUALITY_COMMENTS
-            self._tell(kind, watched[at], looked.now_ms, "comments", said)
+            under = [video_key(one["platform"], one["video_id"]) for one in comments]
+            self._tell(kind, watched[at], looked.now_ms, "comments", said, under)
 
     def _take_creations(self, now_ms: int) -> None:
         """Tell of original derivatives that went deep since the last look."""
@@ -307,7 +299,7 @@ class Guidance:
                 "views": int(self._roll_up.tracked.rows["views"][tracked.slot]),
                 "compared_with": len(made),
             }
-            self._tell(AlertType.DEEP_CREATION, work, time_ms, shown(video), said)
+            self._tell(AlertType.DEEP_CREATION, work, time_ms, shown(video), said, [video])
 
     # -- what is said -------------------------------------------------------------------------
 
@@ -330,10 +322,16 @@ class Guidance:
         }
 
     def _tell(
-        self, kind: AlertType, work: Work, time_ms: int, occurrence: str, said: dict[str, Any]
+        self,
+        kind: AlertType,
+        work: Work,
+        time_ms: int,
+        occurrence: str,
+        said: dict[str, Any],
+        recommended: Sequence[str] = (),
     ) -> None:
         self._told_today += 1
-        self._alerts.guidance(kind, work, time_ms, occurrence, said)
+        self._alerts.guidance(kind, work, time_ms, occurrence, said, recommended)
 
     # -- the changelog ------------------------------------------------------------------------
 

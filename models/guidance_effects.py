@@ -43,8 +43,8 @@ MOST_CONTROLS: Final = 39
 either side does not make it; further ones would be matched worse."""
 
 LEAST_CONTROLS: Final = 9
-"""With so many their whole range is an interval of (9 - 1) / 10 = 80 %, which is said; with fewer it
-would be one that a reader takes for more than it is."""
+"""With so many their whole range is an interval of (9 - 1) / 10 = 80 %, which is said; an interval
+of less would be taken for more than it is."""
 
 CALIPER: Final = 0.6
 """In standard deviations of the logarithm of activity: some nine tenths of the bias that is linear

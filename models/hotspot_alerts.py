@@ -1,6 +1,6 @@
 """What `hotspots` says of videos and works, word for word: the data of its alerts."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from models.lineage import lineage_of
 from models.measured_actions import ActionEffect, MeasuredActions
 from models.parameters import Parameters
 from models.roll_up import RollUp
+from models.screening import cautions
 from models.tracked_videos import TrackedVideo, shown
 from models.vocabulary import Stage, State
 from models.work_voices import WorkVoices
@@ -132,7 +133,8 @@ class AlertWriter:
             data["title"] = tracked.title
         if tracked.creator_id:
             data["creator_id"] = tracked.creator_id
-        return data | self._discoveries.of(tracked.video) | self._acted(tracked.video)
+        said = self._screening_of([tracked.video]) | self._discoveries.of(tracked.video)
+        return data | said | self._acted(tracked.video)
 
     def _acted(self, subject: str) -> dict[str, Any]:
         """Return what people did about a video (its key) or a work; nothing where they did not."""
@@ -152,11 +154,18 @@ class AlertWriter:
             data = {"topic": subject.partition(":")[2], "platform": ""}
         else:
             data = dict(zip(("platform", "video_id"), split_video_key(subject), strict=True))
+        data.pop("actions", None)
         taken = action.to_dict() | {"taken_at": rfc3339(action.taken_at_ms)}
         data |= {"guidance_level": action.level, "action": taken} | found.said
         kind = AlertType.GUIDANCE_EFFECT
         shown_subject, occurrence = action.shown_subject, action.action_id
         self._tell(Alert(kind, found.time_ms, shown_subject, occurrence, data))
+
+    def _screening_of(self, videos: Sequence[str]) -> dict[str, Any]:
+        """Return `screening` of some videos for an alert; nothing where none is flagged."""
+        flagged = self._roll_up.screened(dict.fromkeys(videos))
+        said = [flag.figures() | {"video": shown(video)} for video, flag in flagged]
+        return {"screening": said} if said else {}
 
     # -- works --------------------------------------------------------------------------------
 
@@ -195,7 +204,13 @@ class AlertWriter:
         self._tell_work(AlertType.CONFIRMED, work, data, work.number("last_ms"))
 
     def guidance(
-        self, kind: AlertType, work: Work, time_ms: int, occurrence: str, said: Mapping[str, Any]
+        self,
+        kind: AlertType,
+        work: Work,
+        time_ms: int,
+        occurrence: str,
+        said: Mapping[str, Any],
+        recommended: Sequence[str] = (),
     ) -> None:
         """Tell what can be done about a work.
 
@@ -205,8 +220,14 @@ class AlertWriter:
             time_ms: Event time.
             occurrence: What distinguishes it from others of its kind in the work's episode.
             said: Reason, level, urgency, suggestion and figures.
+            recommended: Keys of videos that it recommends, or comments under them: the suggestion
+                says so when one of them is flagged.
         """
         data = self._work_data(work) | dict(said)
+        flagged = self._roll_up.screened(dict.fromkeys(recommended))
+        if warned := cautions(flag for _, flag in flagged):
+            data["suggestion"] = f"{said['suggestion']} {warned}"
+        data |= self._screening_of([self._roll_up.lead_of(work), *recommended])
         made = self._lineage_of(work, time_ms)
         data |= {"lineage": made} if made else {}
         occurrence = f"{work.number('episode')}/{occurrence}"
@@ -243,6 +264,7 @@ class AlertWriter:
                 "route": work.route,
                 "episode": work.number("episode"),
             }
+            | self._screening_of([self._roll_up.lead_of(work)])
             | self._voices.resonance(work.work_id)
             | self._acted(work.work_id)
         )

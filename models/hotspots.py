@@ -24,8 +24,12 @@ from models.discoveries import Discoveries
 from models.forecast_learning import PREFIX as FORECASTS
 from models.forecast_learning import ForecastLearning
 from models.guidance import PREFIX as GUIDANCE
-from models.guidance import Guidance, look_buckets
+from models.guidance import Guidance
+from models.guidance_actions import decode_action, is_action
 from models.hotspot_alerts import AlertWriter
+from models.looks import look_buckets
+from models.measured_actions import PREFIX as ACTIONS
+from models.measured_actions import MeasuredActions
 from models.outlook import PREFIX, Outlook
 from models.parameters import Parameters
 from models.ranking import BOARD, board_of
@@ -71,8 +75,9 @@ class HotspotsStep:
         self._spending = Spending(self.roll_up.budget, self.withheld)
         self.discoveries = Discoveries(parameters)
         self.voices = WorkVoices(parameters.bucket_ms)
+        self.actions = MeasuredActions(parameters, self.roll_up)
         self._alerts = AlertWriter(
-            parameters, self.roll_up, self.voices, self.discoveries, self._tell
+            parameters, self.roll_up, self.voices, self.discoveries, self.actions, self._tell
         )
         self.guidance = Guidance(parameters, self.roll_up, self.voices, self._alerts)
         self._works = WorkJudge(
@@ -160,6 +165,7 @@ class HotspotsStep:
             (PREFIX, self.outlook),
             (WORK_OUTLOOK, self.work_outlook),
             (GUIDANCE, self.guidance),
+            (ACTIONS, self.actions),
             (VOICES, self.voices),
             (FORECASTS, self.forecasts),
             (ACTORS, self.actors),
@@ -230,10 +236,12 @@ class HotspotsStep:
             rows += self.voices.rows()
             rows += self.work_outlook.rows()
             rows += self.guidance.rows()
+            rows += self.actions.take_rows()
             self._reports.drop(self._closed, self._published[-1] if self._published else -1)
             self._saved = self._closed
             self._meta_dirty = True
         rows += self._reports.take_dirty()
+        rows += self.actions.take_told()
         rows += self.forecasts.rows()
         rows += self.actors.rows()
         if self._memory_dirty:
@@ -242,8 +250,9 @@ class HotspotsStep:
             rows.append((_META, json.dumps(self._meta()).encode()))
         if self._board_dirty and self._closed is not None:
             found = self.roll_up.count_by_work(self.discoveries.videos)
-            board = board_of(self.roll_up.works, found, self._closed, self.parameters)
+            board = board_of(self.roll_up, found, self._closed, self.parameters)
             board["discoveries"] = self.discoveries.to_board()
+            board["actions"] = self.actions.latest(self.parameters.board_size)
             board["withheld"] = self.withheld.latest(self.parameters.board_size)
             value = json.dumps(board, ensure_ascii=False).encode()
             self._outputs.append(Output(BOARD, 0, b"board", value))
@@ -254,6 +263,9 @@ class HotspotsStep:
     # -- reports in ---------------------------------------------------------------------------
 
     def _accept(self, value: bytes) -> None:
+        if is_action(value):
+            self._accept_action(value)
+            return
         told = decode_report(value)
         expected = self._sequence.get(told.partition, 0)
         if told.sequence > expected:
@@ -270,6 +282,11 @@ class HotspotsStep:
         self._reports.add(report, value if report is told else encode_report(report))
         self._note_lessons(report)
         self._meta_dirty = True
+
+    def _accept_action(self, value: bytes) -> None:
+        known = self._partitions is not None and len(self._through) == self._partitions
+        through = min(self._through.values()) if known else ALWAYS
+        self.actions.take(decode_action(value), through)
 
     def _note_lessons(self, report: StageReport) -> None:
         self.forecasts.note(report.moments)
@@ -329,6 +346,8 @@ class HotspotsStep:
             at = self.roll_up.next_look
             self._end_silent(at - 1)
             self.guidance.look(at)
+            for effect in self.actions.look(at):
+                self._alerts.effect(effect)
             self._look_after(at)
         self._end_silent(bucket)
 

@@ -1,7 +1,7 @@
 """Actions that people took: recorded once, shown where they were taken, and their effect measured.
 
 An action counts from its own time on. It comes in at some place of the log, `video-stages`, and is
-noticed at the first look (models/guidance.py) that lies behind both: which look that is, is a
+noticed at the first look (models/looks.py) that lies behind both: which look that is, is a
 function of the log, and what is measured depends on the looks of its windows alone. So it makes no
 difference how late an action is told, up to a window after it could have been measured; beyond that
 it is said that it came too late.
@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from models.activity_history import SNAPSHOT, ActivityHistory, digest
-from models.guidance import look_buckets
 from models.guidance_actions import GuidanceAction
 from models.guidance_effects import COUNTED, MOMENTS, WORDS, Effect, Measured, measure
+from models.looks import look_buckets
 from models.parameters import Parameters
 from models.roll_up import RollUp
 from models.works import VIDEO

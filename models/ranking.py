@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from models.parameters import Parameters
+from models.roll_up import RollUp
 from models.work_table import WorkTable
 from models.works import Work, heat_at
 
@@ -19,17 +20,17 @@ BOARD: Final = "hotspot-board"
 
 
 def board_of(
-    works: WorkTable, discovered: Mapping[str, int], bucket: int, parameters: Parameters
+    roll_up: RollUp, discovered: Mapping[str, int], bucket: int, parameters: Parameters
 ) -> dict[str, Any]:
     """Return the board as of a bucket: at most `board_size` hotspots, JSON-ready.
 
     Args:
-        works: All works.
+        roll_up: All works and their videos.
         discovered: How many videos of a work, by its id, were discovered in the latest epoch.
         bucket: The bucket.
         parameters: Its length, and how many to show.
     """
-    shown = _best(works, bucket, parameters)
+    shown = _best(roll_up.works, bucket, parameters)
     hotspots = [
         {
             "hotspot_id": work.work_id,
@@ -49,6 +50,7 @@ def board_of(
             "views": work.number("views"),
             "platforms": sorted(work.platforms),
             "take_up": work.take_up(),
+            "screening": [flag.flag for _, flag in roll_up.screened([roll_up.lead_of(work)])],
         }
         for rank, (confirmed, emerging, heat, work) in enumerate(shown, start=1)
     ]

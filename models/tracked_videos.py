@@ -15,8 +15,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from models.cohorts import SIGNALS
 from models.blocks import BLOCK_SHIFT, DirtyBlocks
+from models.cohorts import SIGNALS
 from models.derivatives import Derivatives
 from models.identity import split_video_key
 from models.junctures import CLOCK
@@ -65,6 +65,7 @@ class TrackedVideo:
         source: Key of the video it was made from, or an empty string.
         fingerprint: Hash of its content in hexadecimal, or an empty string.
         published_ms: Event time of its publication, or of its first activity.
+        labels: Those that the platform has set.
         works: Ids of the works it counts for.
         counted: Ids of the works among whose `videos` it has been counted.
     """
@@ -77,6 +78,7 @@ class TrackedVideo:
     source: str = ""
     fingerprint: str = ""
     published_ms: int = 0
+    labels: tuple[str, ...] = ()
     works: tuple[str, ...] = ()
     counted: tuple[str, ...] = ()
 
@@ -231,6 +233,7 @@ class TrackedVideos:
         # Many videos share these: each text is kept once.
         video.creator_id = intern(profile.get("creator_id", video.creator_id))
         video.topics = tuple(map(intern, profile.get("topics", video.topics)))
+        video.labels = tuple(map(intern, profile.get("labels", video.labels)))
         self._set_source(video, profile.get("source", video.source))
         self.derivatives.describe(video.works if video.source else ())
         self.touch(video)
@@ -332,19 +335,19 @@ class TrackedVideos:
             stored = None
             if video is not None:
                 words = [video.slot, video.title, video.creator_id, video.topics, video.source]
-                words += [video.fingerprint, video.published_ms, video.counted]
+                words += [video.fingerprint, video.published_ms, video.labels, video.counted]
                 stored = json.dumps(words, ensure_ascii=False).encode()
             yield key, stored
         self._changed.clear()
 
     def load_words(self, key: str, stored: bytes) -> None:
         """Take back what `take_words` gave, before `recovered`."""
-        slot, title, creator_id, topics, source, *more, counted = json.loads(stored)
+        slot, title, creator_id, topics, source, *more, labels, counted = json.loads(stored)
         self.by_slot += [None] * (slot + 1 - len(self.by_slot))
         self._reserve(slot)
         topics, counted = tuple(map(intern, topics)), tuple(map(intern, counted))
         video = TrackedVideo(slot, key, title, intern(creator_id), topics, "", *more)
-        video.counted = counted
+        video.labels, video.counted = tuple(map(intern, labels)), counted
         self._place(video)
         self._set_source(video, source)
 

@@ -91,9 +91,9 @@ Whether that was told in this episode. topical: Whether it is a topic. offered: 
 budget has been offered of it in this episode (AlertBudget.reach). The others are its clock
 (models/junctures.py), where it is a topic."""
 
-LAYOUT_VERSION: Final = 4
-"""Goes up when the layout of WORK, of roll_up's rows or of guidance.GUIDED changes; another version
-is refused."""
+LAYOUT_VERSION: Final = 5
+"""Goes up when the layout of WORK, of roll_up's rows and words or of guidance.GUIDED changes;
+another version is refused."""
 
 GROWTH: Final = 2 + SIGNALS
 """Columns of what a bucket brings to a work: views, progress, and events per signal."""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from models.parameters import MINUTE_MS, Parameters
 from models.ranking import board_of
-from models.work_table import WorkTable
+from models.roll_up import RollUp
 
 BUCKET = 5_644_512
 WORKS = st.lists(
@@ -25,15 +25,16 @@ WORKS = st.lists(
 )
 
 
-def works_of(said: list[dict[str, Any]]) -> WorkTable:
-    table = WorkTable()
+def works_of(said: list[dict[str, Any]]) -> RollUp:
+    roll_up = RollUp(Parameters())
+    table = roll_up.works
     for number, fields in sorted(enumerate(said), key=lambda pair: pair[1].get("order", 0)):
         work = table.add(f"topic:t{number:02d}", "")
         work.row["topical"] = True
         for name, value in fields.items():
             if name != "order":
                 table.rows[name][work.slot] = value
-    return table
+    return roll_up
 
 
 @given(said=WORKS, data=st.data())
@@ -72,4 +73,5 @@ def test_the_order_is_a_function_of_the_works(
 def test_what_is_shown_has_a_name_and_a_reason() -> None:
     (shown,) = board_of(works_of([{"emerging": True}]), {}, BUCKET, Parameters())["hotspots"]
     assert shown["title"] == "topic:t00"
+    assert shown["screening"] == []
     assert shown["reason"] == "forecast_above_alert_level"

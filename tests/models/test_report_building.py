@@ -130,8 +130,8 @@ def test_a_video_is_told_from_the_bucket_on_in_which_it_matters(why: dict[str, A
 def test_what_a_profile_says_that_nobody_reads_is_left_out() -> None:
     platform = Platform()
     profile = {"title": "大英", "topics": ["t"], "creator_id": "c", "source": "p\x1fs"}
-    platform.decide([{"video": "a", "profile": {**profile, "vertical": "x", "labels": ["y"]}}])
-    assert platform.messages()[0].profiles == [(0, profile)]
+    platform.decide([{"video": "a", "profile": {**profile, "duration_ms": 3, "labels": ["y"]}}])
+    assert platform.messages()[0].profiles == [(0, profile | {"labels": ["y"]})]
 
 
 def test_a_profile_is_told_once_and_again_when_it_has_changed() -> None:
