@@ -4,12 +4,15 @@
 once and for all. Everything after that is a function of that log.
 """
 
+from collections import Counter
+from typing import Final
+
 from models.events import DecodingLimits, RejectedEventError, RejectReason
 from models.guidance_actions import GUIDANCE_ACTIONS, encode_action, validate_action
 from models.stages import VIDEO_STAGES
 from models.steps import Chunk, Cut, Output
 
-REJECTED = "engagement-rejected"
+REJECTED: Final = "engagement-rejected"
 """Logical name of the topic that takes what is refused."""
 
 
@@ -21,16 +24,12 @@ class ActionIntakeStep:
     Args:
         partition: The partition.
         limits: Bounds within which an action is accepted.
-
-    Attributes:
-        accepted: How many actions were.
-        rejects: How many messages were refused, by reason.
     """
 
     def __init__(self, partition: int, limits: DecodingLimits) -> None:
         self.partition = partition
-        self.accepted = 0
-        self.rejects: dict[RejectReason, int] = {}
+        self._accepted = 0
+        self._rejects: Counter[RejectReason] = Counter()
         self._limits = limits
         self._outputs: list[Output] = []
 
@@ -71,11 +70,11 @@ class ActionIntakeStep:
             except RejectedEventError as error:
                 self._reject(offset, value, error)
                 continue
-            self.accepted += 1
+            self._accepted += 1
             self._outputs.append(Output(VIDEO_STAGES, 0, None, encode_action(action)))
 
     def _reject(self, offset: int, value: bytes | None, error: RejectedEventError) -> None:
-        self.rejects[error.reason] = self.rejects.get(error.reason, 0) + 1
+        self._rejects[error.reason] += 1
         headers = (
             ("reason", error.reason.value.encode()),
             ("detail", error.detail.encode(errors="replace")),
@@ -85,6 +84,12 @@ class ActionIntakeStep:
         )
         key = f"{GUIDANCE_ACTIONS}:{self.partition}:{offset}".encode()
         self._outputs.append(Output(REJECTED, 0, key, value, headers))
+
+    def take_counts(self) -> tuple[int, Counter[RejectReason]]:
+        """Return how many were accepted since the last call, and refused, by reason."""
+        counts = self._accepted, self._rejects
+        self._accepted, self._rejects = 0, Counter()
+        return counts
 
     def learn(self, key: bytes, value: bytes | None) -> None:
         """Ignore what was learned: nothing is decided here."""

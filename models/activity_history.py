@@ -211,7 +211,8 @@ def _latest(slots: Ints, last_bucket: Ints) -> Ints:
     if len(slots) <= MOST_FOLLOWED:
         return slots
     last = last_bucket[slots]
-    return slots[last >= np.partition(last, -MOST_FOLLOWED)[-MOST_FOLLOWED]]
+    earliest = np.partition(last, -MOST_FOLLOWED)[-MOST_FOLLOWED]
+    return np.asarray(slots[last >= earliest], np.int64)
 
 
 def _of_videos(tracked: TrackedVideos, found: list[tuple[int, int, int]]) -> Rows:

@@ -25,11 +25,16 @@ References:
     [6] F. Anscombe, "On estimating binomial response relations", 1956.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
+
+from models.cohorts import SHIPPED
+from models.transitions import VISIT_MS
+from models.vocabulary import Signal
 
 Flags = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -48,7 +53,8 @@ of less would be taken for more than it is."""
 
 CALIPER: Final = 0.6
 """In standard deviations of the logarithm of activity: some nine tenths of the bias that is linear
-in it are gone within it [5, table 2.3.1]."""
+in it are gone within it [5, table 2.3.1]. What chance alone does to two of one mean is no reason to
+refuse them, either (`chance_of`): where all are alike, the deviation is small."""
 
 HALF: Final = 0.5
 """Added to counts before their logarithm is taken: the bias of the logarithm is least so [6]."""
@@ -132,15 +138,28 @@ class Measured:
         }
 
 
-def measure(counts: Ints, age_ms: Ints, route: npt.NDArray[np.uint8]) -> Measured:
+def chance_of(span_ms: int) -> float:
+    """Return by how much the logarithms of two counts of a span differ when they have one mean.
+
+    That is one standard deviation, by the over-dispersion of visits that was measured on ordinary
+    videos (models/shipped_cohort.py): 1 / shape is the square of its coefficient of variation.
+    """
+    visits = max(span_ms / VISIT_MS, 1.0)
+    return math.sqrt(2 / (float(SHIPPED.shape[Signal.INTERACTION]) * visits))
+
+
+def measure(
+    counts: Ints, age_ms: Ints, route: npt.NDArray[np.uint8], chance: float = 0.0
+) -> Measured:
     """Hold the first of some videos (or topics) of a platform and stage against the others.
 
     Args:
         counts: int64[n, MOMENTS, COUNTED], counts up to each moment; the treated one comes first.
         age_ms: int64[n], their ages at the last moment before the action.
         route: uint8[n], their routes then.
+        chance: `chance_of` half of the window before the action.
     """
-    among = _matched(counts, age_ms, route)
+    among = _matched(counts, age_ms, route, chance)
     grown = np.maximum(np.diff(counts[[0, *among.tolist()]], axis=1), 0)
     before = grown[:, _FIRST] + grown[:, _MIDDLE]
     after = grown[:, _AFTER_FIRST]
@@ -164,14 +183,14 @@ def measure(counts: Ints, age_ms: Ints, route: npt.NDArray[np.uint8]) -> Measure
     )
 
 
-def _matched(counts: Ints, age_ms: Ints, route: npt.NDArray[np.uint8]) -> Ints:
+def _matched(counts: Ints, age_ms: Ints, route: npt.NDArray[np.uint8], chance: float) -> Ints:
     """Return int64[k]: the positions of the controls, the nearest first, MOST_CONTROLS at most."""
     if len(counts) < 2:
         return np.zeros(0, np.int64)
     traits = _traits(counts, age_ms)
     spread = traits[1:].std(axis=0)
     away = (traits[1:] - traits[0]) / np.where(spread > 0, spread, 1.0)
-    near = np.abs(away[:, 0]) <= CALIPER
+    near = np.abs(traits[1:, 0] - traits[0, 0]) <= max(CALIPER * float(spread[0]), chance)
     same = near & (route[1:] == route[0])
     if same.sum() >= LEAST_CONTROLS:
         near = same

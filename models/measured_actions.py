@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from models.activity_history import SNAPSHOT, ActivityHistory, digest
 from models.guidance_actions import GuidanceAction
-from models.guidance_effects import COUNTED, MOMENTS, WORDS, Effect, Measured, measure
+from models.guidance_effects import COUNTED, MOMENTS, WORDS, Effect, Measured, chance_of, measure
 from models.looks import look_buckets
 from models.parameters import Parameters
 from models.roll_up import RollUp
@@ -255,7 +255,8 @@ class MeasuredActions:
         if not len(rows):
             return self._said(EffectReason.NOT_FOLLOWED)
         now_ms = last * self._look_ms
-        found = measure(counts, now_ms - rows["since_ms"], rows["route"])
+        chance = chance_of(before // 2 * self._look_ms)
+        found = measure(counts, now_ms - rows["since_ms"], rows["route"], chance)
         reason = EffectReason.MEASURED if found.activity else EffectReason.FEW_CONTROLS
         windows = {
             "before_ms": before * self._look_ms,
@@ -289,11 +290,11 @@ class MeasuredActions:
         if len(found) < MOMENTS or any(subject not in rows["subject"] for rows in found):
             return nothing, np.zeros(0, SNAPSHOT)
         subjects = reduce(np.intersect1d, (rows["subject"] for rows in found))
-        rows = [rows[np.searchsorted(rows["subject"], subjects)] for rows in found]
+        aligned = [rows[np.searchsorted(rows["subject"], subjects)] for rows in found]
         counts = np.stack(
-            [np.column_stack([one[name] for name in _COUNTED_NAMES]) for one in rows], axis=1
+            [np.column_stack([one[name] for name in _COUNTED_NAMES]) for one in aligned], axis=1
         )
-        then = rows[_LAST_BEFORE]
+        then = aligned[_LAST_BEFORE]
         treated = np.flatnonzero(subjects == subject)
         own = then[treated[0]]
         alike = (then["platform"] == own["platform"]) & (then["stage"] == own["stage"])

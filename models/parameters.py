@@ -83,5 +83,7 @@ class Parameters:
             raise ValueError("emerging_probability must lie between 0 and 1")
         if self.alerts_per_day < 0:
             raise ValueError("alerts_per_day must not be negative")
+        if self.effect_window_ms < 1:
+            raise ValueError("effect_window_ms must be positive")
         if self.burst_return_ms < DAY_MS:
             raise ValueError("burst_return_ms must be a day or more")

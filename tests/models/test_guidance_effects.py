@@ -11,6 +11,7 @@ from models.guidance_effects import (
     LEAST_CONTROLS,
     MOMENTS,
     MOST_CONTROLS,
+    chance_of,
     effect_of,
     measure,
 )
@@ -94,6 +95,17 @@ def test_few_that_are_alike_measure_nothing() -> None:
     giant = counts.copy()
     giant[0] *= 1_000_000
     assert measure(giant, age_ms, route).activity is None
+
+
+def test_what_chance_alone_keeps_apart_is_alike() -> None:
+    counts, age_ms, route = world(np.random.default_rng(12), 1)
+    many = np.repeat(counts, 20, axis=0)
+    many[1:, 1:] += 1  # nobody is quite like the first
+    many[1:, 2:] += 1
+    ages, routes = np.repeat(age_ms, 20), np.repeat(route, 20)
+    assert measure(many, ages, routes).controls == 0
+    assert measure(many, ages, routes, chance_of(HOUR_MS)).controls == 19
+    assert chance_of(4 * HOUR_MS) == pytest.approx(chance_of(HOUR_MS) / 2)
 
 
 def test_the_route_is_kept_where_enough_share_it() -> None:
