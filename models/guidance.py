@@ -113,7 +113,8 @@ class Guidance:
                 row["interaction_ms"] = time_ms
             if transition["signal"] == Signal.EXCLUSION.name.lower():
                 row["excluded_ms"] = max(row["excluded_ms"], time_ms)
-            if deep and len(self._creations) < MOST_WAITING:
+            made_from_it = self._roll_up.tracked.is_made_within(tracked, work.work_id)
+            if deep and made_from_it and len(self._creations) < MOST_WAITING:
                 self._creations.append((work.work_id, tracked.video, time_ms, stage.name.lower()))
 
     def _row_of(self, work: Work) -> np.void:

@@ -63,9 +63,9 @@ _PARTICIPATION_OVERHEAD_BYTES: Final = 8
 _NO_SLOTS: Final = np.zeros(0, np.int64)
 
 _SAME: Final = (
-    *("bucket", "last_ms", "age_ms", "views", "total_views", "acted", "progress"),
-    *("total_progress", "episode_progress", "probability", "roles", "stage", "route", "state"),
-    "episode",
+    *("bucket", "last_ms", "age_ms", "views", "total_views", "acted", "total_acted"),
+    *("progress", "total_progress", "episode_progress", "probability", "roles"),
+    *("stage", "route", "state", "episode"),
 )
 """Fields of a report that are those of a decision."""
 

@@ -220,6 +220,7 @@ class RollUp:
             # It becomes a work only now that there is something to say; what it had counts.
             row["views"] = told["total_views"] - told["views"]
             row["progress"] = told["total_progress"] - told["progress"]
+            row["acted"] = told["total_acted"] - told["acted"]
         self.tracked.links.work[self.tracked.links.number(work_id)] = work.slot
         return work
 

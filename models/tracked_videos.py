@@ -303,6 +303,15 @@ class TrackedVideos:
         made = [video for slot in self.derivatives.of(work_id) if (video := self.by_slot[slot])]
         return sorted(nlargest(most, made, key=_age_order), key=_age_order)
 
+    def is_made_within(self, video: TrackedVideo, work_id: str) -> bool:
+        """Tell whether a derivative was made from a video of the same work.
+
+        A film that began as a comment under another video is where its own topic begins, and no
+        creation beside an original of that topic.
+        """
+        source = self.get(video.source)
+        return not video.topics if source is None else work_id in source.works
+
     # -- expiry -------------------------------------------------------------------------------
 
     def silent(self, before_bucket: int) -> Ints:
