@@ -31,6 +31,9 @@ MOST_FOLLOWED: Final = 2_048
 each action some fifty platforms, stages and routes are served. Where more ask for a place those get
 it that were active last."""
 
+LEAST_STAGE: Final = Stage.JUDGMENT
+"""Videos are followed from here on: of one that nobody has judged there is nothing to guide."""
+
 MOST_BELONGING: Final = 3
 """Works of a video that are looked at: most have one topic or two."""
 
@@ -138,7 +141,7 @@ class ActivityHistory:
         """Yield last bucket and key of the videos beyond presentation that were active of late."""
         tracked = self._roll_up.tracked
         rows = tracked.rows[: len(tracked.by_slot)]
-        worth = (rows["stage"] > Stage.PRESENTATION) & (rows["last_bucket"] >= earliest)
+        worth = (rows["stage"] >= LEAST_STAGE) & (rows["last_bucket"] >= earliest)
         slots = _latest(np.flatnonzero(worth), rows["last_bucket"])
         for slot, last in zip(slots.tolist(), rows["last_bucket"][slots].tolist(), strict=True):
             video = tracked.by_slot[slot]
