@@ -311,9 +311,8 @@ class HotspotsStep:
 
     def _decide_through(self, closed: int) -> None:
         decided = in_order(self._reports.take(closed))
-        if self.roll_up.next_look == NOT_DUE:
-            first = int(decided.rows["bucket"][0]) if len(decided.rows) else closed
-            self._look_after(first)
+        if self.roll_up.next_look == NOT_DUE and len(decided.rows):
+            self._look_after(int(decided.rows["bucket"][0]))
         for first, end in decided.runs(self._buckets_per_epoch):
             self._pass_time(int(decided.rows["bucket"][first]) - 1)
             self._decide(decided, first, end)

@@ -192,6 +192,8 @@ class MeasuredActions:
     def _notice(self, bucket: int) -> list[ActionEffect]:
         """Notice the actions that were taken, and told, before the look at hand.
 
+        All looks up to the one before bucket `through` + 1 may have been before it was told.
+
         Returns:
             Those that there is no room for.
         """
@@ -199,7 +201,7 @@ class MeasuredActions:
             action_id
             for action_id, (action, through) in self._told.items()
             if action_id not in self._noticed
-            and max(action.taken_at_ms // self._parameters.bucket_ms, through) < bucket
+            and max(action.taken_at_ms // self._parameters.bucket_ms, through + 1) < bucket
         ]
         waiting = sum(noticed.said is None for noticed in self._noticed.values())
         refused = []

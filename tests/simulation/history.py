@@ -396,6 +396,7 @@ def _short_spans() -> Iterator[None]:
         patch("models.looks.LOOK_MS", LOOK_MS),
         patch("models.activity_history.LEAST_STAGE", Stage.PRESENTATION),
         patch("models.guidance_effects.LEAST_CONTROLS", LEAST_CONTROLS),
+        patch("models.measured_actions.LEAST_LOOKS", 1),
     ):
         yield
 

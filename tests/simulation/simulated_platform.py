@@ -37,14 +37,14 @@ def draw_actions(seed: int) -> list[bytes]:
     if seed % 2:
         return []
     told: list[bytes] = []
-    for number in range(choices.randint(1, 5)):
+    for number in range(choices.choice((1, 1, 2, 4))):
         video = {"platform": "p", "video_id": choices.choice(("v0", "v1", "d0", "d1", "d2"))}
         action = {
             "action_id": f"act{number}",
-            "taken_at": START_MS + choices.randrange(-50_000, 70_000),
+            "taken_at": START_MS + choices.randrange(-10_000, 60_000),
             "level": "interaction",
             "kind": "pin_comment",
-            **(video if choices.random() < 0.8 else {"topic": "work"}),
+            **(video if choices.random() < 0.8 else {"topic": "work1"}),
         }
         told.append(json.dumps(action).encode())
         if choices.random() < 0.2:
@@ -68,7 +68,7 @@ def draw_platform(
         emerging_probability=choices.choice((0.2, 0.6)),
         expire_after_ms=choices.choice((30 * DAY_MS, 4 * bucket_ms)),
         repeat_window_ms=choices.choice((HOUR_MS, 3 * bucket_ms)),
-        effect_window_ms=2 * bucket_ms,
+        effect_window_ms=bucket_ms,
     )
     videos = [f"v{number}" for number in range(choices.randint(2, 6))]
     count = choices.randint(50, 400)
@@ -133,11 +133,11 @@ def _line(
             "action": "derive",
             "source_video_id": event["video_id"],
             "video_id": f"d{choices.randrange(3)}",
-            "topics": ["work"],
+            "topics": [f"work{number % 8}"],
         }
         event.pop("count", None)
     elif kind < 0.13:
-        event |= {"action": "publish", "title": f"t{number}", "topics": ["work"]}
+        event |= {"action": "publish", "title": f"t{number}", "topics": [f"work{number % 8}"]}
         event.pop("count", None)
     if "topics" in event and not late_profiles:
         event["time"] = START_MS + at_ms

@@ -73,7 +73,7 @@ def test_histories_with_faults_end_as_if_there_had_been_none(
         assert sum(outcome.alerts for outcome in outcomes) > HISTORIES
         assert sum(outcome.participations for outcome in outcomes) > HISTORIES
         assert sum(outcome.effects for outcome in outcomes) > HISTORIES / 2
-        assert sum(outcome.measured for outcome in outcomes) > HISTORIES / 20
+        assert sum(outcome.measured for outcome in outcomes) > HISTORIES / 60
         assert sum(outcome.withheld > 0 for outcome in outcomes) > HISTORIES / 20
 
 
