@@ -42,8 +42,9 @@ from models.roll_up import RollUp
 from models.tracked_videos import TrackedVideo, shown
 from models.transitions import ACTIVITY_HALF_LIFE_MS
 from models.vocabulary import ROLES, Route, Signal, Stage
+from models.work_integrity import WorkIntegrity
 from models.work_voices import WorkVoices
-from models.works import Work, heat_at
+from models.works import Work, heat_at, noteworthy
 
 Ints = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.void]
@@ -80,15 +81,22 @@ class Guidance:
         parameters: The budget and the length of a bucket.
         roll_up: Works and videos.
         voices: What is said in works.
+        integrity: Which of them are suspected to be pushed.
         alerts: Where guidance is written down.
     """
 
     def __init__(
-        self, parameters: Parameters, roll_up: RollUp, voices: WorkVoices, alerts: AlertWriter
+        self,
+        parameters: Parameters,
+        roll_up: RollUp,
+        voices: WorkVoices,
+        integrity: WorkIntegrity,
+        alerts: AlertWriter,
     ) -> None:
         self._parameters = parameters
         self._roll_up = roll_up
         self._voices = voices
+        self._integrity = integrity
         self._alerts = alerts
         self._rows = _nothing(1)
         self._watched: Ints = np.zeros(0, np.int64)
@@ -160,7 +168,7 @@ class Guidance:
 
     def _slots_to_watch(self, used: Rows, bucket: int) -> Ints:
         """Return int64[n], the slots of works to watch, in order."""
-        slots = np.flatnonzero(used["emerging"] | used["confirmed"] | (used["stages"] > 0))
+        slots = np.flatnonzero(noteworthy(used))
         if len(slots) > MOST_WATCHED:
             heats = heat_at(used[slots], bucket - 1, self._parameters.bucket_ms)
             by_slot = self._roll_up.works.by_slot
@@ -248,11 +256,15 @@ class Guidance:
                 self._tell(AlertType.ELITE_ENTRY, watched[at], time_ms, role, said)
 
     def _take_comments(self, watched: list[Work], looked: Looked) -> None:
-        """Tell the comments worth highlighting of works that are discussed, once an episode."""
+        """Tell the comments worth highlighting of works that are discussed, once an episode.
+
+        None of a work that is suspected to be pushed: who likes what there is not known.
+        """
         asked = (looked.guided["interaction_ms"] > 0) & ~looked.guided["comments_told"]
         for at in sorted(np.flatnonzero(asked).tolist(), key=lambda at: watched[at].work_id):
             comments = self._voices.best_comments(watched[at].work_id)
-            if len(comments) < HIGHLIGHTS_TOLD:
+            suspected = self._integrity.suspects(watched[at].work_id)
+            if suspected or len(comments) < HIGHLIGHTS_TOLD:
                 continue
             if not self._has_room(looked.now_ms):
                 return

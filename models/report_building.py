@@ -35,7 +35,10 @@ REPORT_BYTES_MAX: Final = 3 * 1024 * 1024
 """Rows, keys, profiles, transitions, explanations and participations of one message, before Arrow's
 frame: the message stays below 4 MB."""
 
-PROFILE_TOLD: Final = ("title", "creator_id", "topics", "source", "fingerprint", "labels")
+PROFILE_TOLD: Final = (
+    *("title", "creator_id", "topics", "source", "fingerprint", "labels"),
+    *("creator_followers", "mcn", "vertical"),
+)
 """What `hotspots` reads of a profile."""
 
 SUMMARIES_BESIDE_BYTES: Final = 512 * 1024

@@ -21,6 +21,7 @@ COMMANDS: Final = (
     "train",
     "act",
     "withheld",
+    "views",
     "check",
 )
 """In the order in which they are listed; each is `streams.commands.NAME:command`."""
