@@ -1,6 +1,6 @@
 """The contract of a guidance action: what people did about a hotspot, told on `guidance-actions`.
 
-docs/guidance.md tells it to platforms, docs/guidance-action.schema.json to programs. An action
+docs/actions.md tells it to platforms, docs/guidance-action.schema.json to programs. An action
 names a video or a topic, the level of the papers [1] that it was taken on, and what it was; the
 words for kinds are the team's own.
 
@@ -107,7 +107,7 @@ def validate_action(
         limits: Bounds, as for events.
 
     Raises:
-        RejectedEventError: The message is not an action of the contract (docs/guidance.md).
+        RejectedEventError: The message is not an action of the contract (docs/actions.md).
     """
     fields = object_of(value, limits)
     said = {name: fields[name] for name in ACTION_FIELDS if fields.get(name) not in (None, "")}

@@ -30,7 +30,7 @@ def action_line(
         latest_ms: The latest time that is credible.
 
     Raises:
-        UserError: It is no action of the contract (docs/guidance.md).
+        UserError: It is no action of the contract (docs/actions.md).
     """
     kind, _, topic = subject.partition(":")
     if kind == TOPIC and topic:
@@ -44,7 +44,7 @@ def action_line(
     try:
         validate_action(line, latest_ms=latest_ms, limits=DecodingLimits())
     except RejectedEventError as error:
-        remedy = "name a video as PLATFORM/VIDEO_ID or a topic as topic:NAME; see docs/guidance.md"
+        remedy = "name a video as PLATFORM/VIDEO_ID or a topic as topic:NAME; see docs/actions.md"
         raise UserError(f"this is no action ({error})", remedy=remedy) from error
     return line
 

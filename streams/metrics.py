@@ -111,7 +111,7 @@ class Metrics:
         )
         self.actions = Counter(
             "hotspots_actions",
-            "Actions on hotspots that people told on guidance-actions (docs/guidance.md).",
+            "Actions on hotspots that people told on guidance-actions (docs/actions.md).",
             registry=self.registry,
         )
         self.action_rejects = Counter(

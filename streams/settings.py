@@ -347,7 +347,7 @@ class Settings(BaseSettings):
         ge=HOUR_MS,
         description=(
             "The effect of an action is that on the activity of so long after it, against so long "
-            "before it (docs/guidance.md); the half-life that activity is smoothed with."
+            "before it (docs/actions.md); the half-life that activity is smoothed with."
         ),
     )
     model: str = Field(

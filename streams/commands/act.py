@@ -40,7 +40,7 @@ def command(
 
     The action goes to the topic guidance-actions, which is created when it is missing. Alerts of
     the hotspot show it from then on, and when HOTSPOTS_EFFECT_WINDOW_MS are over,
-    `hotspot.guidance.effect` tells what it did, against others that are alike (docs/guidance.md).
+    `hotspot.guidance.effect` tells what it did, against others that are alike (docs/actions.md).
     """
     import asyncio
     import json

@@ -24,7 +24,7 @@ written."""
 @click.option(
     "--actions",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="What people did about hotspots, one action a line (docs/guidance.md).",
+    help="What people did about hotspots, one action a line (docs/actions.md).",
 )
 @click.option(
     "--forecasts",
@@ -135,5 +135,5 @@ def _act(backtest: "Backtest", actions: Path | None) -> None:
         backtest.act(read_events(actions))
     except RejectedEventError as error:
         raise UserError(
-            f"{actions} holds what is no action ({error})", remedy="see docs/guidance.md"
+            f"{actions} holds what is no action ({error})", remedy="see docs/actions.md"
         ) from error

@@ -72,7 +72,7 @@ class Backtest:
         """Take in the actions that people took, before `run`; return how many there were.
 
         Raises:
-            RejectedEventError: A line is no action of the contract (docs/guidance.md).
+            RejectedEventError: A line is no action of the contract (docs/actions.md).
         """
         latest_ms = self.received_ms + self.limits.max_ahead_ms
         actions = [validate_action(line, latest_ms=latest_ms, limits=self.limits) for line in lines]
