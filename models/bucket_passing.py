@@ -85,7 +85,12 @@ def count_row(
     """
     tracked[slot]["views"] = told["total_views"]
     tracked[slot]["progress"] = told["total_progress"]
+    for signal in range(GROWTH - _FIRST_SIGNAL):
+        acted = tracked[slot]["acted"][signal] + told["acted"][signal]
+        tracked[slot]["acted"][signal] = max(acted, 0)
     tracked[slot]["last_bucket"] = told["bucket"]
+    tracked[slot]["stage"] = told["stage"]
+    tracked[slot]["route"] = told["route"]
     dirty_tracked[slot >> BLOCK_SHIFT] = True
     for link in range(first[slot], first[slot] + count[slot]):
         work_slot = work_of[name[link]]
@@ -103,7 +108,9 @@ def count_row(
                 if (told["roles"] & ~work["roles"]) >> role & 1:
                     work["role_ms"][role] = told["last_ms"]
             work["roles"] |= told["roles"]
-        if told["total_views"] >= work["lead_views"] and not told["deleted"]:
+        # What was deleted leads nothing, but a work that has nothing else.
+        may_lead = not told["deleted"] or work["lead"] < 0
+        if told["total_views"] >= work["lead_views"] and may_lead:
             work["lead"] = slot
             work["lead_views"] = told["total_views"]
         growth[work_slot, _VIEWS] += told["views"]

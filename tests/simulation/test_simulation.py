@@ -61,6 +61,8 @@ def test_histories_with_faults_end_as_if_there_had_been_none(
             f"{sum(outcome.participations for outcome in outcomes):,} participations told, "
             f"{sum(outcome.participations_kept for outcome in outcomes):,} kept, "
             f"{sum(outcome.pushes for outcome in outcomes):,} pushes suspected; "
+            f"{sum(outcome.effects for outcome in outcomes):,} effects of actions told, of these "
+            f"measured {sum(outcome.measured for outcome in outcomes):,}; "
             f"{', '.join(f'{name} {count:,}' for name, count in sorted(faults.items()))}; "
             f"reports told again {told_again:,}; "
             f"{undisturbed} also compared with the run without faults"
@@ -74,6 +76,8 @@ def test_histories_with_faults_end_as_if_there_had_been_none(
         assert sum(outcome.participations for outcome in outcomes) > HISTORIES
         assert sum(outcome.participations_kept for outcome in outcomes) > HISTORIES
         assert sum(outcome.pushes for outcome in outcomes) > HISTORIES / 50
+        assert sum(outcome.effects for outcome in outcomes) > HISTORIES / 2
+        assert sum(outcome.measured for outcome in outcomes) > HISTORIES / 60
         assert sum(outcome.withheld > 0 for outcome in outcomes) > HISTORIES / 20
 
 
