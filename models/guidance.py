@@ -42,6 +42,7 @@ from models.roll_up import RollUp
 from models.tracked_videos import TrackedVideo, shown
 from models.transitions import ACTIVITY_HALF_LIFE_MS
 from models.vocabulary import ROLES, Route, Signal, Stage
+from models.work_integrity import WorkIntegrity
 from models.work_voices import WorkVoices
 from models.works import Work, heat_at, noteworthy
 
@@ -90,15 +91,22 @@ class Guidance:
         parameters: The budget and the length of a bucket.
         roll_up: Works and videos.
         voices: What is said in works.
+        integrity: Which of them are suspected to be pushed.
         alerts: Where guidance is written down.
     """
 
     def __init__(
-        self, parameters: Parameters, roll_up: RollUp, voices: WorkVoices, alerts: AlertWriter
+        self,
+        parameters: Parameters,
+        roll_up: RollUp,
+        voices: WorkVoices,
+        integrity: WorkIntegrity,
+        alerts: AlertWriter,
     ) -> None:
         self._parameters = parameters
         self._roll_up = roll_up
         self._voices = voices
+        self._integrity = integrity
         self._alerts = alerts
         self._rows = _nothing(1)
         self._watched: Ints = np.zeros(0, np.int64)
@@ -258,11 +266,15 @@ class Guidance:
                 self._tell(AlertType.ELITE_ENTRY, watched[at], time_ms, role, said)
 
     def _take_comments(self, watched: list[Work], looked: Looked) -> None:
-        """Tell the comments worth highlighting of works that are discussed, once an episode."""
+        """Tell the comments worth highlighting of works that are discussed, once an episode.
+
+        None of a work that is suspected to be pushed: who likes what there is not known.
+        """
         asked = (looked.guided["interaction_ms"] > 0) & ~looked.guided["comments_told"]
         for at in sorted(np.flatnonzero(asked).tolist(), key=lambda at: watched[at].work_id):
             comments = self._voices.best_comments(watched[at].work_id)
-            if len(comments) < HIGHLIGHTS_TOLD:
+            suspected = self._integrity.suspects(watched[at].work_id)
+            if suspected or len(comments) < HIGHLIGHTS_TOLD:
                 continue
             if not self._has_room(looked.now_ms):
                 return

@@ -25,7 +25,7 @@ from models.forecast_learning import PREFIX as FORECASTS
 from models.forecast_learning import ForecastLearning
 from models.guidance import PREFIX as GUIDANCE
 from models.guidance import Guidance, look_buckets
-from models.hotspot_alerts import AlertWriter
+from models.hotspot_alerts import AlertWriter, WorksKnown
 from models.outlook import PREFIX, Outlook
 from models.parameters import Parameters
 from models.ranking import BOARD, board_of
@@ -40,9 +40,15 @@ from models.views import PREFIX as VIEWS
 from models.views import Views
 from models.vocabulary import Stage, State
 from models.withheld import Withheld
+from models.work_depth import PREFIX as DEPTH
+from models.work_depth import WorkDepth
+from models.work_integrity import PREFIX as INTEGRITY
+from models.work_integrity import WorkIntegrity
 from models.work_judging import WorkJudge
 from models.work_outlook import PREFIX as WORK_OUTLOOK
 from models.work_outlook import WorkOutlook
+from models.work_participation import PREFIX as PARTICIPATION
+from models.work_participation import WorkParticipation
 from models.work_voices import PREFIX as VOICES
 from models.work_voices import WorkVoices
 from models.works import NOT_DUE, TOPIC, Work
@@ -73,12 +79,26 @@ class HotspotsStep:
         self._spending = Spending(self.roll_up.budget, self.withheld)
         self.discoveries = Discoveries(parameters)
         self.voices = WorkVoices(parameters.bucket_ms)
+        self.participation = WorkParticipation(self.roll_up)
+        self.depth = WorkDepth(parameters, self.roll_up, self.participation)
+        self.integrity = WorkIntegrity(self.roll_up, self.participation)
         self._alerts = AlertWriter(
-            parameters, self.roll_up, self.voices, self.discoveries, self._tell
+            parameters,
+            self.roll_up,
+            WorksKnown(self.voices, self.depth, self.integrity),
+            self.discoveries,
+            self._tell,
         )
-        self.guidance = Guidance(parameters, self.roll_up, self.voices, self._alerts)
+        self.guidance = Guidance(
+            parameters, self.roll_up, self.voices, self.integrity, self._alerts
+        )
         self._works = WorkJudge(
-            parameters, self.roll_up, self.work_outlook, self._spending, self._alerts
+            parameters,
+            self.roll_up,
+            self.integrity,
+            self.work_outlook,
+            self._spending,
+            self._alerts,
         )
         self.views = Views(parameters, self.roll_up)
         self._through: dict[int, int] = {}
@@ -134,6 +154,7 @@ class HotspotsStep:
             elif not key.startswith(_REPORT):
                 self._load_state(key, self._loaded[key])
         self.roll_up.recovered()
+        self.integrity.recovered()
         self.forecasts.recovered()
         saved = ALWAYS if self._saved is None else self._saved
         for key in sorted(k for k in self._loaded if k.startswith(_REPORT)):
@@ -165,6 +186,9 @@ class HotspotsStep:
             (GUIDANCE, self.guidance),
             (VIEWS, self.views),
             (VOICES, self.voices),
+            (PARTICIPATION, self.participation),
+            (DEPTH, self.depth),
+            (INTEGRITY, self.integrity),
             (FORECASTS, self.forecasts),
             (ACTORS, self.actors),
         ):
@@ -234,6 +258,9 @@ class HotspotsStep:
             rows += self.voices.rows()
             rows += self.work_outlook.rows()
             rows += self.guidance.rows()
+            rows += self.participation.rows()
+            rows += self.depth.rows()
+            rows += self.integrity.rows()
             rows += self.views.rows()
             self._reports.drop(self._closed, self._published[-1] if self._published else -1)
             self._saved = self._closed
@@ -247,7 +274,8 @@ class HotspotsStep:
             rows.append((_META, json.dumps(self._meta()).encode()))
         if self._board_dirty and self._closed is not None:
             found = self.roll_up.count_by_work(self.discoveries.videos)
-            board = board_of(self.roll_up, found, self._closed, self.parameters)
+            known = (self.depth, self.integrity)
+            board = board_of(self.roll_up, found, *known, self._closed, self.parameters)
             board["discoveries"] = self.discoveries.to_board()
             board["views"] = self.views.latest
             board["withheld"] = self.withheld.latest(self.parameters.board_size)
@@ -307,6 +335,7 @@ class HotspotsStep:
             self._pass_time(int(decided.rows["bucket"][first]) - 1)
             self._decide(decided, first, end)
         self._pass_time(closed)
+        self.participation.advance(closed)
         self._closed = closed
 
     def _pass_time(self, bucket: int) -> None:
@@ -325,15 +354,28 @@ class HotspotsStep:
             videos, works, progress = self.roll_up.expire(epoch)
             self.outlook.forget(videos)
             self.work_outlook.reach.forget(works, progress)
-            self.voices.forget_all_but(self.roll_up.works.by_id)
+            self._forget((epoch + 1) * self._buckets_per_epoch - 1)
         self._passed_epoch = max(passed, whole)
         self._pass_looks(bucket)
+
+    def _forget(self, bucket: int) -> None:
+        """Forget what is known of works and videos that were forgotten at a bucket's end."""
+        works = self.roll_up.works.by_id
+        self.voices.forget_all_but(works)
+        self.participation.advance(bucket)
+        self.participation.forget_untracked()
+        self.integrity.forget_all_but(works)
 
     def _pass_looks(self, bucket: int) -> None:
         """Fade what fell silent and look at all works when it is time to, up to a bucket's end."""
         while self.roll_up.next_look <= bucket + 1:
             at = self.roll_up.next_look
             self._end_silent(at - 1)
+            self.participation.advance(at - 1)
+            for work, suspicion in self.integrity.look():
+                time_ms = at * self.parameters.bucket_ms - 1
+                self._alerts.coordinated_push(work, suspicion, time_ms)
+            self.depth.look(at)
             self.guidance.look(at)
             self.views.look(at)
             self._look_after(at)
@@ -347,12 +389,16 @@ class HotspotsStep:
 
     def _decide(self, decided: DecidedRows, first: int, end: int) -> None:
         """Take in rows of one epoch, and tell what comes of them."""
+        self.participation.note(decided, first, end)
         for news in self.roll_up.take_in(decided, first, end):
             if isinstance(news, WorkEnded):
                 self._end(news.work, news.bucket)
             elif isinstance(news, LookDue):
                 self._pass_looks(news.bucket)
             elif isinstance(news, WorkNews):
+                self.participation.advance(
+                    int(self.roll_up.works.rows["last_bucket"][news.slots[0]])
+                )
                 self._works.judge(news.slots)
             else:
                 self._take_video(news, decided)
@@ -361,6 +407,7 @@ class HotspotsStep:
 
     def _take_video(self, news: VideoNews, decided: DecidedRows) -> None:
         tracked, numbers = news.tracked, decided.rows[news.row]
+        self.participation.advance(int(numbers["bucket"]))
         if said := decided.voices.get(news.row):
             works = [work.work_id for work in self.roll_up.works_of(tracked)]
             self.voices.take(tracked.video, works, said, int(numbers["bucket"]))
@@ -414,23 +461,30 @@ class HotspotsStep:
         self, tracked: TrackedVideo, numbers: np.void, explanation: dict[str, Any]
     ) -> bool:
         """Tell or withhold that a video is emerging; return whether there was anything to tell."""
-        probability = float(numbers["probability"])
-        if probability < self.parameters.emerging_probability:
+        alert_level, probability = (
+            self.parameters.emerging_probability,
+            float(numbers["probability"]),
+        )
+        if probability < alert_level:
             return False
+        probability *= self.integrity.kept_of_video(tracked.video)
         level = self.parameters.level.count
         score = score_of(probability, int(numbers["episode_progress"]), level)
-        subject = shown(tracked.video)
+        subject, time_ms = shown(tracked.video), int(numbers["last_ms"])
+        if probability < alert_level:
+            self._spending.discount(subject, tracked.title, time_ms, probability, score)
+            return False
         first = self.roll_up.tracked.rows["offered"][tracked.slot] == 0
         best = self.roll_up.offer(tracked, score)
         if self.roll_up.tracked.rows["emerging"][tracked.slot] or not best:
             return False
         self.outlook.emerging(tracked, numbers)
-        told, time_ms = self._spending.affords(score), int(numbers["last_ms"])
+        told = self._spending.affords(score)
         if told:
             self.roll_up.told_emerging(tracked, emerging=True)
             why = explanation or self.withheld.explanation(subject)
             more = why | self.outlook.of(tracked, numbers, time_ms) | self._spending.figures(score)
-            self._alerts.video_emerging(tracked, numbers, more)
+            self._alerts.video_emerging(tracked, numbers, probability, more)
             self._spending.spend(subject, int(numbers["bucket"]))
         else:
             title = tracked.title
@@ -446,6 +500,7 @@ class HotspotsStep:
 
     def _end(self, work: Work, bucket: int) -> None:
         row = work.row
+        self.participation.advance(bucket)
         if work.kind == TOPIC and (row["told"] or row["confirmed"]):
             self._alerts.work_faded(work, bucket)
         self.work_outlook.ended(work, (bucket + 1) * self.parameters.bucket_ms - 1)

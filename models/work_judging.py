@@ -1,4 +1,8 @@
-"""Which works emerge and which are confirmed: judged after each bucket that let them grow."""
+"""Which works emerge and which are confirmed: judged after each bucket that let them grow.
+
+Of a work that is suspected to be pushed so much is left out as the suspicion is about
+(models/work_integrity.py): neither does it emerge by that, nor does it reach the level.
+"""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,10 +13,12 @@ from models.hotspot_alerts import AlertWriter
 from models.parameters import Parameters
 from models.roll_up import RollUp
 from models.spending import Spending
+from models.work_integrity import WorkIntegrity
 from models.work_outlook import WorkOutlook
 from models.works import TOPIC, Work, deep
 
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 
 class WorkJudge:
@@ -21,6 +27,7 @@ class WorkJudge:
     Args:
         parameters: The level and the alert level of the forecast.
         roll_up: The works.
+        integrity: What of them counts.
         outlook: What comes next of topics.
         spending: The budget of alerts.
         alerts: Where what there is to tell is written down.
@@ -30,12 +37,14 @@ class WorkJudge:
         self,
         parameters: Parameters,
         roll_up: RollUp,
+        integrity: WorkIntegrity,
         outlook: WorkOutlook,
         spending: Spending,
         alerts: AlertWriter,
     ) -> None:
         self._parameters = parameters
         self._roll_up = roll_up
+        self._integrity = integrity
         self._outlook = outlook
         self._spending = spending
         self._alerts = alerts
@@ -49,7 +58,7 @@ class WorkJudge:
         likely = self.forecast(slots)
         level = self._parameters.level.count
         works = self._roll_up.works.rows[slots]
-        progress = works["progress"] - works["progress_before_episode"]
+        progress = self._progress(slots, self._integrity.kept(slots)).astype(np.int64)
         emerging = likely >= self._parameters.emerging_probability
         emerging &= ~works["told"] | bool(self._roll_up.budget)
         confirmed = (progress >= level) & deep(works) & ~works["confirmed"]
@@ -93,24 +102,28 @@ class WorkJudge:
         if told or before == 0:
             self._outlook.note(work, progress)
 
-    def forecast(self, slots: Ints) -> npt.NDArray[np.float64]:
+    def forecast(self, slots: Ints) -> Floats:
         """Work out the probabilities of some works anew: float64[n].
 
         Args:
             slots: int64[n], of works.
         """
-        works = self._roll_up.works.rows[slots]
-        progress = works["progress"] - works["progress_before_episode"]
+        works, kept = self._roll_up.works.rows[slots], self._integrity.kept(slots)
         likely = forecast.probability(
-            progress.astype(np.float64),
-            works["pace_fast_per_hour"],
-            works["pace_slow_per_hour"],
+            self._progress(slots, kept),
+            works["pace_fast_per_hour"] * kept,
+            works["pace_slow_per_hour"] * kept,
             np.maximum(works["last_ms"] - works["episode_ms"], 0).astype(np.float64),
             self._parameters.level.count,
         )
         likely = np.where(works["resting"], 0.0, likely)
         self._roll_up.works.rows["probability"][slots] = likely
         return likely
+
+    def _progress(self, slots: Ints, kept: Floats) -> Floats:
+        """Return float64[n]: the progress of the episodes of some works, as far as it counts."""
+        works = self._roll_up.works.rows[slots]
+        return np.asarray((works["progress"] - works["progress_before_episode"]) * kept)
 
     def _work_at(self, slot: int) -> Work:
         work = self._roll_up.works.by_slot[slot]

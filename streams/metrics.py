@@ -185,7 +185,8 @@ class Metrics:
         self._verticals: set[str] = set()
         self.withheld = Counter(
             "hotspots_withheld",
-            "Alerts withheld because of HOTSPOTS_ALERTS_PER_DAY, by reason (docs/budget.md); one "
+            "Alerts withheld, by reason: because of HOTSPOTS_ALERTS_PER_DAY (docs/budget.md) or of "
+            "a suspicion (docs/integrity.md); one "
             "that is told later stays counted.",
             ["reason"],
             registry=self.registry,
@@ -311,7 +312,7 @@ class Metrics:
                 self.observe_transition(Stage[data["stage"].upper()], State(data["state"]))
 
     def observe_withheld(self, counts: Mapping[WithheldReason, int]) -> None:
-        """Count alerts that the budget has withheld, by reason."""
+        """Count alerts that were withheld, by reason."""
         for reason, count in counts.items():
             self.withheld.labels(reason.value).inc(count)
 

@@ -1,4 +1,4 @@
-"""`hotspots withheld`: what emerged and was not told because of the alert budget."""
+"""`hotspots withheld`: what emerged and was not told, because of the budget or a suspicion."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -33,9 +33,15 @@ def line_of(one: "Mapping[str, Any]") -> str:
     >>> line_of({"subject": "p/v", "title": "a cat", "time_ms": 1_693_353_600_000, "score": 0.42,
     ...          "probability": 0.81, "bar": 0.5})
     '2023-08-30T00:00:00.000Z  probability 0.81, score 0.42 below 0.50  p/v  a cat'
+    >>> line_of({"subject": "p/v", "title": "", "time_ms": 1_693_353_600_000, "score": 0.1,
+    ...          "probability": 0.2, "bar": None, "reason": "coordinated_push_suspected"})
+    '2023-08-30T00:00:00.000Z  probability 0.20, score 0.10 suspected to be pushed  p/v'
     """
     from models.alerts import rfc3339
+    from models.withheld import WithheldReason
 
     bar = "the budget was spent" if one["bar"] is None else f"below {one['bar']:.2f}"
+    if one.get("reason") == WithheldReason.SUSPECTED:
+        bar = "suspected to be pushed"
     figures = f"probability {one['probability']:.2f}, score {one['score']:.2f} {bar}"
     return "  ".join(filter(None, (rfc3339(one["time_ms"]), figures, one["subject"], one["title"])))

@@ -39,6 +39,7 @@ def told(*said: dict[str, Any], bucket: int = START_BUCKET) -> DecidedRows:
         {i: [{}] for i, one in enumerate(said) if one.get("happened")},
         {},
         {},
+        [],
     )
 
 
