@@ -5,7 +5,7 @@ of the names is told for all of them (models/work_judging.py), a board shows one
 which other names the work goes and why (`also_known_as`). So a merge that is undone leaves nothing
 to be mended.
 
-Three kinds of evidence are looked at, among the topics that there is something to say of:
+Three kinds of evidence are looked at, among the hottest topics:
 
 - *name*: the same one written differently, or one that is alike (models/topic_names.py);
 - *co-occurrence*: of the creators who use either name, those who use both on one video;
@@ -36,12 +36,13 @@ from models.parameters import DAY_MS, Parameters
 from models.topic_names import are_alike, normalised
 from models.tracked_videos import TrackedVideo, TrackedVideos, creator_key
 from models.work_table import WorkTable
-from models.works import Work, heat_at, noteworthy
+from models.works import Work, heat_at
 
 Ints = npt.NDArray[np.int64]
 
 MOST_COMPARED: Final = 256
-"""Topics that are compared at a look, the hottest of those that there is something to say of."""
+"""Topics that are compared at a look, the hottest: what there is to say of is among them, and what
+there soon will be."""
 
 RECENT_MS: Final = 7 * DAY_MS
 """Videos without activity for so long are no evidence any more: a week, so that weekdays and
@@ -166,6 +167,11 @@ class TopicMerges:
         """Yield the merges, by the names of their topics."""
         return (self._merges[pair] for pair in sorted(self._merges))
 
+    @property
+    def names(self) -> list[str]:
+        """Ids of the topics that are one work with others, in alphabetical order."""
+        return sorted(self._names)
+
     # -- what is one work ---------------------------------------------------------------------
 
     def others(self, work_id: str) -> list[Work]:
@@ -174,10 +180,11 @@ class TopicMerges:
         return [by_id[name] for name in self._names.get(work_id, ()) if name in by_id]
 
     def leads(self, work: Work) -> bool:
-        """Tell whether a work is the one that began first of those it is one with."""
+        """Tell whether a work is the one that began first of those it is one with and that live."""
         began = (work.number("first_ms"), work.work_id)
         return all(
-            began < (other.number("first_ms"), other.work_id) for other in self.others(work.work_id)
+            other.row["resting"] or began < (other.number("first_ms"), other.work_id)
+            for other in self.others(work.work_id)
         )
 
     def also_known_as(self, work_id: str) -> list[dict[str, Any]]:
@@ -215,11 +222,14 @@ class TopicMerges:
     def _compared(self, bucket: int) -> list[Work]:
         """Return the topics to compare, by id."""
         used = self._works.rows[: len(self._works.by_slot)]
-        slots = np.flatnonzero(noteworthy(used) & used["topical"])
-        heats = heat_at(used[slots], bucket - 1, self._bucket_ms).tolist()
+        slots = np.flatnonzero(used["topical"] & ~used["resting"])
+        heats = heat_at(used[slots], bucket - 1, self._bucket_ms)
+        if len(slots) > MOST_COMPARED:
+            hot = heats >= np.partition(heats, -MOST_COMPARED)[-MOST_COMPARED]
+            slots, heats = slots[hot], heats[hot]
         found = [
             (-heat, work.work_id, work)
-            for slot, heat in zip(slots.tolist(), heats, strict=True)
+            for slot, heat in zip(slots.tolist(), heats.tolist(), strict=True)
             if (work := self._works.by_slot[slot]) is not None
         ]
         found.sort(key=lambda one: one[:2])

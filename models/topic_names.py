@@ -16,8 +16,8 @@ from typing import Final
 
 from models.homogenisation import RESEMBLANCE, shingles_of
 
-NUMBERS: Final = re.compile(r"\d+|[零〇一二三四五六七八九十百千两上中下前后]")
-"""Numbers, and the words of Chinese that stand for a part: 上 (first), 中, 下 (last), 前, 后."""
+NUMBERS: Final = re.compile(r"\d+|[零〇一二三四五六七八九十百千两上中下前后]|[^\w]")
+"""Numbers, the words of Chinese that stand for a part (上 is the first, 下 the last), and signs."""
 
 LEAST_CHARACTERS: Final = 4
 """Shorter names have at the most two shingles, of which one says nothing: they must be equal."""
