@@ -20,6 +20,7 @@ from models.decided_rows import DecidedRows
 from models.identity import split_video_key
 from models.parameters import Parameters
 from models.screening import Screened
+from models.topic_merges import TopicMerges
 from models.tracked_videos import NO_WORK, TrackedVideo, TrackedVideos
 from models.vocabulary import Stage
 from models.work_table import WorkTable
@@ -75,6 +76,7 @@ class RollUp:
     Attributes:
         works: The works.
         tracked: The videos.
+        merges: Which topics are one work under several names.
         budget: Which of those that emerge are told.
         next_look: The bucket before which all works are to be looked at next.
     """
@@ -84,6 +86,7 @@ class RollUp:
         self._bucket_ms = parameters.bucket_ms
         self.works = WorkTable()
         self.tracked = TrackedVideos()
+        self.merges = TopicMerges(parameters, self.works, self.tracked)
         self.budget = AlertBudget(parameters.alerts_per_day, parameters.bucket_ms)
         self.next_look = NOT_DUE
         self._next_due = NOT_DUE
