@@ -4,11 +4,10 @@ A version that was learned through an epoch holds from two epochs later on, unti
 as cohorts do (models/cohorts.py). It is told before the cohorts of its epoch, so that whoever may
 decide an epoch has every version that holds in it.
 
-A version does not speak alone: what is said is the mean, in log odds, of what it says and what was
-said without it. A young version knows a few weeks of a platform, and what it says of others is held
-to by what is known of many: on the development half of the uploads, where fewer and fewer videos
-reach the level, versions alone made 1.01 times the average precision of views per hour and with the
-regression 1.10 (the regression 1.09); on the popular list 1.41 and 1.42 (the regression 1.27).
+A version does not speak alone: its trees are added to the log odds of what is said without it, upon
+which they were grown. A young version knows a few weeks of a platform, and where these tell little
+it says little. LEARNED_FIGURES
+A version without trees says that what is said without it is better than what was learned.
 """
 
 from typing import Final
@@ -35,6 +34,19 @@ def is_forecast(key: bytes) -> bool:
 def name_of(through_epoch: int) -> str:
     """Return the name that a decision gives as its version."""
     return f"learned:epoch:{through_epoch}"
+
+
+def check_version(model: ForecastModel) -> None:
+    """Make sure that a model is a version.
+
+    Raises:
+        ModelFormatError: It speaks by itself, as versions did that an older program learned.
+    """
+    if not model.upon_first:
+        raise ModelFormatError(
+            f"the learned forecast {model.name!r} is of an older program: it does not add to what "
+            "is said without it"
+        )
 
 
 class ForecastVersions:
@@ -68,9 +80,12 @@ class ForecastVersions:
             raise ModelFormatError(f"the learned forecast {key!r} cannot be used: {error}") from (
                 error
             )
+        check_version(model)
         parameters = self.parameters
         if model.level == parameters.level and model.horizon_ms == parameters.horizon_ms:
-            self._versions[through_epoch] = Forecaster.of(model).beside(self.first)
+            speaks = len(model.roots) > 0
+            version = Forecaster.of(model).upon(self.first) if speaks else self.first
+            self._versions[through_epoch] = version
 
     def of(self, epoch: int) -> Forecaster:
         """Return what forecasts in an epoch, and forget what held before: epochs never go back."""

@@ -151,8 +151,8 @@ class Metrics:
         )
         self.forecast_log_loss = Gauge(
             "hotspots_forecast_log_loss",
-            "Mean loss (minus the logarithm of what was given to what happened) of the forecast in "
-            "force and of the last candidate, on the newest moments that have matured.",
+            "Mean loss (minus the logarithm of what was given to what happened) of the last "
+            "candidate and of what is said without it, on the newest moments that have matured.",
             ["forecast"],
             registry=self.registry,
         )

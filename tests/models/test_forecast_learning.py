@@ -1,5 +1,6 @@
 """What is kept to learn from: when it matures, what it costs, and what a restart finds."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,8 +11,10 @@ from models import forecast_learning
 from models.boosted_trees import Size
 from models.forecast_features import FEATURES
 from models.forecast_learning import VERSIONS_KEPT, ForecastLearning, Judgement
-from models.forecast_model import ForecastModel
+from models.forecast_model import ForecastModel, ModelFormatError
 from models.forecast_moments import MOMENT, kept_at
+from models.forecast_versions import ForecastVersions, key_of
+from models.forecasting import BASELINE
 from models.parameters import HOUR_MS, Level, Parameters
 from models.steps import AbandonedError
 
@@ -80,7 +83,7 @@ def test_it_learns_what_comes_and_what_was_learned_takes_force() -> None:
     model = ForecastModel.from_bytes(value, FEATURES)
     fast = np.zeros((2, len(FEATURES)))
     fast[1, 3] = 4.0
-    low, high = model.probabilities(fast)
+    low, high = model.probabilities(fast, np.zeros(2))
     assert low < 0.2
     assert high > 0.8
     assert key == b"forecast:epoch:" + model.name.split(":")[-1].encode()
@@ -209,12 +212,74 @@ def test_a_worse_candidate_changes_nothing() -> None:
     assert not run(ForecastLearning(PARAMETERS), told)
 
 
+def judgements(monkeypatch: pytest.MonkeyPatch, gains: list[float]) -> None:
+    """Let candidates be better by so much, one after the other, then by nothing."""
+    rest = list(gains)
+    monkeypatch.setattr(
+        ForecastLearning,
+        "_judged",
+        lambda *_: Judgement(1.0, 1.0 - (rest.pop(0) if rest else 0.0), 0.1),
+    )
+
+
+def versions(records: list[tuple[bytes, bytes | None]]) -> list[ForecastModel]:
+    return [ForecastModel.from_bytes(value, FEATURES) for _, value in records if value is not None]
+
+
+@pytest.mark.parametrize("restart", [0, 12])
+def test_a_version_is_taken_back_when_the_next_candidate_is_not_better(
+    monkeypatch: pytest.MonkeyPatch, restart: int
+) -> None:
+    judgements(monkeypatch, [0.5, 0.05])
+    told = history(24)
+    first = ForecastLearning(PARAMETERS)
+    records = run(first, told[:restart])
+    again = ForecastLearning(PARAMETERS)
+    for key, value in first.rows():
+        if value is not None:
+            again.load(key, value)
+    again.recovered()
+    learned, nothing = versions(records + run(again, told, restart))
+    assert len(learned.roots) > 0
+    # It says what is said without it, and is told once.
+    assert len(nothing.roots) == 0
+    assert first.judged + again.judged > 2
+
+
+def test_what_an_older_program_learned_is_refused() -> None:
+    learning = ForecastLearning(PARAMETERS)
+    (version, *_) = versions(run(learning, history(20)))
+    alone = replace(version, upon_first=False)
+    saved = {key: value for key, value in learning.rows() if value is not None}
+    again = ForecastLearning(PARAMETERS)
+    for key, value in (saved | {b"f/model": alone.to_bytes()}).items():
+        again.load(key, value)
+    with pytest.raises(ModelFormatError, match="of an older program"):
+        again.recovered()
+    held = ForecastVersions(PARAMETERS, BASELINE)
+    with pytest.raises(ModelFormatError, match="of an older program"):
+        held.learn(key_of(8), alone.to_bytes())
+
+
+def test_a_version_without_trees_gives_the_word_back_to_who_spoke_first() -> None:
+    learning = ForecastLearning(PARAMETERS)
+    (version, *_) = versions(run(learning, history(20)))
+    held = ForecastVersions(PARAMETERS, BASELINE)
+    held.learn(key_of(8), version.to_bytes())
+    nothing = replace(version, nodes=version.nodes[:0], roots=version.roots[:0])
+    held.learn(key_of(12), nothing.to_bytes())
+    assert held.of(9) is BASELINE
+    assert held.of(10).adds_to_first
+    assert held.of(13).name == version.name
+    assert held.of(14) is BASELINE
+
+
 def test_an_old_version_stays_until_a_newer_one_has_long_been_in_force(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(ForecastLearning, "_judged", lambda *_: Judgement(2.0, 1.0, 0.0))
     learning = ForecastLearning(PARAMETERS)
-    versions, removed = [], []
+    told, removed = [], []
     for epoch, part in enumerate(history(24)):
         learning.note(part)
         for key, value in learning.learn_through(epoch):
@@ -223,37 +288,37 @@ def test_an_old_version_stays_until_a_newer_one_has_long_been_in_force(
                 removed.append((of_epoch, epoch))
             else:
                 assert of_epoch == epoch
-                versions.append(of_epoch)
+                told.append(of_epoch)
     assert len(removed) >= 2
-    later = dict(pairwise(versions))
+    later = dict(pairwise(told))
     assert removed == [(of_epoch, later[of_epoch] + VERSIONS_KEPT) for of_epoch, _ in removed]
 
 
 def test_who_is_no_longer_waited_for_stops_at_the_next_tree() -> None:
     learning = ForecastLearning(PARAMETERS)
     told = history(24)
-    versions = 0
+    learned = 0
     for epoch, part in enumerate(told):
         learning.note(part)
-        if versions:
+        if learned:
             learning.abandon()
         before = learning.trees_grown
         try:
-            versions += len(learning.learn_through(epoch))
+            learned += len(learning.learn_through(epoch))
         except AbandonedError:
             break
     else:
         pytest.fail("it learned to the end")
-    assert versions
+    assert learned
     assert learning.trees_grown == before
 
 
 def test_what_was_judged_is_told() -> None:
     learning = ForecastLearning(PARAMETERS)
-    versions = [key for key, value in run(learning, history(24)) if value is not None]
-    assert learning.adopted == len(versions) > 0
+    adding = [one for one in versions(run(learning, history(24))) if len(one.roots)]
+    assert learning.adopted == len(adding) > 0
     assert learning.judged >= learning.adopted
     assert learning.judgement is not None
-    assert learning.judgement.in_force > 0
+    assert learning.judgement.first > 0
     assert learning.judgement.candidate > 0
     assert learning.trees_grown > 0

@@ -14,6 +14,7 @@ from simulated_worker import TOPICS, SimulatedStore
 
 from models.batch_header import BatchKind
 from models.batches import decode_batch
+from models.forecast_versions import is_forecast
 from models.hotspots import LEARNED
 from models.intake import Intake
 from models.parameters import DAY_MS
@@ -41,6 +42,8 @@ class Outcome:
     alerts: int = 0
     participations: int = 0
     withheld: int = 0
+    forecasts: int = 0
+    """Versions of the forecast that were learned."""
     faults: dict[str, int] = field(default_factory=dict)
     steps: int = 0
     requests: int = 0
@@ -142,6 +145,7 @@ class Comparison:
         first = expected[0][0] if expected else None
         begin = next((at for at, (key, _) in enumerate(found) if key == first), 0)
         self._same(f"versions and those of {name}", expected, found[begin:])
+        self.outcome.forecasts = sum(is_forecast(key or b"") for key, _ in found)
         empty = [value for _, value in found[:begin] if json.loads(value)["platforms"]]
         self._same("versions before the first event", [], empty)
 

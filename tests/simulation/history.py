@@ -12,7 +12,7 @@ from comparison import ACTOR_KEY, Comparison, Outcome
 from simulated_broker import Broker
 from simulated_clients import SimulatedProducer, SimulatedReader
 from simulated_group import Group
-from simulated_platform import Platform, draw_platform
+from simulated_platform import Platform, draw_learning_platform, draw_platform
 from simulated_worker import (
     CONSUMED,
     TOPICS,
@@ -82,10 +82,14 @@ class Supervised:
 class History:
     """The world of one seed."""
 
-    def __init__(self, seed: int, *, calm: bool = False) -> None:
+    def __init__(self, seed: int, *, calm: bool = False, learns: bool = False) -> None:
         self.seed = seed
         self.choices = random.Random(seed)  # noqa: S311 - a history is to be repeated from its seed
-        self.platform: Platform = draw_platform(self.choices, BUDGETS[seed % len(BUDGETS)])
+        self.platform: Platform = (
+            draw_learning_platform(self.choices)
+            if learns
+            else draw_platform(self.choices, BUDGETS[seed % len(BUDGETS)])
+        )
         parameters = self.platform.parameters
         self.loop = VirtualLoop(self.choices)
         self.broker = Broker(
