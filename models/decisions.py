@@ -24,6 +24,7 @@ DECISION: Final = np.dtype(
         ("views", np.int64),
         ("total_views", np.int64),
         ("acted", np.int64, (SIGNALS,)),
+        ("total_acted", np.int64, (SIGNALS,)),
         ("people", np.float64, (SIGNALS,)),
         ("progress", np.int64),
         ("total_progress", np.int64),

@@ -13,7 +13,7 @@ the most urgent of a look first; what finds no room waits for as long as it hold
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -36,13 +36,15 @@ from models.guidance_rules import (
 from models.highlights import HIGHLIGHTS_TOLD
 from models.homogenisation import LATEST, Homogenisation, homogenisation_of, is_near_copy
 from models.hotspot_alerts import AlertWriter
+from models.identity import video_key
 from models.parameters import DAY_MS, MINUTE_MS, Parameters
 from models.roll_up import RollUp
 from models.tracked_videos import TrackedVideo, shown
 from models.transitions import ACTIVITY_HALF_LIFE_MS
 from models.vocabulary import ROLES, Route, Signal, Stage
+from models.work_integrity import WorkIntegrity
 from models.work_voices import WorkVoices
-from models.works import Work, heat_at
+from models.works import Work, heat_at, noteworthy
 
 Ints = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.void]
@@ -89,15 +91,22 @@ class Guidance:
         parameters: The budget and the length of a bucket.
         roll_up: Works and videos.
         voices: What is said in works.
+        integrity: Which of them are suspected to be pushed.
         alerts: Where guidance is written down.
     """
 
     def __init__(
-        self, parameters: Parameters, roll_up: RollUp, voices: WorkVoices, alerts: AlertWriter
+        self,
+        parameters: Parameters,
+        roll_up: RollUp,
+        voices: WorkVoices,
+        integrity: WorkIntegrity,
+        alerts: AlertWriter,
     ) -> None:
         self._parameters = parameters
         self._roll_up = roll_up
         self._voices = voices
+        self._integrity = integrity
         self._alerts = alerts
         self._rows = _nothing(1)
         self._watched: Ints = np.zeros(0, np.int64)
@@ -122,7 +131,8 @@ class Guidance:
                 row["interaction_ms"] = time_ms
             if transition["signal"] == Signal.EXCLUSION.name.lower():
                 row["excluded_ms"] = max(row["excluded_ms"], time_ms)
-            if deep and len(self._creations) < MOST_WAITING:
+            made_from_it = self._roll_up.tracked.is_made_within(tracked, work.work_id)
+            if deep and made_from_it and len(self._creations) < MOST_WAITING:
                 self._creations.append((work.work_id, tracked.video, time_ms, stage.name.lower()))
 
     def _row_of(self, work: Work) -> np.void:
@@ -168,7 +178,7 @@ class Guidance:
 
     def _slots_to_watch(self, used: Rows, bucket: int) -> Ints:
         """Return int64[n], the slots of works to watch, in order."""
-        slots = np.flatnonzero(used["emerging"] | used["confirmed"] | (used["stages"] > 0))
+        slots = np.flatnonzero(noteworthy(used))
         if len(slots) > MOST_WATCHED:
             heats = heat_at(used[slots], bucket - 1, self._parameters.bucket_ms)
             by_slot = self._roll_up.works.by_slot
@@ -256,11 +266,15 @@ class Guidance:
                 self._tell(AlertType.ELITE_ENTRY, watched[at], time_ms, role, said)
 
     def _take_comments(self, watched: list[Work], looked: Looked) -> None:
-        """Tell the comments worth highlighting of works that are discussed, once an episode."""
+        """Tell the comments worth highlighting of works that are discussed, once an episode.
+
+        None of a work that is suspected to be pushed: who likes what there is not known.
+        """
         asked = (looked.guided["interaction_ms"] > 0) & ~looked.guided["comments_told"]
         for at in sorted(np.flatnonzero(asked).tolist(), key=lambda at: watched[at].work_id):
             comments = self._voices.best_comments(watched[at].work_id)
-            if len(comments) < HIGHLIGHTS_TOLD:
+            suspected = self._integrity.suspects(watched[at].work_id)
+            if suspected or len(comments) < HIGHLIGHTS_TOLD:
                 continue
             if not self._has_room(looked.now_ms):
                 return
@@ -273,7 +287,8 @@ class Guidance:
             )
             said |= {"comments": comments, "figures": {"comments": len(comments)}}
             kind = AlertType.QUALITY_COMMENTS
-            self._tell(kind, watched[at], looked.now_ms, "comments", said)
+            under = [video_key(one["platform"], one["video_id"]) for one in comments]
+            self._tell(kind, watched[at], looked.now_ms, "comments", said, under)
 
     def _take_creations(self, now_ms: int) -> None:
         """Tell of original derivatives that went deep since the last look."""
@@ -307,7 +322,7 @@ class Guidance:
                 "views": int(self._roll_up.tracked.rows["views"][tracked.slot]),
                 "compared_with": len(made),
             }
-            self._tell(AlertType.DEEP_CREATION, work, time_ms, shown(video), said)
+            self._tell(AlertType.DEEP_CREATION, work, time_ms, shown(video), said, [video])
 
     # -- what is said -------------------------------------------------------------------------
 
@@ -330,10 +345,16 @@ class Guidance:
         }
 
     def _tell(
-        self, kind: AlertType, work: Work, time_ms: int, occurrence: str, said: dict[str, Any]
+        self,
+        kind: AlertType,
+        work: Work,
+        time_ms: int,
+        occurrence: str,
+        said: dict[str, Any],
+        recommended: Sequence[str] = (),
     ) -> None:
         self._told_today += 1
-        self._alerts.guidance(kind, work, time_ms, occurrence, said)
+        self._alerts.guidance(kind, work, time_ms, occurrence, said, recommended)
 
     # -- the changelog ------------------------------------------------------------------------
 

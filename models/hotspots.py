@@ -13,12 +13,10 @@ import json
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
-from models import forecast
 from models.actor_memory import PREFIX as ACTORS
 from models.actor_memory import ActorMemory
-from models.alert_budget import SCORES, score_of, score_of_burst
+from models.alert_budget import score_of, score_of_burst
 from models.alerts import ALERTS, Alert
 from models.cohort_learning import CohortMemory, EpochSummary
 from models.decided_rows import DecidedRows, in_order
@@ -27,23 +25,33 @@ from models.forecast_learning import PREFIX as FORECASTS
 from models.forecast_learning import ForecastLearning
 from models.guidance import PREFIX as GUIDANCE
 from models.guidance import Guidance, look_buckets
-from models.hotspot_alerts import AlertWriter
+from models.hotspot_alerts import AlertWriter, WorksKnown
 from models.outlook import PREFIX, Outlook
 from models.parameters import Parameters
 from models.ranking import BOARD, board_of
 from models.report_log import ReportLog
 from models.roll_up import LookDue, RollUp, VideoNews, WorkEnded, WorkNews
+from models.spending import Spending
 from models.stage_reports import ALWAYS, StageReport, decode_report, encode_report
 from models.steps import BrokenChainError, Chunk, Cut, Output
 from models.tracked_videos import TrackedVideo, shown
 from models.transitions import Reason
+from models.views import PREFIX as VIEWS
+from models.views import Views
 from models.vocabulary import Stage, State
-from models.withheld import Withheld, WithheldReason
+from models.withheld import Withheld
+from models.work_depth import PREFIX as DEPTH
+from models.work_depth import WorkDepth
+from models.work_integrity import PREFIX as INTEGRITY
+from models.work_integrity import WorkIntegrity
+from models.work_judging import WorkJudge
 from models.work_outlook import PREFIX as WORK_OUTLOOK
 from models.work_outlook import WorkOutlook
+from models.work_participation import PREFIX as PARTICIPATION
+from models.work_participation import WorkParticipation
 from models.work_voices import PREFIX as VOICES
 from models.work_voices import WorkVoices
-from models.works import NOT_DUE, TOPIC, Work, deep
+from models.works import NOT_DUE, TOPIC, Work
 
 LEARNED: Final = "learned"
 """Logical name of the topic that carries versions of cohorts and of forecasts."""
@@ -68,12 +76,31 @@ class HotspotsStep:
         self.outlook = Outlook(parameters, self.roll_up.tracked)
         self.work_outlook = WorkOutlook(parameters, self.roll_up.works)
         self.withheld = Withheld()
+        self._spending = Spending(self.roll_up.budget, self.withheld)
         self.discoveries = Discoveries(parameters)
         self.voices = WorkVoices(parameters.bucket_ms)
+        self.participation = WorkParticipation(self.roll_up)
+        self.depth = WorkDepth(parameters, self.roll_up, self.participation)
+        self.integrity = WorkIntegrity(self.roll_up, self.participation)
         self._alerts = AlertWriter(
-            parameters, self.roll_up, self.voices, self.discoveries, self._tell
+            parameters,
+            self.roll_up,
+            WorksKnown(self.voices, self.depth, self.integrity),
+            self.discoveries,
+            self._tell,
         )
-        self.guidance = Guidance(parameters, self.roll_up, self.voices, self._alerts)
+        self.guidance = Guidance(
+            parameters, self.roll_up, self.voices, self.integrity, self._alerts
+        )
+        self._works = WorkJudge(
+            parameters,
+            self.roll_up,
+            self.integrity,
+            self.work_outlook,
+            self._spending,
+            self._alerts,
+        )
+        self.views = Views(parameters, self.roll_up)
         self._through: dict[int, int] = {}
         self._sequence: dict[int, int] = {}
         self._partitions: int | None = None
@@ -127,6 +154,7 @@ class HotspotsStep:
             elif not key.startswith(_REPORT):
                 self._load_state(key, self._loaded[key])
         self.roll_up.recovered()
+        self.integrity.recovered()
         self.forecasts.recovered()
         saved = ALWAYS if self._saved is None else self._saved
         for key in sorted(k for k in self._loaded if k.startswith(_REPORT)):
@@ -156,7 +184,11 @@ class HotspotsStep:
             (PREFIX, self.outlook),
             (WORK_OUTLOOK, self.work_outlook),
             (GUIDANCE, self.guidance),
+            (VIEWS, self.views),
             (VOICES, self.voices),
+            (PARTICIPATION, self.participation),
+            (DEPTH, self.depth),
+            (INTEGRITY, self.integrity),
             (FORECASTS, self.forecasts),
             (ACTORS, self.actors),
         ):
@@ -164,6 +196,9 @@ class HotspotsStep:
                 part.load(key, value)
                 return
         self.roll_up.load(key, value)
+
+    def _load_budget(self, stored: dict[str, Any]) -> None:
+        self._spending.load_dict(stored)
 
     def process(self, chunk: Chunk) -> None:
         """Take reports in, and decide every bucket that all partitions have decided.
@@ -217,12 +252,16 @@ class HotspotsStep:
         rows: list[tuple[bytes, bytes | None]] = []
         if self._closed is not None and self._reports.worth_saving(self._closed):
             rows += self.roll_up.take_dirty()
-            rows.append((_BUDGET, json.dumps(self._budget()).encode()))
+            rows.append((_BUDGET, json.dumps(self._spending.to_dict()).encode()))
             rows.append((_DISCOVERIES, self.discoveries.to_bytes()))
             rows += self.outlook.rows()
             rows += self.voices.rows()
             rows += self.work_outlook.rows()
             rows += self.guidance.rows()
+            rows += self.participation.rows()
+            rows += self.depth.rows()
+            rows += self.integrity.rows()
+            rows += self.views.rows()
             self._reports.drop(self._closed, self._published[-1] if self._published else -1)
             self._saved = self._closed
             self._meta_dirty = True
@@ -235,8 +274,10 @@ class HotspotsStep:
             rows.append((_META, json.dumps(self._meta()).encode()))
         if self._board_dirty and self._closed is not None:
             found = self.roll_up.count_by_work(self.discoveries.videos)
-            board = board_of(self.roll_up.works, found, self._closed, self.parameters)
+            known = (self.depth, self.integrity)
+            board = board_of(self.roll_up, found, *known, self._closed, self.parameters)
             board["discoveries"] = self.discoveries.to_board()
+            board["views"] = self.views.latest
             board["withheld"] = self.withheld.latest(self.parameters.board_size)
             value = json.dumps(board, ensure_ascii=False).encode()
             self._outputs.append(Output(BOARD, 0, b"board", value))
@@ -294,6 +335,7 @@ class HotspotsStep:
             self._pass_time(int(decided.rows["bucket"][first]) - 1)
             self._decide(decided, first, end)
         self._pass_time(closed)
+        self.participation.advance(closed)
         self._closed = closed
 
     def _pass_time(self, bucket: int) -> None:
@@ -312,16 +354,30 @@ class HotspotsStep:
             videos, works, progress = self.roll_up.expire(epoch)
             self.outlook.forget(videos)
             self.work_outlook.reach.forget(works, progress)
-            self.voices.forget_all_but(self.roll_up.works.by_id)
+            self._forget((epoch + 1) * self._buckets_per_epoch - 1)
         self._passed_epoch = max(passed, whole)
         self._pass_looks(bucket)
+
+    def _forget(self, bucket: int) -> None:
+        """Forget what is known of works and videos that were forgotten at a bucket's end."""
+        works = self.roll_up.works.by_id
+        self.voices.forget_all_but(works)
+        self.participation.advance(bucket)
+        self.participation.forget_untracked()
+        self.integrity.forget_all_but(works)
 
     def _pass_looks(self, bucket: int) -> None:
         """Fade what fell silent and look at all works when it is time to, up to a bucket's end."""
         while self.roll_up.next_look <= bucket + 1:
             at = self.roll_up.next_look
             self._end_silent(at - 1)
+            self.participation.advance(at - 1)
+            for work, suspicion in self.integrity.look():
+                time_ms = at * self.parameters.bucket_ms - 1
+                self._alerts.coordinated_push(work, suspicion, time_ms)
+            self.depth.look(at)
             self.guidance.look(at)
+            self.views.look(at)
             self._look_after(at)
         self._end_silent(bucket)
 
@@ -333,20 +389,25 @@ class HotspotsStep:
 
     def _decide(self, decided: DecidedRows, first: int, end: int) -> None:
         """Take in rows of one epoch, and tell what comes of them."""
+        self.participation.note(decided, first, end)
         for news in self.roll_up.take_in(decided, first, end):
             if isinstance(news, WorkEnded):
                 self._end(news.work, news.bucket)
             elif isinstance(news, LookDue):
                 self._pass_looks(news.bucket)
             elif isinstance(news, WorkNews):
-                self._judge_works(news.slots)
+                self.participation.advance(
+                    int(self.roll_up.works.rows["last_bucket"][news.slots[0]])
+                )
+                self._works.judge(news.slots)
             else:
                 self._take_video(news, decided)
         # What a work was forecast on the way is not kept, unless there was news of it.
-        self._forecast_works(self.roll_up.works.take_unforecast())
+        self._works.forecast(self.roll_up.works.take_unforecast())
 
     def _take_video(self, news: VideoNews, decided: DecidedRows) -> None:
         tracked, numbers = news.tracked, decided.rows[news.row]
+        self.participation.advance(int(numbers["bucket"]))
         if said := decided.voices.get(news.row):
             works = [work.work_id for work in self.roll_up.works_of(tracked)]
             self.voices.take(tracked.video, works, said, int(numbers["bucket"]))
@@ -385,116 +446,52 @@ class HotspotsStep:
         self, tracked: TrackedVideo, transition: dict[str, Any], numbers: np.void
     ) -> None:
         """Tell or withhold a burst: it is news of its own, whatever was told of the video."""
-        budget, figures = self.roll_up.budget, transition["figures"]
+        figures = transition["figures"]
         score = score_of_burst(figures["return_days"], figures["return_days_asked"])
         subject = shown(tracked.video)
-        budget.reach(0, score)
-        if score >= budget.bar:
-            self._alerts.video_burst(tracked, transition, numbers, self._spent_on(score))
-            self._spend(subject, int(numbers["bucket"]))
+        self.roll_up.budget.reach(0, score)
+        if self._spending.affords(score):
+            self._alerts.video_burst(tracked, transition, numbers, self._spending.figures(score))
+            self._spending.spend(subject, int(numbers["bucket"]))
         else:
-            probability = float(numbers["probability"])
-            said = self._withheld(tracked.title, numbers["last_ms"], probability, score)
-            self.withheld.put(subject, said)
+            probability, time_ms = float(numbers["probability"]), int(numbers["last_ms"])
+            self._spending.withhold(subject, tracked.title, time_ms, probability, score)
 
     def _take_forecast(
         self, tracked: TrackedVideo, numbers: np.void, explanation: dict[str, Any]
     ) -> bool:
         """Tell or withhold that a video is emerging; return whether there was anything to tell."""
-        probability = float(numbers["probability"])
-        if probability < self.parameters.emerging_probability:
+        alert_level, probability = (
+            self.parameters.emerging_probability,
+            float(numbers["probability"]),
+        )
+        if probability < alert_level:
             return False
-        budget, level = self.roll_up.budget, self.parameters.level.count
+        probability *= self.integrity.kept_of_video(tracked.video)
+        level = self.parameters.level.count
         score = score_of(probability, int(numbers["episode_progress"]), level)
-        subject = shown(tracked.video)
+        subject, time_ms = shown(tracked.video), int(numbers["last_ms"])
+        if probability < alert_level:
+            self._spending.discount(subject, tracked.title, time_ms, probability, score)
+            return False
         first = self.roll_up.tracked.rows["offered"][tracked.slot] == 0
         best = self.roll_up.offer(tracked, score)
         if self.roll_up.tracked.rows["emerging"][tracked.slot] or not best:
             return False
         self.outlook.emerging(tracked, numbers)
-        told = score >= budget.bar
+        told = self._spending.affords(score)
         if told:
             self.roll_up.told_emerging(tracked, emerging=True)
             why = explanation or self.withheld.explanation(subject)
-            ahead = self.outlook.of(tracked, numbers, int(numbers["last_ms"]))
-            self._alerts.video_emerging(tracked, numbers, why | ahead | self._spent_on(score))
-            self._spend(subject, int(numbers["bucket"]))
+            more = why | self.outlook.of(tracked, numbers, time_ms) | self._spending.figures(score)
+            self._alerts.video_emerging(tracked, numbers, probability, more)
+            self._spending.spend(subject, int(numbers["bucket"]))
         else:
-            said = self._withheld(tracked.title, numbers["last_ms"], probability, score)
-            self.withheld.put(subject, said, explanation)
+            title = tracked.title
+            self._spending.withhold(subject, title, time_ms, probability, score, explanation)
         return told or bool(first)
 
-    # -- works --------------------------------------------------------------------------------
-
-    def _judge_works(self, slots: npt.NDArray[np.int64]) -> None:
-        """Tell what there is to tell of some works that have grown, by id."""
-        likely = self._forecast_works(slots)
-        level = self.parameters.level.count
-        works = self.roll_up.works.rows[slots]
-        progress = works["progress"] - works["progress_before_episode"]
-        emerging = likely >= self.parameters.emerging_probability
-        emerging &= ~works["told"] | bool(self.roll_up.budget)
-        confirmed = (progress >= level) & deep(works) & ~works["confirmed"]
-        found = np.flatnonzero(emerging | confirmed).tolist()
-        judged = [(self._work_at(int(slots[at])), at) for at in found]
-        for work, at in sorted(judged, key=lambda pair: pair[0].work_id):
-            if emerging[at]:
-                self._take_work_forecast(work, float(likely[at]), int(progress[at]))
-            if confirmed[at]:
-                self._confirm(work, int(progress[at]))
-
-    def _confirm(self, work: Work, progress: int) -> None:
-        work.row["confirmed"] = True
-        ahead = self.work_outlook.of(work, progress) if work.kind == TOPIC else {}
-        self._alerts.work_confirmed(work, progress, ahead)
-        if work.kind == TOPIC:
-            self.work_outlook.note(work, progress)
-
-    def _take_work_forecast(self, work: Work, probability: float, progress: int) -> None:
-        row = work.row
-        row["emerging"] = True
-        if work.kind != TOPIC:
-            row["told"] = True
-            return
-        budget = self.roll_up.budget
-        score = score_of(probability, progress, self.parameters.level.count)
-        before = int(row["offered"])
-        row["offered"] = budget.reach(before, score)
-        if row["told"] or (budget and row["offered"] <= before):
-            return
-        self.work_outlook.emerging(work)
-        told = score >= budget.bar
-        if told:
-            row["told"] = True
-            ahead = self.work_outlook.of(work, progress)
-            self._alerts.work_emerging(work, progress, ahead | self._spent_on(score))
-            self._spend(work.work_id, work.number("last_bucket"))
-        else:
-            said = self._withheld(work.title, row["last_ms"], probability, score)
-            self.withheld.put(work.work_id, said)
-        if told or before == 0:
-            self.work_outlook.note(work, progress)
-
-    def _forecast_works(self, slots: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        """Work out the probabilities of some works anew: float64[n]."""
-        works = self.roll_up.works.rows[slots]
-        progress = works["progress"] - works["progress_before_episode"]
-        likely = forecast.probability(
-            progress.astype(np.float64),
-            works["pace_fast_per_hour"],
-            works["pace_slow_per_hour"],
-            np.maximum(works["last_ms"] - works["episode_ms"], 0).astype(np.float64),
-            self.parameters.level.count,
-        )
-        likely = np.where(works["resting"], 0.0, likely)
-        self.roll_up.works.rows["probability"][slots] = likely
-        return likely
-
-    def _work_at(self, slot: int) -> Work:
-        work = self.roll_up.works.by_slot[slot]
-        if work is None:
-            raise LookupError(f"no work in slot {slot}")
-        return work
+    # -- works that end ------------------------------------------------------------------------
 
     def _end_silent(self, bucket: int) -> None:
         """Fade the works whose activity has collapsed, at the bucket where it did."""
@@ -503,6 +500,7 @@ class HotspotsStep:
 
     def _end(self, work: Work, bucket: int) -> None:
         row = work.row
+        self.participation.advance(bucket)
         if work.kind == TOPIC and (row["told"] or row["confirmed"]):
             self._alerts.work_faded(work, bucket)
         self.work_outlook.ended(work, (bucket + 1) * self.parameters.bucket_ms - 1)
@@ -512,38 +510,6 @@ class HotspotsStep:
         if self._deciding_again:
             return
         self._outputs.append(Output(ALERTS, 0, alert.subject.encode(), alert.to_bytes()))
-
-    # -- the budget ---------------------------------------------------------------------------
-
-    def _spent_on(self, score: int) -> dict[str, Any]:
-        """Return what an alert says of the budget: nothing where there is none."""
-        budget = self.roll_up.budget
-        return {"budget": budget.figures(score)} if budget else {}
-
-    def _spend(self, subject: str, bucket: int) -> None:
-        self.roll_up.budget.spend(bucket)
-        self.withheld.told(subject)
-
-    def _withheld(
-        self, title: str, time_ms: np.int64, probability: float, score: int
-    ) -> dict[str, Any]:
-        budget = self.roll_up.budget
-        spent = budget.bar == SCORES
-        return {
-            "title": title,
-            "time_ms": int(time_ms),
-            "probability": round(probability, 4),
-            "score": score / SCORES,
-            "bar": None if spent else budget.bar / SCORES,
-            "reason": WithheldReason.BUDGET_SPENT if spent else WithheldReason.BELOW_BAR,
-        }
-
-    def _budget(self) -> dict[str, Any]:
-        return {"budget": self.roll_up.budget.to_dict(), "withheld": self.withheld.to_list()}
-
-    def _load_budget(self, stored: dict[str, Any]) -> None:
-        self.roll_up.budget.load_dict(stored["budget"])
-        self.withheld.load_list(stored["withheld"])
 
     # -- learning -----------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
+from models.screening import SHIPPED_RULES, ScreeningRules
 from models.vocabulary import ACTION_CODE, Action
 
 SECOND_MS: Final = 1_000
@@ -61,6 +62,7 @@ class Parameters:
     repeat_window_ms: int = HOUR_MS
     board_size: int = 50
     learn_forecast: bool = True
+    screening_rules: ScreeningRules = SHIPPED_RULES
 
     def __post_init__(self) -> None:
         """Check what no single field can know.

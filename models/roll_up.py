@@ -19,6 +19,7 @@ from models.bucket_passing import CURSOR, DONE, NEWS, SILENCE, TIME, count_row, 
 from models.decided_rows import DecidedRows
 from models.identity import split_video_key
 from models.parameters import Parameters
+from models.screening import Screened
 from models.tracked_videos import NO_WORK, TrackedVideo, TrackedVideos
 from models.vocabulary import Stage
 from models.work_table import WorkTable
@@ -219,6 +220,7 @@ class RollUp:
             # It becomes a work only now that there is something to say; what it had counts.
             row["views"] = told["total_views"] - told["views"]
             row["progress"] = told["total_progress"] - told["progress"]
+            row["acted"] = told["total_acted"] - told["acted"]
         self.tracked.links.work[self.tracked.links.number(work_id)] = work.slot
         return work
 
@@ -300,6 +302,16 @@ class RollUp:
         if len(videos) or len(silent):
             tracked.links.drop_unused()
         return videos, silent, progress
+
+    def screened(self, videos: Iterable[str]) -> list[tuple[str, Screened]]:
+        """Return the flags of some videos (keys), in order; of those that are not tracked, none."""
+        rules = self._parameters.screening_rules
+        return [
+            (key, flag)
+            for key in videos
+            if (video := self.tracked.get(key)) is not None
+            for flag in rules.screen(video.labels, video.title)
+        ]
 
     def lead_of(self, work: Work) -> str:
         """Return the key of a work's most viewed video."""

@@ -28,7 +28,7 @@ from models.forecast_features import FEATURES
 from models.forecast_moments import MOMENT
 from models.known_actors import ACTED
 
-VERSION: Final = 9
+VERSION: Final = 10
 _KEY: Final = b"hotspots"
 Said = TypeVar("Said")
 """What may be said of a row."""
@@ -44,6 +44,7 @@ REPORT: Final = np.dtype(
         ("views", np.int64),
         ("total_views", np.int64),
         ("acted", np.int64, (SIGNALS,)),
+        ("total_acted", np.int64, (SIGNALS,)),
         ("progress", np.int64),
         ("total_progress", np.int64),
         ("episode_progress", np.int64),

@@ -91,9 +91,9 @@ Whether that was told in this episode. topical: Whether it is a topic. offered: 
 budget has been offered of it in this episode (AlertBudget.reach). The others are its clock
 (models/junctures.py), where it is a topic."""
 
-LAYOUT_VERSION: Final = 4
-"""Goes up when the layout of WORK, of roll_up's rows or of guidance.GUIDED changes; another version
-is refused."""
+LAYOUT_VERSION: Final = 5
+"""Goes up when the layout of WORK, of roll_up's rows and words or of guidance.GUIDED changes;
+another version is refused."""
 
 GROWTH: Final = 2 + SIGNALS
 """Columns of what a bucket brings to a work: views, progress, and events per signal."""
@@ -202,6 +202,11 @@ def heat_at(rows: Rows, bucket: int, bucket_ms: int) -> npt.NDArray[np.float64]:
     """Return float64[n]: the heat of works after silence up to a bucket."""
     silence_ms = np.maximum(bucket - rows["last_bucket"], 0) * bucket_ms
     return np.asarray(rows["heat"] * np.exp2(-silence_ms / ACTIVITY_HALF_LIFE_MS))
+
+
+def noteworthy(rows: Rows) -> npt.NDArray[np.bool_]:
+    """Return bool[n]: whether there is something to say of each work in this episode."""
+    return np.asarray(rows["confirmed"] | rows["emerging"] | (rows["stages"] > 0))
 
 
 def deep(rows: Rows) -> npt.NDArray[np.bool_]:

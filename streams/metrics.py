@@ -1,8 +1,8 @@
 """The metrics: what a worker counts and how it is served on `/metrics`.
 
-Base units; every label comes from a closed set or is the number of a partition, never the id of
-a video or a person. docs/metrics.md is generated from this file (streams/reference.py) and tested
-for drift.
+Base units; every label comes from a closed set, is the number of a partition or one of at most
+MOST_VERTICALS verticals (models/views.py), never the id of a video or a person.
+docs/metrics.md is generated from this file (streams/reference.py) and tested for drift.
 """
 
 import errno
@@ -54,6 +54,8 @@ STATEFUL_AGENTS: Final = (Agent.STAGES, Agent.HOTSPOTS)
 """Those that keep rows, recover them and can be held."""
 CANDIDATE_OUTCOMES: Final = ("adopted", "not better")
 """What becomes of a forecast that was learned in the stream."""
+VERTICAL_WORKS: Final = {"all": "works", "emerging": "emerging", "hotspots": "hotspots"}
+"""How far works have come, as a label, and the field of a view (models/views.py) that says so."""
 STATE_CHANGES: Final = (State.INTERRUPTED, State.FADED, State.REVIVED)
 """What a video can become; it is active from the start."""
 
@@ -173,9 +175,18 @@ class Metrics:
             "Videos among which those of the latest epoch were discovered.",
             registry=self.registry,
         )
+        self.vertical_works = Gauge(
+            "hotspots_vertical_works",
+            "Works of a vertical that there is something to say of, by how far they have come: all "
+            "of them, those that are emerging, those that are hotspots (docs/views.md).",
+            ["vertical", "works"],
+            registry=self.registry,
+        )
+        self._verticals: set[str] = set()
         self.withheld = Counter(
             "hotspots_withheld",
-            "Alerts withheld because of HOTSPOTS_ALERTS_PER_DAY, by reason (docs/budget.md); one "
+            "Alerts withheld, by reason: because of HOTSPOTS_ALERTS_PER_DAY (docs/budget.md) or of "
+            "a suspicion (docs/integrity.md); one "
             "that is told later stays counted.",
             ["reason"],
             registry=self.registry,
@@ -301,9 +312,20 @@ class Metrics:
                 self.observe_transition(Stage[data["stage"].upper()], State(data["state"]))
 
     def observe_withheld(self, counts: Mapping[WithheldReason, int]) -> None:
-        """Count alerts that the budget has withheld, by reason."""
+        """Count alerts that were withheld, by reason."""
         for reason, count in counts.items():
             self.withheld.labels(reason.value).inc(count)
+
+    def observe_verticals(self, verticals: Iterable[Mapping[str, Any]]) -> None:
+        """Set how many works each vertical of the latest views has; others are dropped."""
+        shown = {str(one["vertical"]): one for one in verticals}
+        for vertical in self._verticals - shown.keys():
+            for works in VERTICAL_WORKS:
+                self.vertical_works.remove(vertical, works)
+        for vertical, one in shown.items():
+            for works in VERTICAL_WORKS:
+                self.vertical_works.labels(vertical, works).set(one[VERTICAL_WORKS[works]])
+        self._verticals = set(shown)
 
     def observe_videos(self, partition: int, videos: Mapping[Stage, int]) -> None:
         """Set how many videos of a partition of stages are in each stage; absent ones are 0."""

@@ -11,7 +11,7 @@ import click
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
 
-from models.parameters import Level
+from models.screening import ScreeningRules
 from streams.cli import COMMANDS, HELP_COLUMNS, hotspots
 from streams.metrics import Metrics
 from streams.settings import WORKER_NEEDS, Settings, variable
@@ -32,9 +32,7 @@ def settings_table() -> str:
 
 
 def _shown_default(default: object) -> str:
-    if isinstance(default, Level):
-        return f"`{default}`"
-    text = str(default)
+    text = "" if isinstance(default, ScreeningRules) else str(default)
     return f"`{text}`" if text else "(empty)"
 
 

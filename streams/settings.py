@@ -29,8 +29,10 @@ from pydantic_settings import (
 from models.events import DecodingLimits
 from models.identity import KEY_BYTES_MAX, KEY_BYTES_MIN
 from models.parameters import DAY_MS, HOUR_MS, MINUTE_MS, Level, Parameters
+from models.screening import ScreeningRules
 from streams.durations import format_duration, parse_duration_ms
 from streams.errors import Problem, UserError
+from streams.screening_file import read_screening_rules
 
 ENV_PREFIX: Final = "HOTSPOTS_"
 WORKER_NEEDS: Final = ("kafka", "actor_key")
@@ -105,6 +107,7 @@ def _upper(value: object) -> object:
 
 TOPIC_NAME: Final = r"^[a-zA-Z0-9._-]*$"
 """What Kafka allows in the name of a topic and, for us, of a consumer group."""
+ScreeningFile = Annotated[ScreeningRules, NoDecode, BeforeValidator(read_screening_rules)]
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
 
@@ -354,6 +357,13 @@ class Settings(BaseSettings):
             "that is better on videos that it was not learned from. False: what is in force stays. "
             "It is mixed with a HOTSPOTS_MODEL that is set later, too; to begin anew, "
             "choose another HOTSPOTS_APP_ID and HOTSPOTS_TOPIC_PREFIX."
+        ),
+    )
+    screening_rules: ScreeningFile = Field(
+        default=_DEFAULTS.screening_rules,
+        description=(
+            "File of rules (TOML) by which videos are flagged as original, imitation, advertising "
+            "or vulgarity, beside the shipped ones (docs/screening.md). Empty: those alone."
         ),
     )
     emerging_probability: float = Field(

@@ -6,7 +6,8 @@ fall into one slot of a cluster and can change in one transaction:
 | key | type | holds |
 |---|---|---|
 | `{hotspots}:board` | sorted set | ids of the hotspots, scored by rank (1 is the hottest) |
-| `{hotspots}:board:about` | hash | `time_ms`, `hotspots` (how many), `withheld`, `discoveries` |
+| `{hotspots}:board:about` | hash | `time_ms`, `hotspots` (how many); `withheld`, `discoveries` |
+| | | and `views` (docs/views.md) as JSON |
 | `{hotspots}:hotspot:ID` | hash | one hotspot: each field as text, the whole as JSON in `json` |
 | `{hotspots}:alerts` | list | the latest alerts (CloudEvents JSON), newest first |
 | `{hotspots}:alerts:ids` | sorted set | ids of alerts seen, scored by arrival |
@@ -89,8 +90,8 @@ class BoardStore:
 
         `board` is the JSON of the topic `hotspot-board`: `time_ms`, `hotspots`, each with
         `hotspot_id` and `rank`; `withheld`, what emerged and was not told because of the alert
-        budget; and `discoveries`, those of the latest epoch. A hotspot that is no longer on it
-        loses its hash.
+        budget; `discoveries`, those of the latest epoch; and `views` by vertical, creator and
+        agency (models/views.py). A hotspot that is no longer on it loses its hash.
 
         Raises:
             BoardStoreError: See the class.
@@ -104,6 +105,7 @@ class BoardStore:
         # A board of a version before the budget has none.
         withheld = _as_json(board.get("withheld", []))
         discoveries = _as_json(board.get("discoveries", {}))
+        views = _as_json(board.get("views", {}))
         building = self._tag + self._new_branch()
 
         async def attempt(pipe: Pipeline) -> bool:
@@ -120,6 +122,7 @@ class BoardStore:
                 "hotspots": len(hotspots),
                 "withheld": withheld,
                 "discoveries": discoveries,
+                "views": views,
             }
             pipe.hset(self._about_key, mapping=about)
             pipe.expire(self._about_key, self._expire_s)
@@ -133,8 +136,8 @@ class BoardStore:
 
         async def attempt(pipe: Pipeline) -> dict[str, Any] | None:
             await pipe.watch(self._about_key, self._board_key)
-            time_ms, withheld, discoveries = await pipe.hmget(
-                self._about_key, ["time_ms", "withheld", "discoveries"]
+            time_ms, withheld, discoveries, views = await pipe.hmget(
+                self._about_key, ["time_ms", "withheld", "discoveries", "views"]
             )
             names = await _members(pipe, self._board_key)
             _begin(pipe)
@@ -149,6 +152,7 @@ class BoardStore:
                 "hotspots": hotspots,
                 "withheld": json.loads(withheld or "[]"),
                 "discoveries": json.loads(discoveries or "{}"),
+                "views": json.loads(views or "{}"),
             }
 
         return await self._transact(attempt)

@@ -9,10 +9,11 @@ import polars as pl
 
 from models.parameters import DAY_MS
 from models.vocabulary import Stage
-from streams.scenarios import case, derivatives, incidents
+from streams.scenarios import case, derivatives, incidents, judged_anew
 from streams.scenarios import figures as f
 from streams.scenarios.event_blocks import as_lines
 from streams.scenarios.ordinary import ordinary_life
+from streams.scenarios.planted_mechanisms import planted_mechanisms
 from streams.scenarios.truth import Kind, Truth
 
 NAME: Final = "british-museum"
@@ -53,9 +54,10 @@ def british_museum(seed: int = SEED, ordinary_videos: int = f.ORDINARY_VIDEOS) -
         ordinary_videos: How many ordinary videos live beside the case (fewer for tests).
     """
     # One stream of chance for each part: changing one part leaves the others as they are.
-    chance = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(8)]
+    chance = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(11)]
     names, published_ms, blocks = ordinary_life(chance[0], 0, ordinary_videos)
     kinds = dict.fromkeys(names, Kind.ORDINARY)
+    taken_up_ms: dict[str, int] = {}
     lived_ms = float((f.ENDS_MS - published_ms).sum())
 
     episodes = case.episodes(len(names))
@@ -73,6 +75,8 @@ def british_museum(seed: int = SEED, ordinary_videos: int = f.ORDINARY_VIDEOS) -
         made, made_ms, made_blocks = make(rng, len(names), episodes)
         kinds |= dict.fromkeys(made, kind)
         lived_ms += float((f.ENDS_MS - made_ms).sum())
+        for (platform, _), time_ms in zip(made, made_ms.tolist(), strict=True):
+            taken_up_ms[platform] = min(time_ms, taken_up_ms.get(platform, time_ms))
         names += made
         blocks += made_blocks
     for name, kind, rng, make_one in (
@@ -80,11 +84,19 @@ def british_museum(seed: int = SEED, ordinary_videos: int = f.ORDINARY_VIDEOS) -
         (incidents.IGNORED, Kind.IGNORED, chance[6], incidents.ignored),
         (incidents.BOTS, Kind.BOTS, chance[7], incidents.bots),
         (incidents.WISH, Kind.ORDINARY, chance[7], incidents.wish),
+        (judged_anew.DISPUTED, Kind.DISPUTED, chance[8], judged_anew.disputed),
+        (judged_anew.REJECTED, Kind.REJECTED, chance[9], judged_anew.rejected),
+        (judged_anew.REDISCOVERED, Kind.REDISCOVERED, chance[10], judged_anew.rediscovered),
     ):
         blocks += make_one(rng, len(names))
         names.append(name)
         kinds[name] = kind
-    planted = [*case.planted_transitions(episodes), *incidents.planted_transitions()]
+    planted = [
+        *case.planted_transitions(episodes),
+        *incidents.planted_transitions(),
+        *judged_anew.planted_transitions(),
+    ]
+    mechanisms = planted_mechanisms(episodes, taken_up_ms)
     return Scenario(
         name=NAME,
         events=as_lines(blocks, names),
@@ -93,5 +105,6 @@ def british_museum(seed: int = SEED, ordinary_videos: int = f.ORDINARY_VIDEOS) -
             kinds=kinds,
             video_days=lived_ms / DAY_MS,
             tolerated=frozenset({(*incidents.IGNORED, Stage.JUDGMENT)}),
+            mechanisms=tuple(sorted(mechanisms, key=lambda p: (p.time_ms, p.subject, p.what))),
         ),
     )

@@ -130,8 +130,8 @@ def test_a_video_is_told_from_the_bucket_on_in_which_it_matters(why: dict[str, A
 def test_what_a_profile_says_that_nobody_reads_is_left_out() -> None:
     platform = Platform()
     profile = {"title": "大英", "topics": ["t"], "creator_id": "c", "source": "p\x1fs"}
-    platform.decide([{"video": "a", "profile": {**profile, "vertical": "x", "labels": ["y"]}}])
-    assert platform.messages()[0].profiles == [(0, profile)]
+    platform.decide([{"video": "a", "profile": {**profile, "duration_ms": 3, "labels": ["y"]}}])
+    assert platform.messages()[0].profiles == [(0, profile | {"labels": ["y"]})]
 
 
 def test_a_profile_is_told_once_and_again_when_it_has_changed() -> None:
@@ -158,6 +158,7 @@ def test_the_numbers_are_those_of_the_decision() -> None:
     platform = Platform()
     numbers = {
         "last_ms": 11, "age_ms": 12, "views": 13, "total_views": 14, "acted": [1, 2, 3, 4],
+        "total_acted": [5, 6, 7, 8],
         "progress": 15, "total_progress": 16, "episode_progress": 17, "probability": 0.75,
         "roles": 18, "stage": 2, "route": 3, "state": 1, "episode": 4,
     }  # fmt: skip

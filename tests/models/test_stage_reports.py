@@ -22,6 +22,7 @@ ROWS = st.lists(
             "profile": st.none() | st.just({"title": "大英", "topics": ["x"]}),
             "views": st.integers(0, 2**62),
             "acted": st.lists(st.integers(0, 2**62), min_size=4, max_size=4),
+            "total_acted": st.lists(st.integers(0, 2**62), min_size=4, max_size=4),
             "probability": st.floats(0, 1, width=32),
             "explanation": st.none() | st.just({"model": "m", "signals": ["大英"]}),
             "voices": st.none() | st.just({"offered": 3, "phrases": {"大英": 2}}),
@@ -115,12 +116,12 @@ def test_a_truncated_message_is_told(length: int) -> None:
     "metadata",
     [
         b'"version": 1',
-        b'"VERSION": 9',
+        b'"VERSION": 10',
         b'"version": x',
     ],
 )
 def test_a_message_of_another_version_is_told(metadata: bytes) -> None:
-    damaged = WHOLE.replace(b'"version": 9', metadata)
+    damaged = WHOLE.replace(b'"version": 10', metadata)
     assert damaged != WHOLE
     with pytest.raises(ReportFormatError, match=r"report|version"):
         decode_report(damaged)

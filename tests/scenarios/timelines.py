@@ -86,12 +86,20 @@ def alerts_of(
     timeline: Timeline, until: float, parameters: Parameters = PARAMETERS
 ) -> list[dict[str, Any]]:
     """Return the alerts of a timeline, up to an hour of its own."""
+    return outcome_of(timeline, until, parameters)[0]
+
+
+def outcome_of(
+    timeline: Timeline, until: float, parameters: Parameters = PARAMETERS
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return the alerts of a timeline, up to an hour of its own, and the board as of then."""
     timeline.event(until, "clock/ticks", "view")
     lines = [json.dumps(event).encode() for _, _, event in sorted(timeline.lines)]
     backtest = Backtest(parameters, bytes(16), DecodingLimits(), RECEIVED_MS)
     told = [json.loads(alert) for _, some, _ in backtest.run(lines) for alert in some]
     assert not backtest.rejects
-    return told
+    assert backtest.pipeline.outcome.board is not None
+    return told, json.loads(backtest.pipeline.outcome.board)
 
 
 def guidance_of(alerts: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:

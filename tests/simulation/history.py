@@ -9,7 +9,7 @@ from typing import Any
 from unittest.mock import patch
 
 from comparison import ACTOR_KEY, Comparison, Outcome
-from simulated_broker import Broker
+from simulated_broker import Broker, Rates
 from simulated_clients import SimulatedProducer, SimulatedReader
 from simulated_group import Group
 from simulated_platform import Platform, draw_learning_platform, draw_platform
@@ -219,6 +219,7 @@ class History:
         rates.lost_answers = choices.choice((0.0, 0.01, 0.05))
         rates.slow = choices.choice((0.0, 0.02, 0.1))
         rates.slow_s = choices.choice((0.5, 3.0))
+        rates.queue_s = choices.choice((0.3, 2.0))
         self.delivery.dropped = choices.choice((0.0, 0.05, 0.2))
         self.delivery.repeated = choices.choice((0.0, 0.1))
         self.delivery.overtaken = choices.choice((0.0, 0.1))
@@ -248,6 +249,7 @@ class History:
                     if partition.topic.endswith("changelog") or partition.topic == LEARNED:
                         log.compact()
         rates.lost_answers = rates.slow = self.store.failures = 0.0
+        rates.queue_s = Rates().queue_s
         self.delivery.dropped = self.delivery.repeated = self.delivery.overtaken = 0.0
         self.faults_left = 0
 

@@ -15,6 +15,7 @@ from simulated_worker import SimulatedApp
 
 from models.event_time import SourceClocks
 from models.hotspots import HotspotsStep
+from models.participation_table import ParticipationTable
 from models.stage_reports import StageReport
 from models.steps import Output
 from models.video_state import VideoTable
@@ -176,6 +177,11 @@ def rows_change_while_they_are_written(stack: ExitStack, _history: History) -> N
     stack.enter_context(patch.object(VideoTable, "let_rows_change", lambda _table: None))
 
 
+def participations_change_while_they_are_written(stack: ExitStack, _history: History) -> None:
+    """Write participations as they are when they are read, not as they were at the cut."""
+    stack.enter_context(patch.object(ParticipationTable, "let_rows_change", lambda _table: None))
+
+
 def a_restart_forgets_the_budget(stack: ExitStack, _history: History) -> None:
     """Begin with a whole budget, and nothing withheld, after every restart."""
     stack.enter_context(patch.object(HotspotsStep, "_load_budget", lambda _step, _stored: None))
@@ -197,6 +203,7 @@ DEFECTS: Mapping[str, Callable[[ExitStack, History], None]] = {
         what_was_learned_before_is_not_read,
         broker_forgets_what_a_producer_sent,
         rows_change_while_they_are_written,
+        participations_change_while_they_are_written,
         a_restart_forgets_the_budget,
     )
 }

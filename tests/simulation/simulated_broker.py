@@ -126,6 +126,8 @@ class Rates:
     slow: float = 0.0
     slow_s: float = 2.0
     typical_s: float = 0.01
+    queue_s: float = 0.3
+    """How long a producer's queue may stay full."""
 
 
 class Broker:

@@ -108,11 +108,16 @@ class SimulatedProducer:
     async def send_batch(
         self, batch: BatchBuilder, topic: str, *, partition: int
     ) -> asyncio.Future[object]:
-        """Put a batch into the queue of its partition, once all before it are on their way."""
+        """Put a batch into the queue of its partition, once all before it are on their way.
+
+        That may take so long that chunks are processed and others commit meanwhile.
+        """
         batch.close()
         to = Partition(topic, partition)
         while self._waiting.get(to) and not self._is_fenced:  # noqa: ASYNC110 - in virtual time
-            await asyncio.sleep(self._broker.choices.choice((0.001, 0.3)))
+            await asyncio.sleep(
+                self._broker.choices.choice((0.001, 0.3, self._broker.rates.queue_s))
+            )
         return self._enqueue(to, batch.records)
 
     async def send(

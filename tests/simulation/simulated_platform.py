@@ -109,7 +109,7 @@ def _line(
         }
         event.pop("count", None)
     elif kind < 0.13:
-        event |= {"action": "publish", "title": f"t{number}", "topics": ["work"]}
+        event |= {"action": "publish", "title": f"t{number}", "topics": ["work"]} | _made_by(number)
         event.pop("count", None)
     if "topics" in event and not late_profiles:
         event["time"] = START_MS + at_ms
@@ -117,6 +117,17 @@ def _line(
         event |= {"action": choices.choice(("delete", "restore"))}
         event.pop("count", None)
     return json.dumps(event).encode()
+
+
+def _made_by(number: int) -> dict[str, object]:
+    """Return what a publication says of its creator and kind, the same in each history."""
+    return {
+        "creator_id": f"c{number % 3}",
+        "creator_followers": 10 * number,
+        "mcn": f"m{number % 2}",
+        "vertical": f"kind{number % 2}",
+        "labels": ["advert"] if number % 5 == 0 else ["original"],
+    }
 
 
 def _details(choices: random.Random, number: int) -> dict[str, object]:

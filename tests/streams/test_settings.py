@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr, ValidationError
@@ -41,7 +42,9 @@ def test_every_key_that_is_accepted_can_hash(key: str) -> None:
     assert HashKeys.of(settings.actor_key.get_secret_value().encode())
 
 
-def test_every_parameter_and_limit_is_a_setting() -> None:
+def test_every_parameter_and_limit_is_a_setting(tmp_path: Path) -> None:
+    rules = tmp_path / "screening.toml"
+    rules.write_text('[labels]\nadvert = "none"\n', "utf-8")
     settings = load_settings(
         {
             **COMPLETE,
@@ -60,6 +63,7 @@ def test_every_parameter_and_limit_is_a_setting() -> None:
             "HOTSPOTS_BOARD_SIZE": "11",
             "HOTSPOTS_BURST_RETURN_MS": "100000000",
             "HOTSPOTS_LEARN_FORECAST": "false",
+            "HOTSPOTS_SCREENING_RULES": str(rules),
             "HOTSPOTS_MAX_AHEAD_MS": "12",
             "HOTSPOTS_EARLIEST_MS": "13",
             "HOTSPOTS_MESSAGE_BYTES_MAX": "2048",

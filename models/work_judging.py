@@ -1,0 +1,132 @@
+"""Which works emerge and which are confirmed: judged after each bucket that let them grow.
+
+Of a work that is suspected to be pushed so much is left out as the suspicion is about
+(models/work_integrity.py): neither does it emerge by that, nor does it reach the level.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from models import forecast
+from models.alert_budget import score_of
+from models.hotspot_alerts import AlertWriter
+from models.parameters import Parameters
+from models.roll_up import RollUp
+from models.spending import Spending
+from models.work_integrity import WorkIntegrity
+from models.work_outlook import WorkOutlook
+from models.works import TOPIC, Work, deep
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+
+class WorkJudge:
+    """Tells that works emerge or are confirmed.
+
+    Args:
+        parameters: The level and the alert level of the forecast.
+        roll_up: The works.
+        integrity: What of them counts.
+        outlook: What comes next of topics.
+        spending: The budget of alerts.
+        alerts: Where what there is to tell is written down.
+    """
+
+    def __init__(
+        self,
+        parameters: Parameters,
+        roll_up: RollUp,
+        integrity: WorkIntegrity,
+        outlook: WorkOutlook,
+        spending: Spending,
+        alerts: AlertWriter,
+    ) -> None:
+        self._parameters = parameters
+        self._roll_up = roll_up
+        self._integrity = integrity
+        self._outlook = outlook
+        self._spending = spending
+        self._alerts = alerts
+
+    def judge(self, slots: Ints) -> None:
+        """Tell what there is to tell of some works that have grown, by id.
+
+        Args:
+            slots: int64[n], of works.
+        """
+        likely = self.forecast(slots)
+        level = self._parameters.level.count
+        works = self._roll_up.works.rows[slots]
+        progress = self._progress(slots, self._integrity.kept(slots)).astype(np.int64)
+        emerging = likely >= self._parameters.emerging_probability
+        emerging &= ~works["told"] | bool(self._roll_up.budget)
+        confirmed = (progress >= level) & deep(works) & ~works["confirmed"]
+        found = np.flatnonzero(emerging | confirmed).tolist()
+        judged = [(self._work_at(int(slots[at])), at) for at in found]
+        for work, at in sorted(judged, key=lambda pair: pair[0].work_id):
+            if emerging[at]:
+                self._take_forecast(work, float(likely[at]), int(progress[at]))
+            if confirmed[at]:
+                self._confirm(work, int(progress[at]))
+
+    def _confirm(self, work: Work, progress: int) -> None:
+        work.row["confirmed"] = True
+        ahead = self._outlook.of(work, progress) if work.kind == TOPIC else {}
+        self._alerts.work_confirmed(work, progress, ahead)
+        if work.kind == TOPIC:
+            self._outlook.note(work, progress)
+
+    def _take_forecast(self, work: Work, probability: float, progress: int) -> None:
+        row = work.row
+        row["emerging"] = True
+        if work.kind != TOPIC:
+            row["told"] = True
+            return
+        budget = self._roll_up.budget
+        score = score_of(probability, progress, self._parameters.level.count)
+        before = int(row["offered"])
+        row["offered"] = budget.reach(before, score)
+        if row["told"] or (budget and row["offered"] <= before):
+            return
+        self._outlook.emerging(work)
+        told = self._spending.affords(score)
+        if told:
+            row["told"] = True
+            more = self._outlook.of(work, progress) | self._spending.figures(score)
+            self._alerts.work_emerging(work, progress, more)
+            self._spending.spend(work.work_id, work.number("last_bucket"))
+        else:
+            last_ms = work.number("last_ms")
+            self._spending.withhold(work.work_id, work.title, last_ms, probability, score)
+        if told or before == 0:
+            self._outlook.note(work, progress)
+
+    def forecast(self, slots: Ints) -> Floats:
+        """Work out the probabilities of some works anew: float64[n].
+
+        Args:
+            slots: int64[n], of works.
+        """
+        works, kept = self._roll_up.works.rows[slots], self._integrity.kept(slots)
+        likely = forecast.probability(
+            self._progress(slots, kept),
+            works["pace_fast_per_hour"] * kept,
+            works["pace_slow_per_hour"] * kept,
+            np.maximum(works["last_ms"] - works["episode_ms"], 0).astype(np.float64),
+            self._parameters.level.count,
+        )
+        likely = np.where(works["resting"], 0.0, likely)
+        self._roll_up.works.rows["probability"][slots] = likely
+        return likely
+
+    def _progress(self, slots: Ints, kept: Floats) -> Floats:
+        """Return float64[n]: the progress of the episodes of some works, as far as it counts."""
+        works = self._roll_up.works.rows[slots]
+        return np.asarray((works["progress"] - works["progress_before_episode"]) * kept)
+
+    def _work_at(self, slot: int) -> Work:
+        work = self._roll_up.works.by_slot[slot]
+        if work is None:
+            raise LookupError(f"no work in slot {slot}")
+        return work
