@@ -7,8 +7,10 @@ half of the popular list average precision fell to 0.77 times that of views per 
 When enough has matured, a candidate learns from the older moments, upon what was said of them
 without anything that was learned here, and is held against that on the newest ones, of videos that
 it did not learn from. When it is better by more than chance, a version learns from all of them and
-takes force; else what was in force is taken back: an old version is worse than a new one that does
-not suffice, on a platform that changes. RULE_FIGURES
+takes force; else what was in force is taken back: on a platform that changes, an old version is
+worse than none. On the development half of the uploads, where ever fewer videos reach the level, a
+rule that leaves it in force made 1.145 times the average precision of views per hour, and this one
+1.186, of 1.193 without any version; on the popular list 1.364 and 1.360, of 1.283.
 
 What is learned is a function of the moments: in which order they came, and how many epochs end at
 once, plays no part.
@@ -122,6 +124,7 @@ class ForecastLearning:
 
     Attributes:
         parameters: Level, horizon, epoch.
+        first: The name of what forecasts without anything that was learned here.
         thinning: Of one video of 2^thinning moments are wanted, two epochs on.
         matured: How many moments have matured, those that were forgotten since included.
         judged: How many candidates were held against what is said without them, in this process.
@@ -130,9 +133,10 @@ class ForecastLearning:
         trees_grown: How many trees, in this process.
     """
 
-    def __init__(self, parameters: Parameters) -> None:
+    def __init__(self, parameters: Parameters, first: str) -> None:
         """Know nothing yet."""
         self.parameters = parameters
+        self.first = first
         self.thinning = 0
         self._is_in_force = False
         self._noted: dict[int, list[Records]] = {}
@@ -321,7 +325,7 @@ class ForecastLearning:
             roots=np.zeros(0, np.int64),
             intercept=0.0,
             calibration=curve(1.0, 0.0),
-            upon_first=True,
+            upon=self.first,
             trained={"through_epoch": through_epoch, **told},
         )
 
@@ -333,6 +337,7 @@ class ForecastLearning:
             horizon_ms=self.parameters.horizon_ms,
             name=name_of(through_epoch),
             told={"through_epoch": through_epoch, **told},
+            upon=self.first,
             sizes=SIZES,
             advance=self._grew,
         )
@@ -416,6 +421,7 @@ class ForecastLearning:
             "level": str(parameters.level),
             "horizon_ms": parameters.horizon_ms,
             "epoch_ms": parameters.epoch_ms,
+            "first": self.first,
             "features": list(FEATURES),
         }
 

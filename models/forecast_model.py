@@ -87,9 +87,10 @@ class ForecastModel:
         roots: int64[t], where each tree begins.
         intercept: Added to the sum.
         calibration: From the sum to the probability.
-        upon_first: Whether the trees are added to the log odds of what is said without them, as
-            those of a version that was learned in the stream are. Without any trees it says then
-            what is said without it. A file that does not mention it speaks by itself.
+        upon: The name of what speaks without it, when the trees are added to the log odds of what
+            that says, as those of a version that was learned in the stream are; without any trees
+            it says then the same as that. Empty for one that speaks by itself, as a file does that
+            does not mention it.
         trained: What it was trained on and how it scored, for people; nothing depends on it.
     """
 
@@ -101,7 +102,7 @@ class ForecastModel:
     roots: Ints = field(repr=False)
     intercept: float
     calibration: Calibration = field(repr=False)
-    upon_first: bool = False
+    upon: str = ""
     trained: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -120,12 +121,12 @@ class ForecastModel:
 
         Args:
             features: float[n, len(self.features)].
-            before: float[n], log odds of what is said without it; if and only if `upon_first`.
+            before: float[n], log odds of what is said without it; if and only if it has `upon`.
 
         Raises:
             ValueError: That is missing, or too much.
         """
-        if (before is None) == self.upon_first:
+        if (before is None) == bool(self.upon):
             raise ValueError("what is said without a model belongs to one that adds to it")
         out = np.empty(len(features))
         offsets = np.zeros(len(features)) if before is None else before
@@ -164,8 +165,8 @@ class ForecastModel:
             },
             "trained": dict(self.trained),
         }
-        if self.upon_first:
-            content["upon_first"] = True
+        if self.upon:
+            content["upon"] = self.upon
         head = {"format": FORMAT, "version": FORMAT_VERSION, "sha256": _digest(content)}
         return json.dumps(head | content, ensure_ascii=False).encode()
 
@@ -220,7 +221,7 @@ class ForecastModel:
                 np.array(content["calibration"]["score"], np.float64),
                 np.array(content["calibration"]["probability"], np.float64),
             ),
-            upon_first=bool(content.get("upon_first", False)),
+            upon=str(content.get("upon", "")),
             trained=dict(content["trained"]),
         )
 
@@ -240,7 +241,7 @@ def _check(model: ForecastModel) -> None:
         ModelFormatError: It may not.
     """
     nodes, roots = model.nodes, model.roots
-    least = 0 if model.upon_first else 1
+    least = 0 if model.upon else 1
     if not least <= len(roots) <= len(nodes) <= NODES_MAX or bool(len(roots)) != bool(len(nodes)):
         raise ModelFormatError(f"it has {len(nodes)} nodes and {len(roots)} trees")
     if len(roots) and (roots.min() < 0 or roots.max() >= len(nodes)):

@@ -225,6 +225,7 @@ def train(
     horizon_ms: int,
     name: str,
     told: Mapping[str, Any] | None = None,
+    upon: str = "",
     sizes: Sequence[Size] = SIZES,
     advance: Callable[[int], None] | None = None,
 ) -> ForecastModel:
@@ -239,7 +240,7 @@ def train(
     too few of them hits, the first speaks alone.
 
     Examples that say what was said before are learned upon it: the trees begin where it ends, so
-    that where little is known little changes, and the model is `upon_first`.
+    that where little is known little changes.
 
     Args:
         parts: The examples of each set; each set weighs the same. All of them say what was said
@@ -248,13 +249,17 @@ def train(
         horizon_ms: Within which time.
         name: The version's name.
         told: What the file says of its training, beside what is said here.
+        upon: The name of what said before what the examples say; empty when they say nothing.
         sizes: How large it may grow.
         advance: Called with 1 after each tree; there are `trees_to_grow` of them at the most.
 
     Raises:
         TooFewExamplesError: Fewer than HITS_LEAST videos reached the level, or did not.
         NoTreesError: The library cannot be loaded.
+        ValueError: Examples say what was said before and not who said it, or the other way.
     """
+    if any((part.before is None) == bool(upon) for part in parts):
+        raise ValueError("what was said before belongs to who said it")
     check_enough(parts)
     ordered = [part.in_order() for part in parts]
     every = [np.ones(len(part), np.bool_) for part in ordered]
@@ -279,7 +284,7 @@ def train(
         roots=roots,
         intercept=0.0,
         calibration=_calibrated(video, score, hit, weights),
-        upon_first=before is not None,
+        upon=upon,
         trained={
             "library": f"lightgbm {library_version()}",
             "videos": [part.videos() for part in parts],

@@ -6,7 +6,11 @@ decide an epoch has every version that holds in it.
 
 A version does not speak alone: its trees are added to the log odds of what is said without it, upon
 which they were grown. A young version knows a few weeks of a platform, and where these tell little
-it says little. LEARNED_FIGURES
+it says little: on the development halves of the uploads and the popular list, beginning with the
+regression, average precision was 1.215 and 1.378 times that of views per hour, where it was 1.221
+and 1.307 without; the mean of log odds of versions that speak by themselves and of the regression,
+which was the rule before, made 1.137 and 1.349 of 1.193 and 1.283.
+
 A version without trees says that what is said without it is better than what was learned.
 """
 
@@ -42,7 +46,7 @@ def check_version(model: ForecastModel) -> None:
     Raises:
         ModelFormatError: It speaks by itself, as versions did that an older program learned.
     """
-    if not model.upon_first:
+    if not model.upon:
         raise ModelFormatError(
             f"the learned forecast {model.name!r} is of an older program: it does not add to what "
             "is said without it"
@@ -53,8 +57,8 @@ class ForecastVersions:
     """What forecasts in each epoch: the versions that were learned, before them the first.
 
     Attributes:
-        parameters: Versions for another level or horizon are passed over: they were learned under
-            other settings.
+        parameters: Versions for another level or horizon are passed over, and those that add to
+            what another first one says: they were learned under other settings.
         first: What forecasts until a version holds.
     """
 
@@ -82,7 +86,8 @@ class ForecastVersions:
             )
         check_version(model)
         parameters = self.parameters
-        if model.level == parameters.level and model.horizon_ms == parameters.horizon_ms:
+        wanted = parameters.level, parameters.horizon_ms, self.first.name
+        if (model.level, model.horizon_ms, model.upon) == wanted:
             speaks = len(model.roots) > 0
             version = Forecaster.of(model).upon(self.first) if speaks else self.first
             self._versions[through_epoch] = version

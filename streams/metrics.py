@@ -140,7 +140,7 @@ class Metrics:
         )
         self.forecast_candidates = Counter(
             "hotspots_forecast_candidates",
-            "Forecasts that were learned from the stream and held against the one in force, by "
+            "Forecasts that were learned from the stream and held against what is said without, by "
             "what became of them: adopted as a version, or not better.",
             ["outcome"],
             registry=self.registry,

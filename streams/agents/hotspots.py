@@ -11,11 +11,16 @@ from models.steps import PartitionStep, StepFactory
 from streams.metrics import Agent, Metrics
 
 
-def hotspots_factory(parameters: Parameters) -> StepFactory:
-    """Return what makes the step of the one partition of `video-stages`."""
+def hotspots_factory(parameters: Parameters, forecaster: str) -> StepFactory:
+    """Return what makes the step of the one partition of `video-stages`.
+
+    Args:
+        parameters: Of the pipeline.
+        forecaster: The name of what forecasts in `stages` without anything learned in the stream.
+    """
 
     def make(partition: int) -> PartitionStep:
-        return HotspotsStep(partition, parameters)
+        return HotspotsStep(partition, parameters, forecaster)
 
     return make
 

@@ -9,7 +9,7 @@ what it was fitted on.
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -20,7 +20,8 @@ from models.boosted_trees import Size
 from models.events import DecodingLimits
 from models.forecast_training import FOLDS, SIZES, train, trees_to_grow, video_number
 from models.identity import split_video_key
-from models.parameters import Level, Parameters
+from models.parameters import DAY_MS, Level, Parameters
+from streams.durations import format_duration
 from streams.offline.backtest import Backtest
 from streams.offline.training import Past
 from streams.progress import progress
@@ -58,6 +59,8 @@ class Question:
         rival: What views (or shares) per hour are called.
         level: What makes a hotspot.
         watched: Reads the parquet.
+        also_within_ms: Another horizon that it is learned for, too, where hits count whenever they
+            come.
     """
 
     file: str
@@ -65,6 +68,7 @@ class Question:
     rival: str
     level: Level
     watched: Callable[[Path], Watched]
+    also_within_ms: int | None = None
 
 
 QUESTIONS: Final = (
@@ -88,6 +92,7 @@ QUESTIONS: Final = (
         "shares per hour",
         Level("share", 100),
         lambda data: forecast_sets.cascades(data, 100),
+        also_within_ms=1_500 * DAY_MS,
     ),
 )
 
@@ -110,7 +115,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
-class _Set:
+class ReadSet:
     """A set as it was read: its past, what is judged, and where each forecast belongs."""
 
     question: Question
@@ -134,13 +139,18 @@ def measure(data: Path, questions: Sequence[Question] = QUESTIONS) -> Iterator[A
         ways = [(TRAINED, [one], SIZES)]
         if one in views:
             ways.append((AS_SHIPPED, views, ship_forecast.SIZES))
+        if one.question.also_within_ms is not None:
+            past = replace(one.past, horizon_ms=one.question.also_within_ms)
+            horizon = format_duration(past.horizon_ms)
+            way = f"`hotspots train --horizon {horizon}`"
+            ways.append((way, [replace(one, past=past)], SIZES))
         for way, taught_by, sizes in ways:
-            yield _answer(one, way, _unseen(one, taught_by, sizes, HALVES))
-            yield _answer(one, way + BY_FIFTHS, _unseen(one, taught_by, sizes, FIFTHS))
+            yield _answer(one, way, unseen(one, taught_by, sizes, HALVES))
+            yield _answer(one, way + BY_FIFTHS, unseen(one, taught_by, sizes, FIFTHS))
         yield _answer(one, REGRESSION, one.said.probability)
 
 
-def _read(data: Path, question: Question) -> _Set:
+def _read(data: Path, question: Question) -> ReadSet:
     events = data / f"{question.file}.jsonl"
     parameters = Parameters(level=question.level)
     backtest = Backtest(parameters, KEY, DecodingLimits(), received_ms=RECEIVED_MS)
@@ -158,10 +168,10 @@ def _read(data: Path, question: Question) -> _Set:
         probability=np.concatenate([made.probability for made in past.made]).astype(np.float64),
     )
     number = np.array([video_number(key) for key in keys], np.int64)
-    return _Set(question, past, watched, videos, number, said)
+    return ReadSet(question, past, watched, videos, number, said)
 
 
-def _answer(one: _Set, way: str, probability: Floats) -> Answer:
+def _answer(one: ReadSet, way: str, probability: Floats) -> Answer:
     threshold = Parameters().emerging_probability
     said = Said(one.said.video, one.said.time_s, probability)
     told_s: dict[str, float] = {}
@@ -170,7 +180,7 @@ def _answer(one: _Set, way: str, probability: Floats) -> Answer:
     return Answer(one.question, way, judged(one.watched, said, threshold), told_s)
 
 
-def _unseen(one: _Set, taught_by: Sequence[_Set], sizes: Sequence[Size], parts: int) -> Floats:
+def unseen(one: ReadSet, taught_by: Sequence[ReadSet], sizes: Sequence[Size], parts: int) -> Floats:
     """Return what the videos of each part are forecast by what the other parts of some sets taught.
 
     Args:
@@ -188,18 +198,18 @@ def _unseen(one: _Set, taught_by: Sequence[_Set], sizes: Sequence[Size], parts: 
     with progress(f"learning from {parts} parts of {name}", trees, unit="trees") as on:
         for part in range(parts):
             model = train(
-                *(taught.at(_parted(taught.video, parts) != part) for taught in examples),
+                *(taught.at(parted(taught.video, parts) != part) for taught in examples),
                 level=one.past.level,
                 horizon_ms=one.past.horizon_ms,
                 name="part",
                 sizes=sizes,
                 advance=on.advance,
             )
-            here = (_parted(one.number, parts) == part) & ~reached
+            here = (parted(one.number, parts) == part) & ~reached
             probability[here] = model.probabilities(features[here])
     return probability
 
 
-def _parted(number: npt.NDArray[np.int64], parts: int) -> npt.NDArray[np.int64]:
+def parted(number: npt.NDArray[np.int64], parts: int) -> npt.NDArray[np.int64]:
     """Return which part each video belongs to, independent of the folds that `train` makes."""
     return number % parts if math.gcd(parts, FOLDS) == 1 else number // FOLDS % parts

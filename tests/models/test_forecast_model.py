@@ -56,7 +56,7 @@ def test_the_trees_are_walked_and_their_sum_is_calibrated() -> None:
 
 def test_one_that_adds_to_what_was_said_needs_to_know_it() -> None:
     features = np.array([[0.5, 9.0, 1.0], [0.6, 2.0, 1.1]])
-    upon = replace(model(), upon_first=True)
+    upon = replace(model(), upon="first")
     np.testing.assert_array_equal(
         upon.probabilities(features, np.zeros(2)), model().probabilities(features)
     )
@@ -67,15 +67,15 @@ def test_one_that_adds_to_what_was_said_needs_to_know_it() -> None:
     with pytest.raises(ValueError, match="said without"):
         model().probabilities(features, np.zeros(2))
     again = ForecastModel.from_bytes(upon.to_bytes(), KNOWN)
-    assert again.upon_first
-    assert not ForecastModel.from_bytes(model().to_bytes(), KNOWN).upon_first
+    assert again.upon == "first"
+    assert not ForecastModel.from_bytes(model().to_bytes(), KNOWN).upon
 
 
 def test_only_one_that_adds_to_what_was_said_may_have_nothing_to_add() -> None:
     empty = replace(model(), nodes=model().nodes[:0], roots=model().roots[:0])
     with pytest.raises(ModelFormatError, match="0 nodes and 0 trees"):
         ForecastModel.from_bytes(empty.to_bytes(), KNOWN)
-    upon = replace(empty, upon_first=True)
+    upon = replace(empty, upon="first")
     assert len(ForecastModel.from_bytes(upon.to_bytes(), KNOWN).roots) == 0
 
 

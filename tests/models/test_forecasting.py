@@ -140,7 +140,7 @@ def test_without_a_model_the_regression_speaks() -> None:
 
 def test_a_version_adds_its_trees_to_what_is_said_without_it() -> None:
     alone, upon = Video(PARAMETERS, BASELINE_OF_VIEWS), model()
-    version = Forecaster.of(replace(upon, upon_first=True)).upon(BASELINE_OF_VIEWS)
+    version = Forecaster.of(replace(upon, upon="first")).upon(BASELINE_OF_VIEWS)
     video = Video(PARAMETERS, version)
     for _ in range(20):
         without, made = alone.has(view=400, like=30), video.has(view=400, like=30)
@@ -148,7 +148,7 @@ def test_a_version_adds_its_trees_to_what_is_said_without_it() -> None:
             continue
         (said,) = without.decisions["probability"]
         assert made.forecasts["first"].tolist() == [np.float32(said)]
-        expected = replace(upon, upon_first=True).probabilities(
+        expected = replace(upon, upon="first").probabilities(
             made.forecasts["features"][:, [1, 0]].astype(np.float64),
             np.array([log_odds(float(made.forecasts["first"][0]))]),
         )
@@ -156,7 +156,7 @@ def test_a_version_adds_its_trees_to_what_is_said_without_it() -> None:
 
 
 def test_a_version_tells_what_spoke_first_and_what_it_added() -> None:
-    strong = replace(model(), upon_first=True)
+    strong = replace(model(), upon="first")
     strong.nodes["value"][1:] *= 10
     video = Video(PARAMETERS, Forecaster.of(strong).upon(BASELINE_OF_VIEWS))
     explanations: dict[int, dict[str, Any]] = {}
