@@ -85,7 +85,11 @@ def count_row(
     """
     tracked[slot]["views"] = told["total_views"]
     tracked[slot]["progress"] = told["total_progress"]
+    for signal in range(GROWTH - _FIRST_SIGNAL):
+        tracked[slot]["acted"][signal] += told["acted"][signal]
     tracked[slot]["last_bucket"] = told["bucket"]
+    tracked[slot]["stage"] = told["stage"]
+    tracked[slot]["route"] = told["route"]
     dirty_tracked[slot >> BLOCK_SHIFT] = True
     for link in range(first[slot], first[slot] + count[slot]):
         work_slot = work_of[name[link]]

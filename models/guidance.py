@@ -12,7 +12,6 @@ the most urgent of a look first; what finds no room waits for as long as it hold
 """
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -37,7 +36,8 @@ from models.highlights import HIGHLIGHTS_TOLD
 from models.homogenisation import LATEST, Homogenisation, homogenisation_of, is_near_copy
 from models.hotspot_alerts import AlertWriter
 from models.identity import video_key
-from models.parameters import DAY_MS, MINUTE_MS, Parameters
+from models.looks import look_buckets
+from models.parameters import DAY_MS, Parameters
 from models.roll_up import RollUp
 from models.tracked_videos import TrackedVideo, shown
 from models.transitions import ACTIVITY_HALF_LIFE_MS
@@ -48,10 +48,6 @@ from models.works import Work, heat_at, noteworthy
 
 Ints = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.void]
-
-LOOK_MS: Final = 15 * MINUTE_MS
-"""How often works are looked at: what people can do takes longer than this, and a day of looks at
-200,000 works takes a tenth of a second."""
 
 MOST_WATCHED: Final = 4_096
 """Works that guidance is given for at once, the hottest; a team reads some dozens."""
@@ -76,12 +72,6 @@ this episode."""
 
 _NOBODY: Final = -1
 _URGENCIES: Final = tuple(Urgency)
-
-
-def look_buckets(parameters: Parameters) -> int:
-    """Return after how many buckets a look follows the one before; epochs end with looks."""
-    epoch = parameters.epoch_ms // parameters.bucket_ms
-    return math.gcd(epoch, max(LOOK_MS // parameters.bucket_ms, 1))
 
 
 class Guidance:

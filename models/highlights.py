@@ -150,5 +150,10 @@ def _may_speak(comment: SampledComment) -> bool:
 
 
 def best_of(candidates: Iterable[Candidate], most: int) -> list[Candidate]:
-    """Return the best candidates, in order."""
-    return sorted(candidates, key=lambda one: (-one.merit, one.priority))[:most]
+    """Return the best candidates, in order; of those that say the same only the best."""
+    best: dict[str, Candidate] = {}
+    for one in sorted(candidates, key=lambda one: (-one.merit, one.priority)):
+        if len(best) == most:
+            break
+        best.setdefault(letters_of(one.text), one)
+    return list(best.values())

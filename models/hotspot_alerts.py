@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from models import forecast
-from models.alerts import Alert, AlertType
+from models.alerts import Alert, AlertType, rfc3339
 from models.creators import follower_gain
 from models.derivatives import MOST_DERIVATIVES
 from models.discoveries import Discoveries
 from models.identity import split_video_key
 from models.integrity import Suspicion
 from models.lineage import lineage_of
+from models.measured_actions import ActionEffect, MeasuredActions
 from models.parameters import Parameters
 from models.roll_up import RollUp
 from models.screening import cautions
@@ -53,6 +54,7 @@ class AlertWriter:
         roll_up: The works and videos that are spoken of.
         known: What is known of the works.
         discoveries: Which videos were discovered in the latest epoch.
+        actions: What people did about them.
         tell: Where alerts go.
     """
 
@@ -62,12 +64,14 @@ class AlertWriter:
         roll_up: RollUp,
         known: WorksKnown,
         discoveries: Discoveries,
+        actions: MeasuredActions,
         tell: Callable[[Alert], None],
     ) -> None:
         self._parameters = parameters
         self._roll_up = roll_up
         self._known = known
         self._discoveries = discoveries
+        self._actions = actions
         self._tell = tell
 
     # -- videos -------------------------------------------------------------------------------
@@ -160,7 +164,33 @@ class AlertWriter:
         if tracked.creator_id:
             data["creator_id"] = tracked.creator_id
         data |= self._known.integrity.of_video(tracked.video)
-        return data | self._screening_of([tracked.video]) | self._discoveries.of(tracked.video)
+        said = self._screening_of([tracked.video]) | self._discoveries.of(tracked.video)
+        return data | said | self._acted(tracked.video)
+
+    def _acted(self, subject: str) -> dict[str, Any]:
+        """Return what people did about a video (its key) or a work; nothing where they did not."""
+        actions = self._actions.on(subject)
+        return {"actions": actions} if actions else {}
+
+    def effect(self, found: ActionEffect) -> None:
+        """Tell what an action did, or that it cannot be measured."""
+        action = found.action
+        subject = action.subject
+        tracked, work = self._roll_up.tracked.get(subject), self._roll_up.works.by_id.get(subject)
+        if tracked is not None:
+            data = self._data_of(tracked)
+        elif work is not None:
+            data = self._work_data(work)
+        elif action.is_about_topic:
+            data = {"topic": subject.partition(":")[2], "platform": ""}
+        else:
+            data = dict(zip(("platform", "video_id"), split_video_key(subject), strict=True))
+        data.pop("actions", None)
+        taken = action.to_dict() | {"taken_at": rfc3339(action.taken_at_ms)}
+        data |= {"guidance_level": action.level, "action": taken} | found.said
+        kind = AlertType.GUIDANCE_EFFECT
+        shown_subject, occurrence = action.shown_subject, action.action_id
+        self._tell(Alert(kind, found.time_ms, shown_subject, occurrence, data))
 
     def _screening_of(self, videos: Sequence[str]) -> dict[str, Any]:
         """Return `screening` of some videos for an alert; nothing where none is flagged."""
@@ -278,6 +308,7 @@ class AlertWriter:
             | self._screening_of([self._roll_up.lead_of(work)])
             | self._known.of(work)
             | self._followers_of(work)
+            | self._acted(work.work_id)
         )
 
     def _followers_of(self, work: Work) -> dict[str, Any]:

@@ -25,8 +25,12 @@ from models.forecast_learning import PREFIX as FORECASTS
 from models.forecast_learning import ForecastLearning
 from models.forecasting import BASELINE
 from models.guidance import PREFIX as GUIDANCE
-from models.guidance import Guidance, look_buckets
+from models.guidance import Guidance
+from models.guidance_actions import decode_action, is_action
 from models.hotspot_alerts import AlertWriter, WorksKnown
+from models.looks import look_buckets
+from models.measured_actions import PREFIX as ACTIONS
+from models.measured_actions import MeasuredActions
 from models.outlook import PREFIX, Outlook
 from models.parameters import Parameters
 from models.ranking import BOARD, board_of
@@ -80,6 +84,7 @@ class HotspotsStep:
         self._spending = Spending(self.roll_up.budget, self.withheld)
         self.discoveries = Discoveries(parameters)
         self.voices = WorkVoices(parameters.bucket_ms)
+        self.actions = MeasuredActions(parameters, self.roll_up)
         self.participation = WorkParticipation(self.roll_up)
         self.depth = WorkDepth(parameters, self.roll_up, self.participation)
         self.integrity = WorkIntegrity(self.roll_up, self.participation)
@@ -88,6 +93,7 @@ class HotspotsStep:
             self.roll_up,
             WorksKnown(self.voices, self.depth, self.integrity),
             self.discoveries,
+            self.actions,
             self._tell,
         )
         self.guidance = Guidance(
@@ -185,6 +191,7 @@ class HotspotsStep:
             (PREFIX, self.outlook),
             (WORK_OUTLOOK, self.work_outlook),
             (GUIDANCE, self.guidance),
+            (ACTIONS, self.actions),
             (VIEWS, self.views),
             (VOICES, self.voices),
             (PARTICIPATION, self.participation),
@@ -259,6 +266,7 @@ class HotspotsStep:
             rows += self.voices.rows()
             rows += self.work_outlook.rows()
             rows += self.guidance.rows()
+            rows += self.actions.take_rows()
             rows += self.participation.rows()
             rows += self.depth.rows()
             rows += self.integrity.rows()
@@ -267,6 +275,7 @@ class HotspotsStep:
             self._saved = self._closed
             self._meta_dirty = True
         rows += self._reports.take_dirty()
+        rows += self.actions.take_told()
         rows += self.forecasts.rows()
         rows += self.actors.rows()
         if self._memory_dirty:
@@ -278,6 +287,7 @@ class HotspotsStep:
             known = (self.depth, self.integrity)
             board = board_of(self.roll_up, found, *known, self._closed, self.parameters)
             board["discoveries"] = self.discoveries.to_board()
+            board["actions"] = self.actions.latest(self.parameters.board_size)
             board["views"] = self.views.latest
             board["withheld"] = self.withheld.latest(self.parameters.board_size)
             value = json.dumps(board, ensure_ascii=False).encode()
@@ -289,6 +299,9 @@ class HotspotsStep:
     # -- reports in ---------------------------------------------------------------------------
 
     def _accept(self, value: bytes) -> None:
+        if is_action(value):
+            self._accept_action(value)
+            return
         told = decode_report(value)
         expected = self._sequence.get(told.partition, 0)
         if told.sequence > expected:
@@ -305,6 +318,11 @@ class HotspotsStep:
         self._reports.add(report, value if report is told else encode_report(report))
         self._note_lessons(report)
         self._meta_dirty = True
+
+    def _accept_action(self, value: bytes) -> None:
+        known = self._partitions is not None and len(self._through) == self._partitions
+        through = min(self._through.values()) if known else ALWAYS
+        self.actions.take(decode_action(value), through)
 
     def _note_lessons(self, report: StageReport) -> None:
         self.forecasts.note(report.moments)
@@ -329,9 +347,8 @@ class HotspotsStep:
 
     def _decide_through(self, closed: int) -> None:
         decided = in_order(self._reports.take(closed))
-        if self.roll_up.next_look == NOT_DUE:
-            first = int(decided.rows["bucket"][0]) if len(decided.rows) else closed
-            self._look_after(first)
+        if self.roll_up.next_look == NOT_DUE and len(decided.rows):
+            self._look_after(int(decided.rows["bucket"][0]))
         for first, end in decided.runs(self._buckets_per_epoch):
             self._pass_time(int(decided.rows["bucket"][first]) - 1)
             self._decide(decided, first, end)
@@ -378,6 +395,8 @@ class HotspotsStep:
                 self._alerts.coordinated_push(work, suspicion, time_ms)
             self.depth.look(at)
             self.guidance.look(at)
+            for effect in self.actions.look(at):
+                self._alerts.effect(effect)
             self.views.look(at)
             self._look_after(at)
         self._end_silent(bucket)

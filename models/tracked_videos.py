@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.blocks import BLOCK_SHIFT, DirtyBlocks
+from models.cohorts import SIGNALS
 from models.creators import Creators
 from models.derivatives import Derivatives
 from models.identity import split_video_key, video_key
@@ -31,17 +32,21 @@ TRACKED: Final = np.dtype(
     [
         ("views", np.int64),
         ("progress", np.int64),
+        ("acted", np.int64, (SIGNALS,)),
         ("last_bucket", np.int64),
+        ("stage", np.uint8),
+        ("route", np.uint8),
         ("emerging", np.bool_),
         ("offered", np.uint8),
         ("deep", np.bool_),
         *CLOCK,
     ]
 )
-"""The numbers of a tracked video: exposures and events of the level's action so far, its last
-activity, whether `hotspot.emerging` was told in this episode, what the alert budget has been
-offered of it in this episode (alert_budget.AlertBudget.reach), whether it is a derivative that has
-gone deep (models/guidance.py), and its clock (models/junctures.py)."""
+"""The numbers of a tracked video: exposures and events of the level's action so far, events per
+signal since it is tracked, its last activity, its stage and route then, whether `hotspot.emerging`
+was told in this episode, what the alert budget has been offered of it in this episode
+(alert_budget.AlertBudget.reach), whether it is a derivative that has gone deep
+(models/guidance.py), and its clock (models/junctures.py)."""
 
 NO_WORK: Final = -1
 """A link to a work that does not exist (yet)."""

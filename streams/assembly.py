@@ -70,8 +70,10 @@ class Steps:
     intake: IntakeStep
     stages: StepFactory
     hotspots: StepFactory
+    guidance: StepFactory
     observe_stages: Observer = lambda _partition, _step: None
     observe_hotspots: Observer = lambda _partition, _step: None
+    observe_guidance: Observer = lambda _partition, _step: None
     warm_up: Callable[[], None] = lambda: None
     """Compiles or loads what the stateful steps need, before anything is read."""
 
@@ -252,6 +254,13 @@ def build_app(
             Topic.VIDEOS_CHANGELOG,
             steps.stages,
             steps.observe_stages,
+        ),
+        stateful(
+            Agent.GUIDANCE,
+            Topic.GUIDANCE_ACTIONS,
+            Topic.ACTIONS_CHANGELOG,
+            steps.guidance,
+            steps.observe_guidance,
         ),
         stateful(
             Agent.HOTSPOTS,

@@ -19,6 +19,7 @@ COMMANDS: Final = (
     "replay",
     "backtest",
     "train",
+    "act",
     "withheld",
     "views",
     "check",

@@ -42,15 +42,16 @@ NO_JUNCTURE: Final = "none"
 
 
 class Agent(StrEnum):
-    """The four agents, as a label."""
+    """The five agents, as a label."""
 
     INTAKE = "intake"
     STAGES = "stages"
+    GUIDANCE = "guidance"
     HOTSPOTS = "hotspots"
     DELIVERY = "delivery"
 
 
-STATEFUL_AGENTS: Final = (Agent.STAGES, Agent.HOTSPOTS)
+STATEFUL_AGENTS: Final = (Agent.STAGES, Agent.GUIDANCE, Agent.HOTSPOTS)
 """Those that keep rows, recover them and can be held."""
 CANDIDATE_OUTCOMES: Final = ("adopted", "not better")
 """What becomes of a forecast that was learned in the stream."""
@@ -106,6 +107,17 @@ class Metrics:
         self.batches_repeated = Counter(
             "hotspots_batches_repeated",
             "Batches that stages has dropped because it had them before (after a crash of intake).",
+            registry=self.registry,
+        )
+        self.actions = Counter(
+            "hotspots_actions",
+            "Actions on hotspots that people told on guidance-actions (docs/actions.md).",
+            registry=self.registry,
+        )
+        self.action_rejects = Counter(
+            "hotspots_action_rejects",
+            "Messages on guidance-actions that were refused, by reason (docs/events.md).",
+            ["reason"],
             registry=self.registry,
         )
         self.events_late = Counter(
@@ -275,6 +287,7 @@ class Metrics:
             self.state_changes.labels(state.value)
         for reason in RejectReason:
             self.rejects.labels(reason.value)
+            self.action_rejects.labels(reason.value)
         for kind in BatchKind:
             self.batches.labels(kind.value)
         for alert_type in AlertType:
@@ -331,6 +344,12 @@ class Metrics:
         """Set how many videos of a partition of stages are in each stage; absent ones are 0."""
         for stage in Stage:
             self.videos.labels(partition, stage.name.lower()).set(videos.get(stage, 0))
+
+    def observe_actions(self, accepted: int, rejects: Mapping[RejectReason, int]) -> None:
+        """Count what was told on guidance-actions."""
+        self.actions.inc(accepted)
+        for reason, count in rejects.items():
+            self.action_rejects.labels(reason.value).inc(count)
 
     def observe_candidates(self, judged: int, adopted: int) -> None:
         """Count forecasts that were learned, and those of them that were adopted."""

@@ -342,6 +342,14 @@ class Settings(BaseSettings):
             "kind of simulated series (docs/detection.md)."
         ),
     )
+    effect_window_ms: int = Field(
+        default=_DEFAULTS.effect_window_ms,
+        ge=HOUR_MS,
+        description=(
+            "The effect of an action is that on the activity of so long after it, against so long "
+            "before it (docs/actions.md); the half-life that activity is smoothed with."
+        ),
+    )
     model: str = Field(
         default="",
         description=(

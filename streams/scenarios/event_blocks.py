@@ -46,13 +46,9 @@ def single_events(
     )
 
 
-def publication(
-    time_ms: int, video: int, title: str, creator: str, labels: Sequence[str] = ()
-) -> pl.DataFrame:
-    """Return a block of one `publish` by somebody whom few know."""
-    fields: dict[str, object] = {"title": title, "creator_id": creator, "creator_followers": 5_000}
-    if labels:
-        fields["labels"] = labels
+def publication(time_ms: int, video: int, title: str, creator: str, **more: object) -> pl.DataFrame:
+    """Return a block of one `publish` by somebody whom few know; `more` are other fields of it."""
+    fields = {"title": title, "creator_id": creator, "creator_followers": 5_000, **more}
     return single_events([(time_ms, video, ACTION_CODE[Action.PUBLISH], None, fields)])
 
 

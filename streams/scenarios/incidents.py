@@ -48,6 +48,10 @@ BOT_EVENTS: Final = {
     Action.COMMENT: 2_500,
     Action.REPLY: 1_000,
 }
+BOT_TAG: Final = "震惊挑战"
+"""What they push: the known attack made a tag trend."""
+BOT_REGION: Final = "CN"
+"""All sit in one place."""
 BOT_ACCOUNT_AGE_DAYS_MAX: Final = 20
 BOT_FOLLOWERS_MAX: Final = 12
 
@@ -113,7 +117,9 @@ def ignored(rng: np.random.Generator, number: int) -> list[pl.DataFrame]:
         propensity=IGNORED_PROPENSITY[:, None],
         texts=PLAIN_TEXTS,
     )
-    published = publication(IGNORED_PUBLISHED_MS, number, "品牌宣传片", "brand-1", ["advert"])
+    published = publication(
+        IGNORED_PUBLISHED_MS, number, "品牌宣传片", "brand-1", labels=["advert"]
+    )
     return [published, *events_of(rng, videos)]
 
 
@@ -128,7 +134,9 @@ def bots(rng: np.random.Generator, number: int) -> list[pl.DataFrame]:
         rate=BOTS_VIEWS * views_curve(published_ms, np.array([HALF_LIFE_H]), np.array([RISE_H])),
         propensity=median_propensity(BOTS[0], BOTS_VIEWS)[:, None],
     )
-    published = publication(BOTS_PUBLISHED_MS, number, "震惊！点进来看", "creator-3")
+    published = publication(
+        BOTS_PUBLISHED_MS, number, "震惊！点进来看", "creator-3", topics=[BOT_TAG]
+    )
     pushed = [_pushed(rng, number, action, count) for action, count in BOT_EVENTS.items()]
     return [published, *events_of(rng, videos), *pushed]
 
@@ -168,7 +176,11 @@ def _pushed(rng: np.random.Generator, number: int, action: Action, count: int) -
             "count": np.ones(count, np.int64),
             "actor": frame.select(pl.format("bot-{}", "account")).to_series(),
             "extra": frame.select(
-                pl.format('"actor_age_days":{},"actor_followers":{}', "age", "followers")
+                pl.format(
+                    f'"actor_region":"{BOT_REGION}","actor_age_days":{{}},"actor_followers":{{}}',
+                    "age",
+                    "followers",
+                )
             ).to_series(),
         },
         schema=BLOCK_SCHEMA,

@@ -80,6 +80,7 @@ SHOWN_BY: Final[Mapping[Mechanism, Callable[[PlantedMechanism, Alert], int | Non
     Mechanism.HOMOGENISATION: _by_type(AlertType.HOMOGENISATION),
     Mechanism.ELITE_ENTRY: _role,
     Mechanism.TAKE_UP: _platform,
+    Mechanism.PUSH: _by_type(AlertType.COORDINATED_PUSH),
 }
 """How each mechanism is known: given what was planted and an alert about its subject, the time at
 which it happened according to the alert, or None when the alert says nothing of it."""

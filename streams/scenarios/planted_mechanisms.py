@@ -35,6 +35,7 @@ def planted_mechanisms(
             for role, time_ms in case.ELITES_ENTER_MS.items()
         ),
         *_taken_up(episodes, derived_ms),
+        PlantedMechanism(at.PUSH, f"topic:{incidents.BOT_TAG}", incidents.BOTS_FROM_MS),
     ]
 
 

@@ -35,6 +35,7 @@ class Mechanism(StrEnum):
     HOMOGENISATION = "homogenisation"
     ELITE_ENTRY = "elite entry"
     TAKE_UP = "take-up by another platform"
+    PUSH = "coordinated push by bots"
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from simulated_worker import SimulatedApp
 
 from models.event_time import SourceClocks
 from models.hotspots import HotspotsStep
+from models.measured_actions import MeasuredActions
 from models.participation_table import ParticipationTable
 from models.stage_reports import StageReport
 from models.steps import Output
@@ -187,6 +188,11 @@ def a_restart_forgets_the_budget(stack: ExitStack, _history: History) -> None:
     stack.enter_context(patch.object(HotspotsStep, "_load_budget", lambda _step, _stored: None))
 
 
+def a_restart_forgets_what_was_done(stack: ExitStack, _history: History) -> None:
+    """Know nothing after a restart of the actions that were taken."""
+    stack.enter_context(patch.object(MeasuredActions, "load", lambda *_: None))
+
+
 DEFECTS: Mapping[str, Callable[[ExitStack, History], None]] = {
     plant.__name__: plant
     for plant in (
@@ -205,5 +211,6 @@ DEFECTS: Mapping[str, Callable[[ExitStack, History], None]] = {
         rows_change_while_they_are_written,
         participations_change_while_they_are_written,
         a_restart_forgets_the_budget,
+        a_restart_forgets_what_was_done,
     )
 }

@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.events import END_MARK_KEY
@@ -21,6 +22,8 @@ class Platform:
     parameters: Parameters
     sources: list[list[tuple[bytes | None, bytes | None]]]
     """Keys and values of each source partition; the last is its end mark."""
+    actions: list[bytes]
+    """What its team tells on `guidance-actions`."""
     events: int
     is_order_free: bool
     """Whether nothing in it depends on the order in which source partitions are read: no profile
@@ -28,8 +31,31 @@ class Platform:
     log says), and no id is repeated on another partition (the first in the log counts)."""
 
 
-def draw_platform(choices: random.Random, alerts_per_day: int = 0) -> Platform:
-    """Draw one, whose team can read so many alerts a day."""
+def draw_actions(seed: int) -> list[bytes]:
+    """Draw what the team of a platform tells: every other one acts, and tells some of it twice."""
+    choices = random.Random(seed)  # noqa: S311 - the same in each history of that seed
+    if seed % 2:
+        return []
+    told: list[bytes] = []
+    for number in range(choices.choice((1, 1, 2, 4))):
+        video = {"platform": "p", "video_id": choices.choice(("v0", "v1", "d0", "d1", "d2"))}
+        action = {
+            "action_id": f"act{number}",
+            "taken_at": START_MS + choices.randrange(-10_000, 60_000),
+            "level": "interaction",
+            "kind": "pin_comment",
+            **(video if choices.random() < 0.8 else {"topic": "work1"}),
+        }
+        told.append(json.dumps(action).encode())
+        if choices.random() < 0.2:
+            told.append(choices.choice((*told, *BAD_LINES)))
+    return told
+
+
+def draw_platform(
+    choices: random.Random, alerts_per_day: int = 0, actions: Sequence[bytes] = ()
+) -> Platform:
+    """Draw one, whose team can read so many alerts a day, and tells these actions."""
     bucket_ms = 10_000
     parameters = Parameters(
         partitions=choices.choice((1, 2, 2, 3)),
@@ -42,6 +68,7 @@ def draw_platform(choices: random.Random, alerts_per_day: int = 0) -> Platform:
         emerging_probability=choices.choice((0.2, 0.6)),
         expire_after_ms=choices.choice((30 * DAY_MS, 4 * bucket_ms)),
         repeat_window_ms=choices.choice((HOUR_MS, 3 * bucket_ms)),
+        effect_window_ms=bucket_ms,
     )
     videos = [f"v{number}" for number in range(choices.randint(2, 6))]
     count = choices.randint(50, 400)
@@ -64,6 +91,7 @@ def draw_platform(choices: random.Random, alerts_per_day: int = 0) -> Platform:
     return Platform(
         parameters,
         [[*((None, line) for line in source), (END_MARK_KEY, None)] for source in sources],
+        list(actions),
         count,
         is_order_free,
     )
@@ -105,11 +133,15 @@ def _line(
             "action": "derive",
             "source_video_id": event["video_id"],
             "video_id": f"d{choices.randrange(3)}",
-            "topics": ["work"],
+            "topics": [f"work{number % 8}"],
         }
         event.pop("count", None)
     elif kind < 0.13:
-        event |= {"action": "publish", "title": f"t{number}", "topics": ["work"]} | _made_by(number)
+        event |= {
+            "action": "publish",
+            "title": f"t{number}",
+            "topics": [f"work{number % 8}"],
+        } | _made_by(number)
         event.pop("count", None)
     if "topics" in event and not late_profiles:
         event["time"] = START_MS + at_ms
@@ -183,4 +215,4 @@ def draw_learning_platform(choices: random.Random) -> Platform:
         choices.choice(sources).append((None, line))
     for source in sources:
         source.append((END_MARK_KEY, None))
-    return Platform(parameters, sources, len(lines), is_order_free=True)
+    return Platform(parameters, sources, [], len(lines), is_order_free=True)

@@ -68,6 +68,8 @@ def test_histories_with_faults_end_as_if_there_had_been_none(
             f"{sum(outcome.alerts for outcome in outcomes):,} alerts, "
             f"{sum(outcome.withheld for outcome in outcomes):,} withheld, "
             f"{sum(outcome.participations for outcome in outcomes):,} participations told; "
+            f"{sum(outcome.effects for outcome in outcomes):,} effects of actions told, of these "
+            f"measured {sum(outcome.measured for outcome in outcomes):,}; "
             f"{', '.join(f'{name} {count:,}' for name, count in sorted(faults.items()))}; "
             f"reports told again {told_again:,}; "
             f"{undisturbed} also compared with the run without faults"
@@ -79,6 +81,8 @@ def test_histories_with_faults_end_as_if_there_had_been_none(
         assert told_again
         assert sum(outcome.alerts for outcome in outcomes) > HISTORIES
         assert sum(outcome.participations for outcome in outcomes) > HISTORIES
+        assert sum(outcome.effects for outcome in outcomes) > HISTORIES / 2
+        assert sum(outcome.measured for outcome in outcomes) > HISTORIES / 60
         assert sum(outcome.withheld > 0 for outcome in outcomes) > HISTORIES / 20
 
 

@@ -42,6 +42,7 @@ SHOWN = {
     Mechanism.REVIVAL: ("", alert(AlertType.STAGE_ENTERED, state="revived")),
     Mechanism.HOMOGENISATION: ("", alert(AlertType.HOMOGENISATION)),
     Mechanism.ELITE_ENTRY: ("expert", alert(AlertType.ELITE_ENTRY, role="expert")),
+    Mechanism.PUSH: ("", alert(AlertType.COORDINATED_PUSH)),
     Mechanism.TAKE_UP: ("weibo", alert(AlertType.CONFIRMED, take_up=TAKEN)),
 }
 
