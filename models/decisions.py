@@ -39,10 +39,12 @@ DECISION: Final = np.dtype(
         ("route", np.uint8),
         ("state", np.uint8),
         ("resting", np.uint8),
+        ("deleted", np.uint8),
     ]
 )
 """What one bucket brought to one video (`views`, `acted`, `people`, `progress`, `roles`), and where
-the video stands after it. `people` are events discounted for repeats: what evidence counts. A video
+the video stands after it. Counts are below zero where more was taken back than came.
+`people` are events discounted for repeats: what evidence counts. A video
 whose episode ended without a visit has a decision, too."""
 
 MADE: Final = np.dtype(

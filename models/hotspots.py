@@ -39,6 +39,7 @@ from models.roll_up import LookDue, RollUp, VideoNews, WorkEnded, WorkNews
 from models.spending import Spending
 from models.stage_reports import ALWAYS, StageReport, decode_report, encode_report
 from models.steps import BrokenChainError, Chunk, Cut, Output
+from models.topic_merges import PREFIX as MERGES
 from models.tracked_videos import TrackedVideo, shown
 from models.transitions import Reason
 from models.views import PREFIX as VIEWS
@@ -56,7 +57,7 @@ from models.work_participation import PREFIX as PARTICIPATION
 from models.work_participation import WorkParticipation
 from models.work_voices import PREFIX as VOICES
 from models.work_voices import WorkVoices
-from models.works import NOT_DUE, TOPIC, Work
+from models.works import NOT_DUE, Work
 
 LEARNED: Final = "learned"
 """Logical name of the topic that carries versions of cohorts and of forecasts."""
@@ -193,6 +194,7 @@ class HotspotsStep:
             (GUIDANCE, self.guidance),
             (ACTIONS, self.actions),
             (VIEWS, self.views),
+            (MERGES, self.roll_up.merges),
             (VOICES, self.voices),
             (PARTICIPATION, self.participation),
             (DEPTH, self.depth),
@@ -271,6 +273,7 @@ class HotspotsStep:
             rows += self.depth.rows()
             rows += self.integrity.rows()
             rows += self.views.rows()
+            rows += self.roll_up.merges.rows()
             self._reports.drop(self._closed, self._published[-1] if self._published else -1)
             self._saved = self._closed
             self._meta_dirty = True
@@ -393,6 +396,7 @@ class HotspotsStep:
             for work, suspicion in self.integrity.look():
                 time_ms = at * self.parameters.bucket_ms - 1
                 self._alerts.coordinated_push(work, suspicion, time_ms)
+            self.roll_up.merges.look(at)
             self.depth.look(at)
             self.guidance.look(at)
             for effect in self.actions.look(at):
@@ -519,12 +523,8 @@ class HotspotsStep:
             self._end(work, due)
 
     def _end(self, work: Work, bucket: int) -> None:
-        row = work.row
         self.participation.advance(bucket)
-        if work.kind == TOPIC and (row["told"] or row["confirmed"]):
-            self._alerts.work_faded(work, bucket)
-        self.work_outlook.ended(work, (bucket + 1) * self.parameters.bucket_ms - 1)
-        work.fade()
+        self._works.ended(work, bucket)
 
     def _tell(self, alert: Alert) -> None:
         if self._deciding_again:

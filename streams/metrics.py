@@ -195,6 +195,11 @@ class Metrics:
             registry=self.registry,
         )
         self._verticals: set[str] = set()
+        self.merged_topics = Gauge(
+            "hotspots_merged_topics",
+            "Pairs of topics that are one work under two names (docs/topics.md).",
+            registry=self.registry,
+        )
         self.withheld = Counter(
             "hotspots_withheld",
             "Alerts withheld, by reason: because of HOTSPOTS_ALERTS_PER_DAY (docs/budget.md) or of "

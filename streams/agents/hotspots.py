@@ -48,6 +48,7 @@ def hotspots_observer(metrics: Metrics) -> Callable[[int, PartitionStep], None]:
         metrics.observe_withheld(step.withheld.take_counts())
         metrics.discoveries.inc(step.discoveries.take_count())
         metrics.tested_videos.set(step.discoveries.tested)
+        metrics.merged_topics.set(len(step.roll_up.merges))
         metrics.observe_verticals(step.views.latest.get("verticals", ()))
 
     return observe

@@ -23,7 +23,7 @@ from models.guidance_actions import (
     is_action,
     validate_action,
 )
-from models.hotspots import LEARNED
+from models.hotspots import LEARNED, HotspotsStep
 from models.intake import Intake
 from models.parameters import DAY_MS
 from models.stage_reports import ALWAYS, decode_report
@@ -49,6 +49,8 @@ class Outcome:
     events: int = 0
     alerts: int = 0
     participations: int = 0
+    participations_kept: int = 0
+    pushes: int = 0
     withheld: int = 0
     forecasts: int = 0
     """Versions of the forecast that were learned."""
@@ -94,6 +96,7 @@ class Comparison:
         replayed.feed(batches)
         self._hold_against("a replay of its log", replayed)
         self._compare_state(replayed)
+        self._compare_works(replayed)
         undisturbed = Reference(self.platform, arrivals)
         rejects = undisturbed.take_in(self.platform.sources)
         self._compare_rejects(rejects)
@@ -149,6 +152,8 @@ class Comparison:
         alerts = [entry.value for entry in self.broker.committed(TOPICS[Topic.ALERTS])]
         self.outcome.alerts = len(alerts)
         self._same(f"alerts and those of {name}", reference.outcome.alerts, alerts)
+        kinds = [json.loads(alert or b"")["type"] for alert in alerts]
+        self.outcome.pushes = kinds.count(AlertType.COORDINATED_PUSH)
         self._compare_versions(name, reference.learned)
         told = {json.loads(alert or b"")["id"] for alert in alerts}
         self._same("alerts in the store", told, set(self.store.alerts))
@@ -199,6 +204,21 @@ class Comparison:
             self._same("rows of videos", _of_videos(expected), _of_videos(rows))
             self._same("progress", _progress(expected), _progress(rows))
         self._same("saved totals and those of a replay", replayed.totals(), totals)
+
+    def _compare_works(self, replayed: "Reference") -> None:
+        """Compare what a restart of `hotspots` would know of who takes part, and suspect."""
+        step = HotspotsStep(0, self.parameters)
+        for key, value in self._rows(Partition(TOPICS[Topic.WORKS_CHANGELOG], 0)).items():
+            step.load(key, value)
+        step.recovered()
+        kept, expected = _kept(step), _kept(replayed.hotspots)
+        self.outcome.participations_kept = len(kept)
+        self._same("participations kept and those of a replay", expected, kept)
+        for name, found, known in (
+            ("suspicions", step.integrity.rows(), replayed.hotspots.integrity.rows()),
+            ("depths of works", step.depth.rows(), replayed.hotspots.depth.rows()),
+        ):
+            self._same(f"{name} and those of a replay", known, found)
 
     def _rows(self, partition: Partition) -> dict[bytes, bytes]:
         """Return the rows that a changelog holds, without the position."""
@@ -317,6 +337,12 @@ def _participations(reports: list[bytes]) -> dict[tuple[str, int], set[bytes]]:
             place = (report.videos[report.video[row]], int(report.rows["bucket"][row]))
             told.setdefault(place, set()).add(packed)
     return told
+
+
+def _kept(step: HotspotsStep) -> dict[str, bytes]:
+    """Return the records of videos that `hotspots` keeps."""
+    records = {key: step.participation.of_video(key) for key in step.roll_up.tracked.slot_of}
+    return {key: record.tobytes() for key, record in records.items() if record is not None}
 
 
 def _of_videos(rows: dict[bytes, bytes]) -> dict[bytes, bytes]:

@@ -15,6 +15,10 @@ BAD_LINES = (b"{", b"[]", b'{"time": 1}', b"\xff\xfe", b'{"time": "x", "platform
 ACTIONS = ("view", "view", "view", "like", "like", "comment", "share", "skip", "bookmark")
 
 
+PUSHED = "v1"
+"""The video whose accounts are new: when it is acted on enough, it is suspected to be pushed."""
+
+
 @dataclass(frozen=True)
 class Platform:
     """What the platform sends, and the parameters it is watched with."""
@@ -119,7 +123,8 @@ def _line(
         "actor_id": f"a{choices.randrange(60)}",
     }
     if number % 3 == 0:
-        event |= _details(random.Random(number), number)  # noqa: S311 - the same in each history
+        pushed = event["video_id"] == PUSHED
+        event |= _details(random.Random(number), number, pushed=pushed)  # noqa: S311 - the same in each history
     if choices.random() < 0.3:
         event["event_id"] = f"e{number}"
     if choices.random() < 0.2:
@@ -162,12 +167,12 @@ def _made_by(number: int) -> dict[str, object]:
     }
 
 
-def _details(choices: random.Random, number: int) -> dict[str, object]:
+def _details(choices: random.Random, number: int, *, pushed: bool) -> dict[str, object]:
     """Draw what an event says beyond who did what when."""
     return {
         "actor_role": choices.choice(("ordinary", "creator", "media", "expert")),
         "actor_region": choices.choice(("江苏", "CN-SH", "US")),
-        "actor_age_days": choices.randrange(1_000),
+        "actor_age_days": 0 if pushed else choices.randrange(1_000),
         "actor_followers": choices.randrange(10_000),
         "via_actor_id": f"a{choices.randrange(20)}",
         "comment_id": f"c{number}",

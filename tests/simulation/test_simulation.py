@@ -67,7 +67,9 @@ def test_histories_with_faults_end_as_if_there_had_been_none(
             f"{sum(outcome.requests for outcome in outcomes):,} requests, "
             f"{sum(outcome.alerts for outcome in outcomes):,} alerts, "
             f"{sum(outcome.withheld for outcome in outcomes):,} withheld, "
-            f"{sum(outcome.participations for outcome in outcomes):,} participations told; "
+            f"{sum(outcome.participations for outcome in outcomes):,} participations told, "
+            f"{sum(outcome.participations_kept for outcome in outcomes):,} kept, "
+            f"{sum(outcome.pushes for outcome in outcomes):,} pushes suspected; "
             f"{sum(outcome.effects for outcome in outcomes):,} effects of actions told, of these "
             f"measured {sum(outcome.measured for outcome in outcomes):,}; "
             f"{', '.join(f'{name} {count:,}' for name, count in sorted(faults.items()))}; "
@@ -81,6 +83,8 @@ def test_histories_with_faults_end_as_if_there_had_been_none(
         assert told_again
         assert sum(outcome.alerts for outcome in outcomes) > HISTORIES
         assert sum(outcome.participations for outcome in outcomes) > HISTORIES
+        assert sum(outcome.participations_kept for outcome in outcomes) > HISTORIES
+        assert sum(outcome.pushes for outcome in outcomes) > HISTORIES / 50
         assert sum(outcome.effects for outcome in outcomes) > HISTORIES / 2
         assert sum(outcome.measured for outcome in outcomes) > HISTORIES / 60
         assert sum(outcome.withheld > 0 for outcome in outcomes) > HISTORIES / 20
