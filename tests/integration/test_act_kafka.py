@@ -59,6 +59,7 @@ async def test_what_is_told_twice_and_through_a_kill_has_one_effect(product: Pro
     while not await actions_in_the_log(product):  # noqa: ASYNC110 - Kafka has no event for it
         await asyncio.sleep(0.1)
     worker.kill()
+    await asyncio.to_thread(worker.wait)
     product.workers.remove(worker)
     product.start_worker()
     await product.replay(lines[len(lines) // 2 :])
