@@ -101,6 +101,10 @@ def headline(alert: Mapping[str, Any]) -> str:
             return f"{subject} is a hotspot: {reason}"
         case AlertType.FADED:
             return f"{subject} has faded: {reason}"
+        case AlertType.COORDINATED_PUSH:
+            return f"{subject} may be pushed by accounts that act together: {reason}"
+        case AlertType.GUIDANCE_EFFECT:
+            return f"{subject}, after {data['action']['kind']}: {data['why']}"
     if "urgency" in data:
         what = alert["type"].rpartition(".")[2].replace("_", " ")
         return f"{subject}: {what} ({data['urgency']}): {reason}"
