@@ -111,7 +111,9 @@ class BoardStore:
         time_ms = int(board["time_ms"])
         names = {str(hotspot["hotspot_id"]) for hotspot in hotspots}
         # A board of an earlier version has not all of them.
-        beside = {name: _as_json(board.get(name, nothing)) for name, nothing in BESIDE.items()}
+        beside: dict[FieldT, EncodableT] = {
+            name: _as_json(board.get(name, nothing)) for name, nothing in BESIDE.items()
+        }
         building = self._tag + self._new_branch()
 
         async def attempt(pipe: Pipeline) -> bool:
