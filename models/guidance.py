@@ -168,13 +168,23 @@ class Guidance:
 
     def _slots_to_watch(self, used: Rows, bucket: int) -> Ints:
         """Return int64[n], the slots of works to watch, in order."""
-        slots = np.flatnonzero(noteworthy(used))
+        slots = self._of_one_name(np.flatnonzero(noteworthy(used)))
         if len(slots) > MOST_WATCHED:
             heats = heat_at(used[slots], bucket - 1, self._parameters.bucket_ms)
             by_slot = self._roll_up.works.by_slot
             ids = np.array([work.work_id if (work := by_slot[s]) else "" for s in slots.tolist()])
             slots = np.sort(slots[np.lexsort((ids, -heats))[:MOST_WATCHED]])
         return slots
+
+    def _of_one_name(self, slots: Ints) -> Ints:
+        """Return the slots without topics that go by the name of another (models/topic_merges)."""
+        merges, works = self._roll_up.merges, self._roll_up.works
+        others = [
+            work.slot
+            for name in merges.names
+            if (work := works.by_id.get(name)) is not None and not merges.leads(work)
+        ]
+        return np.setdiff1d(slots, others) if others else slots
 
     def _looked(self, watched: list[Work], rows: Rows, bucket: int) -> Looked:
         """Bring what is kept of the watched forward to a look."""

@@ -294,6 +294,7 @@ class AlertWriter:
         platform, video_id = split_video_key(self._roll_up.lead_of(work))
         data: dict[str, Any] = {"platform": platform, "platforms": sorted(work.platforms)}
         data["take_up"] = work.take_up()
+        names = self._roll_up.merges.also_known_as(work.work_id)
         data |= {"topic": work.title} if work.kind == TOPIC else {"video_id": video_id}
         return (
             data
@@ -305,6 +306,7 @@ class AlertWriter:
                 "route": work.route,
                 "episode": work.number("episode"),
             }
+            | ({"also_known_as": names} if names else {})
             | self._screening_of([self._roll_up.lead_of(work)])
             | self._known.of(work)
             | self._followers_of(work)

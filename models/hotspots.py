@@ -23,6 +23,7 @@ from models.decided_rows import DecidedRows, in_order
 from models.discoveries import Discoveries
 from models.forecast_learning import PREFIX as FORECASTS
 from models.forecast_learning import ForecastLearning
+from models.forecasting import BASELINE
 from models.guidance import PREFIX as GUIDANCE
 from models.guidance import Guidance
 from models.guidance_actions import decode_action, is_action
@@ -38,6 +39,7 @@ from models.roll_up import LookDue, RollUp, VideoNews, WorkEnded, WorkNews
 from models.spending import Spending
 from models.stage_reports import ALWAYS, StageReport, decode_report, encode_report
 from models.steps import BrokenChainError, Chunk, Cut, Output
+from models.topic_merges import PREFIX as MERGES
 from models.tracked_videos import TrackedVideo, shown
 from models.transitions import Reason
 from models.views import PREFIX as VIEWS
@@ -55,7 +57,7 @@ from models.work_participation import PREFIX as PARTICIPATION
 from models.work_participation import WorkParticipation
 from models.work_voices import PREFIX as VOICES
 from models.work_voices import WorkVoices
-from models.works import NOT_DUE, TOPIC, Work
+from models.works import NOT_DUE, Work
 
 LEARNED: Final = "learned"
 """Logical name of the topic that carries versions of cohorts and of forecasts."""
@@ -73,7 +75,7 @@ _REPORT: Final = b"r/"
 class HotspotsStep:
     """The state of the one partition of `video-stages`; a models.steps.PartitionStep."""
 
-    def __init__(self, partition: int, parameters: Parameters) -> None:
+    def __init__(self, partition: int, parameters: Parameters, first: str = BASELINE.name) -> None:
         self.partition = partition
         self.parameters = parameters
         self.roll_up = RollUp(parameters)
@@ -116,7 +118,7 @@ class HotspotsStep:
         self._passed_epoch: int | None = None
         self._ended_epoch: int | None = None
         self._memory = CohortMemory(parameters.epoch_ms)
-        self.forecasts = ForecastLearning(parameters)
+        self.forecasts = ForecastLearning(parameters, first)
         self.actors = ActorMemory(parameters)
         self._summaries: dict[int, list[tuple[str, EpochSummary]]] = {}
         self._published: list[int] = []
@@ -192,6 +194,7 @@ class HotspotsStep:
             (GUIDANCE, self.guidance),
             (ACTIONS, self.actions),
             (VIEWS, self.views),
+            (MERGES, self.roll_up.merges),
             (VOICES, self.voices),
             (PARTICIPATION, self.participation),
             (DEPTH, self.depth),
@@ -270,6 +273,7 @@ class HotspotsStep:
             rows += self.depth.rows()
             rows += self.integrity.rows()
             rows += self.views.rows()
+            rows += self.roll_up.merges.rows()
             self._reports.drop(self._closed, self._published[-1] if self._published else -1)
             self._saved = self._closed
             self._meta_dirty = True
@@ -392,6 +396,7 @@ class HotspotsStep:
             for work, suspicion in self.integrity.look():
                 time_ms = at * self.parameters.bucket_ms - 1
                 self._alerts.coordinated_push(work, suspicion, time_ms)
+            self.roll_up.merges.look(at)
             self.depth.look(at)
             self.guidance.look(at)
             for effect in self.actions.look(at):
@@ -518,12 +523,8 @@ class HotspotsStep:
             self._end(work, due)
 
     def _end(self, work: Work, bucket: int) -> None:
-        row = work.row
         self.participation.advance(bucket)
-        if work.kind == TOPIC and (row["told"] or row["confirmed"]):
-            self._alerts.work_faded(work, bucket)
-        self.work_outlook.ended(work, (bucket + 1) * self.parameters.bucket_ms - 1)
-        work.fade()
+        self._works.ended(work, bucket)
 
     def _tell(self, alert: Alert) -> None:
         if self._deciding_again:

@@ -15,7 +15,6 @@ from models.parameters import Parameters
 from models.roll_up import RollUp
 from models.work_depth import WorkDepth
 from models.work_integrity import WorkIntegrity
-from models.work_table import WorkTable
 from models.works import Work, heat_at, noteworthy
 
 BOARD: Final = "hotspot-board"
@@ -40,7 +39,7 @@ def board_of(
         bucket: The bucket.
         parameters: Its length, and how many to show.
     """
-    shown = _best(roll_up.works, integrity, bucket, parameters)
+    shown = _best(roll_up, integrity, bucket, parameters)
     depths = depth.on_board([work for _, _, _, work in shown])
     hotspots = [
         {
@@ -61,6 +60,7 @@ def board_of(
             "views": work.number("views"),
             "platforms": sorted(work.platforms),
             "take_up": work.take_up(),
+            "also_known_as": roll_up.merges.also_known_as(work.work_id),
             **depths[rank - 1],
             "integrity": integrity.of(work).get("integrity"),
             "screening": [flag.flag for _, flag in roll_up.screened([roll_up.lead_of(work)])],
@@ -71,9 +71,13 @@ def board_of(
 
 
 def _best(
-    works: WorkTable, integrity: WorkIntegrity, bucket: int, parameters: Parameters
+    roll_up: RollUp, integrity: WorkIntegrity, bucket: int, parameters: Parameters
 ) -> list[tuple[bool, bool, float, Work]]:
-    """Return confirmed, emerging, heat and work of those to show, in order."""
+    """Return confirmed, emerging, heat and work of those to show, in order.
+
+    Of a work with several names that which comes first; so there may be fewer than `board_size`.
+    """
+    works = roll_up.works
     rows = works.rows[: len(works.by_slot)]
     slots = np.flatnonzero(noteworthy(rows))
     found = rows[slots]
@@ -95,4 +99,10 @@ def _best(
         if (work := works.by_slot[slots[at]]) is not None
     ]
     shown.sort(key=lambda s: (-s[0], -s[1], -s[2], s[3].work_id))
-    return shown[: parameters.board_size]
+    shown = shown[: parameters.board_size]
+    first: dict[str, str] = {}
+    for *_, work in shown:
+        first.setdefault(work.work_id, work.work_id)
+        for name in roll_up.merges.others(work.work_id):
+            first.setdefault(name.work_id, work.work_id)
+    return [one for one in shown if first[one[3].work_id] == one[3].work_id]

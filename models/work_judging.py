@@ -70,7 +70,31 @@ class WorkJudge:
             if confirmed[at]:
                 self._confirm(work, int(progress[at]))
 
+    def ended(self, work: Work, bucket: int) -> None:
+        """Tell that the activity of a work collapsed in a bucket, and end its episode.
+
+        Of a work that lives on under another name, that name goes on and fades for it.
+        """
+        row = work.row
+        if work.kind == TOPIC and (row["told"] or row["confirmed"]):
+            names = self._roll_up.merges.others(work.work_id)
+            living = [name for name in names if not name.row["resting"]]
+            if not living:
+                self._alerts.work_faded(work, bucket)
+            for name in living[:1]:
+                name.row["told"] = bool(name.row["told"] or row["told"])
+                name.row["confirmed"] = bool(name.row["confirmed"] or row["confirmed"])
+                self._roll_up.works.touch(name)
+        self._outlook.ended(work, (bucket + 1) * self._parameters.bucket_ms - 1)
+        work.fade()
+
+    def _is_told_as(self, work: Work, flag: str) -> bool:
+        """Tell whether a topic was told under another name of the same work, as this flag says."""
+        return any(name.row[flag] for name in self._roll_up.merges.others(work.work_id))
+
     def _confirm(self, work: Work, progress: int) -> None:
+        if self._is_told_as(work, "confirmed"):
+            return
         work.row["confirmed"] = True
         ahead = self._outlook.of(work, progress) if work.kind == TOPIC else {}
         self._alerts.work_confirmed(work, progress, ahead)
@@ -82,6 +106,8 @@ class WorkJudge:
         row["emerging"] = True
         if work.kind != TOPIC:
             row["told"] = True
+            return
+        if self._is_told_as(work, "told"):
             return
         budget = self._roll_up.budget
         score = score_of(probability, progress, self._parameters.level.count)
@@ -123,7 +149,8 @@ class WorkJudge:
     def _progress(self, slots: Ints, kept: Floats) -> Floats:
         """Return float64[n]: the progress of the episodes of some works, as far as it counts."""
         works = self._roll_up.works.rows[slots]
-        return np.asarray((works["progress"] - works["progress_before_episode"]) * kept)
+        progress = np.maximum(works["progress"] - works["progress_before_episode"], 0)
+        return np.asarray(progress * kept)
 
     def _work_at(self, slot: int) -> Work:
         work = self._roll_up.works.by_slot[slot]
