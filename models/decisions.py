@@ -62,7 +62,7 @@ MADE: Final = np.dtype(
 """A forecast as compiled code makes it: the row of its decision, when the video's episode began
 (NEVER for its first), the visit; of the forecast before, its visit (NEVER where there is none), the
 episode's progress (below zero: of another episode) and what it said; what is said now before
-anything that was learned is mixed in; and what this one looked at."""
+anything that was learned in the stream is added; and what this one looked at."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -59,7 +59,7 @@ def _mechanisms(verdict: Verdict) -> Table:
         if shown is None or judged.delay_ms is None:
             table.add_row(*row, "", "MISSED", "", style="bold red")
             continue
-        by = shown.by.removeprefix("hotspot.")
+        by = f"{shown.by.removeprefix('hotspot.')} {shown.figures}".rstrip()
         table.add_row(*row, by, clock(shown.time_ms), f"{judged.delay_ms / HOUR_MS:+.1f} h")
     return table
 

@@ -16,6 +16,7 @@ from models.alerts import AlertType
 from models.batch_header import BatchKind
 from models.batches import decode_batch
 from models.events import DecodingLimits, RejectedEventError
+from models.forecast_versions import is_forecast
 from models.guidance_actions import (
     GuidanceAction,
     decode_action,
@@ -51,6 +52,8 @@ class Outcome:
     participations_kept: int = 0
     pushes: int = 0
     withheld: int = 0
+    forecasts: int = 0
+    """Versions of the forecast that were learned."""
     faults: dict[str, int] = field(default_factory=dict)
     steps: int = 0
     requests: int = 0
@@ -183,6 +186,7 @@ class Comparison:
         first = expected[0][0] if expected else None
         begin = next((at for at, (key, _) in enumerate(found) if key == first), 0)
         self._same(f"versions and those of {name}", expected, found[begin:])
+        self.outcome.forecasts = sum(is_forecast(key or b"") for key, _ in found)
         empty = [value for _, value in found[:begin] if json.loads(value)["platforms"]]
         self._same("versions before the first event", [], empty)
 
