@@ -106,7 +106,10 @@ def test_a_push_is_told_once_and_over_when_people_have_come() -> None:
 
 
 def quality(who: Who) -> Timeline:
-    """A discussed video with comments that others take up."""
+    """A video discussed by `who`, with comments of people that others take up.
+
+    What accounts write that are new is never put forward (models/highlights.py), so these are not.
+    """
     timeline = pushed_and_liked(who)
     texts = (
         "我觉得应该让文物回到它的家乡，因为那里才有懂它的人和它的历史",
@@ -117,7 +120,7 @@ def quality(who: Who) -> Timeline:
     for number, text in enumerate(texts):
         hour = 3 + number / 10
         fields = {"comment_id": f"c{number}", "text": text, "actor_id": f"w{number}"}
-        timeline.event(hour, "weibo/a", "comment", **fields, **who(number))
+        timeline.event(hour, "weibo/a", "comment", **fields, **person(number))
         timeline.event(hour + 0.05, "weibo/a", "comment_like", comment_id=f"c{number}", count=200)
         for reply in range(5):
             timeline.event(
@@ -128,7 +131,7 @@ def quality(who: Who) -> Timeline:
                 comment_id=f"r{number}-{reply}",
                 text="说得好，我也这样想，因为确实如此",
                 actor_id=f"r{number}-{reply}",
-                **who(reply),
+                **person(reply),
             )
     return timeline
 
