@@ -107,7 +107,7 @@ class HotspotsStep:
             self._spending,
             self._alerts,
         )
-        self.views = Views(parameters, self.roll_up)
+        self.views = Views(parameters, self.roll_up, self.participation)
         self._through: dict[int, int] = {}
         self._sequence: dict[int, int] = {}
         self._partitions: int | None = None
