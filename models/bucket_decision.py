@@ -533,6 +533,7 @@ def _describe(decision: Any, row: Row, slot: int, bucket: int) -> None:  # noqa:
     for signal in range(SIGNALS):
         decision.total_acted[signal] = row.acted[signal]
     decision.episode_progress = row.progress - row.progress_before_episode
+    decision.deleted = row.deleted
     decision.activity_per_hour = row.activity_per_hour
     decision.pace_fast_per_hour = row.pace_fast_per_hour
     decision.pace_slow_per_hour = row.pace_slow_per_hour

@@ -23,6 +23,7 @@ from models.decided_rows import DecidedRows, in_order
 from models.discoveries import Discoveries
 from models.forecast_learning import PREFIX as FORECASTS
 from models.forecast_learning import ForecastLearning
+from models.forecasting import BASELINE
 from models.guidance import PREFIX as GUIDANCE
 from models.guidance import Guidance
 from models.guidance_actions import decode_action, is_action
@@ -74,7 +75,7 @@ _REPORT: Final = b"r/"
 class HotspotsStep:
     """The state of the one partition of `video-stages`; a models.steps.PartitionStep."""
 
-    def __init__(self, partition: int, parameters: Parameters) -> None:
+    def __init__(self, partition: int, parameters: Parameters, first: str = BASELINE.name) -> None:
         self.partition = partition
         self.parameters = parameters
         self.roll_up = RollUp(parameters)
@@ -117,7 +118,7 @@ class HotspotsStep:
         self._passed_epoch: int | None = None
         self._ended_epoch: int | None = None
         self._memory = CohortMemory(parameters.epoch_ms)
-        self.forecasts = ForecastLearning(parameters)
+        self.forecasts = ForecastLearning(parameters, first)
         self.actors = ActorMemory(parameters)
         self._summaries: dict[int, list[tuple[str, EpochSummary]]] = {}
         self._published: list[int] = []

@@ -68,7 +68,7 @@ _NO_SLOTS: Final = np.zeros(0, np.int64)
 _SAME: Final = (
     *("bucket", "last_ms", "age_ms", "views", "total_views", "acted", "total_acted"),
     *("progress", "total_progress", "episode_progress", "probability", "roles"),
-    *("stage", "route", "state", "episode"),
+    *("stage", "route", "state", "episode", "deleted"),
 )
 """Fields of a report that are those of a decision."""
 

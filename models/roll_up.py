@@ -185,7 +185,33 @@ class RollUp:
             links.name, links.work, works.rows, works.growth, works.growing, works.grown,
             videos.dirty.flags, works.dirty.flags,
         )  # fmt: skip
+        if bool(decided.rows["deleted"][row]) != bool(self.tracked.rows["deleted"][tracked.slot]):
+            self._note_deleted(tracked, decided.rows[row])
         return tracked
+
+    def _note_deleted(self, tracked: TrackedVideo, told: np.void) -> None:
+        """Take what a deleted video had brought from its works, or give it back when restored.
+
+        With the views goes their share of the activity, which does not come back: of a restored
+        video it counts anew. Another video becomes the most viewed one as soon as it is active.
+        """
+        video = self.tracked.rows[tracked.slot]
+        video["deleted"] = deleted = bool(told["deleted"])
+        if deleted:
+            video["removed_views"] = told["total_views"] - told["views"]
+            video["removed_progress"] = told["total_progress"] - told["progress"]
+        sign = -1 if deleted else 1
+        for work in self.works_of(tracked):
+            row = work.row
+            before = int(row["views"])
+            for name in ("views", "progress"):
+                row[name] = max(int(row[name]) + sign * int(video[f"removed_{name}"]), 0)
+            if deleted and before:
+                row["heat"] *= int(row["views"]) / before
+            if deleted and row["lead"] == tracked.slot:
+                row["lead_views"] = 0
+            self.works.touch(work)
+        self.tracked.touch(tracked)
 
     def _watch(self, slots: Ints, bucket: int) -> None:
         """Note of works that changed when their activity will have collapsed in silence."""

@@ -28,7 +28,7 @@ from models.forecast_features import FEATURES
 from models.forecast_moments import MOMENT
 from models.known_actors import ACTED
 
-VERSION: Final = 10
+VERSION: Final = 11
 _KEY: Final = b"hotspots"
 Said = TypeVar("Said")
 """What may be said of a row."""
@@ -55,9 +55,12 @@ REPORT: Final = np.dtype(
         ("route", np.uint8),
         ("state", np.uint8),
         ("episode", np.int32),
+        ("deleted", np.uint8),
     ]
 )
-"""Numbers of one video in one bucket: growth within it, and where the video stands after it."""
+"""Numbers of one video in one bucket: growth within it, and where the video stands after it.
+
+Growth is below zero where more was taken back than came; `deleted` 1: the platform has."""
 
 
 class ReportFormatError(ValueError):

@@ -39,6 +39,9 @@ TRACKED: Final = np.dtype(
         ("emerging", np.bool_),
         ("offered", np.uint8),
         ("deep", np.bool_),
+        ("deleted", np.bool_),
+        ("removed_views", np.int64),
+        ("removed_progress", np.int64),
         *CLOCK,
     ]
 )
@@ -46,7 +49,8 @@ TRACKED: Final = np.dtype(
 signal since it is tracked, its last activity, its stage and route then, whether `hotspot.emerging`
 was told in this episode, what the alert budget has been offered of it in this episode
 (alert_budget.AlertBudget.reach), whether it is a derivative that has gone deep
-(models/guidance.py), and its clock (models/junctures.py)."""
+(models/guidance.py), whether the platform has deleted it, what its works lost by that, and its
+clock (models/junctures.py)."""
 
 NO_WORK: Final = -1
 """A link to a work that does not exist (yet)."""

@@ -149,7 +149,8 @@ class WorkJudge:
     def _progress(self, slots: Ints, kept: Floats) -> Floats:
         """Return float64[n]: the progress of the episodes of some works, as far as it counts."""
         works = self._roll_up.works.rows[slots]
-        return np.asarray((works["progress"] - works["progress_before_episode"]) * kept)
+        progress = np.maximum(works["progress"] - works["progress_before_episode"], 0)
+        return np.asarray(progress * kept)
 
     def _work_at(self, slot: int) -> Work:
         work = self._roll_up.works.by_slot[slot]

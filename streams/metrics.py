@@ -152,7 +152,7 @@ class Metrics:
         )
         self.forecast_candidates = Counter(
             "hotspots_forecast_candidates",
-            "Forecasts that were learned from the stream and held against the one in force, by "
+            "Forecasts that were learned from the stream and held against what is said without, by "
             "what became of them: adopted as a version, or not better.",
             ["outcome"],
             registry=self.registry,
@@ -165,8 +165,8 @@ class Metrics:
         )
         self.forecast_log_loss = Gauge(
             "hotspots_forecast_log_loss",
-            "Mean loss (minus the logarithm of what was given to what happened) of the forecast in "
-            "force and of the last candidate, on the newest moments that have matured.",
+            "Mean loss (minus the logarithm of what was given to what happened) of the last "
+            "candidate and of what is said without it, on the newest moments that have matured.",
             ["forecast"],
             registry=self.registry,
         )

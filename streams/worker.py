@@ -28,14 +28,15 @@ def product_app(settings: Settings) -> WorkerApp:
     metrics = Metrics(CollectorRegistry())
     parameters = settings.parameters()
     require_learning(settings)
+    forecaster = forecaster_of(settings)
     steps = Steps(
         intake=Intake(
             settings.partitions,
             settings.actor_key.get_secret_value().encode(),
             DecodingLimits(max_ahead_ms=settings.max_ahead_ms),
         ),
-        stages=stages_factory(parameters, forecaster_of(settings)),
-        hotspots=hotspots_factory(parameters),
+        stages=stages_factory(parameters, forecaster),
+        hotspots=hotspots_factory(parameters, forecaster.name),
         guidance=guidance_factory(settings.decoding_limits()),
         observe_stages=stages_observer(metrics, lambda: time.time_ns() // 1_000_000),
         observe_hotspots=hotspots_observer(metrics),

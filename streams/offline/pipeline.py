@@ -40,7 +40,7 @@ class Pipeline:
         self.parameters = parameters
         partitions = range(parameters.partitions)
         self.stages = [StagesStep(p, parameters, forecaster) for p in partitions]
-        self.hotspots = HotspotsStep(0, parameters)
+        self.hotspots = HotspotsStep(0, parameters, forecaster.name)
         self.outcome = Outcome()
         self._offsets = [0] * parameters.partitions
         self._reported = 0

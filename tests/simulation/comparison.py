@@ -16,13 +16,14 @@ from models.alerts import AlertType
 from models.batch_header import BatchKind
 from models.batches import decode_batch
 from models.events import DecodingLimits, RejectedEventError
+from models.forecast_versions import is_forecast
 from models.guidance_actions import (
     GuidanceAction,
     decode_action,
     is_action,
     validate_action,
 )
-from models.hotspots import LEARNED
+from models.hotspots import LEARNED, HotspotsStep
 from models.intake import Intake
 from models.parameters import DAY_MS
 from models.stage_reports import ALWAYS, decode_report
@@ -48,7 +49,11 @@ class Outcome:
     events: int = 0
     alerts: int = 0
     participations: int = 0
+    participations_kept: int = 0
+    pushes: int = 0
     withheld: int = 0
+    forecasts: int = 0
+    """Versions of the forecast that were learned."""
     faults: dict[str, int] = field(default_factory=dict)
     steps: int = 0
     requests: int = 0
@@ -91,6 +96,7 @@ class Comparison:
         replayed.feed(batches)
         self._hold_against("a replay of its log", replayed)
         self._compare_state(replayed)
+        self._compare_works(replayed)
         undisturbed = Reference(self.platform, arrivals)
         rejects = undisturbed.take_in(self.platform.sources)
         self._compare_rejects(rejects)
@@ -146,6 +152,8 @@ class Comparison:
         alerts = [entry.value for entry in self.broker.committed(TOPICS[Topic.ALERTS])]
         self.outcome.alerts = len(alerts)
         self._same(f"alerts and those of {name}", reference.outcome.alerts, alerts)
+        kinds = [json.loads(alert or b"")["type"] for alert in alerts]
+        self.outcome.pushes = kinds.count(AlertType.COORDINATED_PUSH)
         self._compare_versions(name, reference.learned)
         told = {json.loads(alert or b"")["id"] for alert in alerts}
         self._same("alerts in the store", told, set(self.store.alerts))
@@ -178,6 +186,7 @@ class Comparison:
         first = expected[0][0] if expected else None
         begin = next((at for at, (key, _) in enumerate(found) if key == first), 0)
         self._same(f"versions and those of {name}", expected, found[begin:])
+        self.outcome.forecasts = sum(is_forecast(key or b"") for key, _ in found)
         empty = [value for _, value in found[:begin] if json.loads(value)["platforms"]]
         self._same("versions before the first event", [], empty)
 
@@ -195,6 +204,21 @@ class Comparison:
             self._same("rows of videos", _of_videos(expected), _of_videos(rows))
             self._same("progress", _progress(expected), _progress(rows))
         self._same("saved totals and those of a replay", replayed.totals(), totals)
+
+    def _compare_works(self, replayed: "Reference") -> None:
+        """Compare what a restart of `hotspots` would know of who takes part, and suspect."""
+        step = HotspotsStep(0, self.parameters)
+        for key, value in self._rows(Partition(TOPICS[Topic.WORKS_CHANGELOG], 0)).items():
+            step.load(key, value)
+        step.recovered()
+        kept, expected = _kept(step), _kept(replayed.hotspots)
+        self.outcome.participations_kept = len(kept)
+        self._same("participations kept and those of a replay", expected, kept)
+        for name, found, known in (
+            ("suspicions", step.integrity.rows(), replayed.hotspots.integrity.rows()),
+            ("depths of works", step.depth.rows(), replayed.hotspots.depth.rows()),
+        ):
+            self._same(f"{name} and those of a replay", known, found)
 
     def _rows(self, partition: Partition) -> dict[bytes, bytes]:
         """Return the rows that a changelog holds, without the position."""
@@ -313,6 +337,12 @@ def _participations(reports: list[bytes]) -> dict[tuple[str, int], set[bytes]]:
             place = (report.videos[report.video[row]], int(report.rows["bucket"][row]))
             told.setdefault(place, set()).add(packed)
     return told
+
+
+def _kept(step: HotspotsStep) -> dict[str, bytes]:
+    """Return the records of videos that `hotspots` keeps."""
+    records = {key: step.participation.of_video(key) for key in step.roll_up.tracked.slot_of}
+    return {key: record.tobytes() for key, record in records.items() if record is not None}
 
 
 def _of_videos(rows: dict[bytes, bytes]) -> dict[bytes, bytes]:

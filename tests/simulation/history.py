@@ -12,7 +12,12 @@ from comparison import ACTOR_KEY, Comparison, Outcome
 from simulated_broker import Broker, Rates
 from simulated_clients import SimulatedProducer, SimulatedReader
 from simulated_group import Group
-from simulated_platform import Platform, draw_actions, draw_platform
+from simulated_platform import (
+    Platform,
+    draw_actions,
+    draw_learning_platform,
+    draw_platform,
+)
 from simulated_worker import (
     CONSUMED,
     TOPICS,
@@ -89,11 +94,13 @@ class Supervised:
 class History:
     """The world of one seed."""
 
-    def __init__(self, seed: int, *, calm: bool = False) -> None:
+    def __init__(self, seed: int, *, calm: bool = False, learns: bool = False) -> None:
         self.seed = seed
         self.choices = random.Random(seed)  # noqa: S311 - a history is to be repeated from its seed
-        self.platform: Platform = draw_platform(
-            self.choices, BUDGETS[seed % len(BUDGETS)], draw_actions(seed)
+        self.platform: Platform = (
+            draw_learning_platform(self.choices)
+            if learns
+            else draw_platform(self.choices, BUDGETS[seed % len(BUDGETS)], draw_actions(seed))
         )
         parameters = self.platform.parameters
         self.loop = VirtualLoop(self.choices)

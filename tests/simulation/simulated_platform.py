@@ -15,6 +15,10 @@ BAD_LINES = (b"{", b"[]", b'{"time": 1}', b"\xff\xfe", b'{"time": "x", "platform
 ACTIONS = ("view", "view", "view", "like", "like", "comment", "share", "skip", "bookmark")
 
 
+PUSHED = "v1"
+"""The video whose accounts are new: when it is acted on enough, it is suspected to be pushed."""
+
+
 @dataclass(frozen=True)
 class Platform:
     """What the platform sends, and the parameters it is watched with."""
@@ -119,7 +123,8 @@ def _line(
         "actor_id": f"a{choices.randrange(60)}",
     }
     if number % 3 == 0:
-        event |= _details(random.Random(number), number)  # noqa: S311 - the same in each history
+        pushed = event["video_id"] == PUSHED
+        event |= _details(random.Random(number), number, pushed=pushed)  # noqa: S311 - the same in each history
     if choices.random() < 0.3:
         event["event_id"] = f"e{number}"
     if choices.random() < 0.2:
@@ -162,12 +167,12 @@ def _made_by(number: int) -> dict[str, object]:
     }
 
 
-def _details(choices: random.Random, number: int) -> dict[str, object]:
+def _details(choices: random.Random, number: int, *, pushed: bool) -> dict[str, object]:
     """Draw what an event says beyond who did what when."""
     return {
         "actor_role": choices.choice(("ordinary", "creator", "media", "expert")),
         "actor_region": choices.choice(("江苏", "CN-SH", "US")),
-        "actor_age_days": choices.randrange(1_000),
+        "actor_age_days": 0 if pushed else choices.randrange(1_000),
         "actor_followers": choices.randrange(10_000),
         "via_actor_id": f"a{choices.randrange(20)}",
         "comment_id": f"c{number}",
@@ -175,3 +180,44 @@ def _details(choices: random.Random, number: int) -> dict[str, object]:
         "sentiment": choices.choice((-0.5, 0.25, 1)),
         "watch_ms": choices.randrange(60_000),
     }
+
+
+LEARNED_VIDEOS = 160
+"""Enough that of those which a candidate is judged by ten reach the level, and ten do not."""
+
+
+def draw_learning_platform(choices: random.Random) -> Platform:
+    """Draw one whose outcomes mature in time, and from which something can be learned.
+
+    Videos begin one after the other; those that are liked will be seen, the rest fades.
+    """
+    bucket_ms = 10_000
+    parameters = Parameters(
+        partitions=choices.choice((1, 2)),
+        bucket_ms=bucket_ms,
+        epoch_ms=6 * bucket_ms,
+        level=Level("view", 100),
+        horizon_ms=12 * bucket_ms,
+        emerging_probability=0.6,
+        expire_after_ms=30 * DAY_MS,
+    )
+    lines: list[tuple[int, bytes]] = []
+    for number in range(LEARNED_VIDEOS):
+        begun_ms = START_MS + number * bucket_ms // 3 + choices.randrange(bucket_ms)
+        liked = choices.random() < 0.5
+        for step in range(12):
+            at_ms = begun_ms + step * 8_000 + choices.randrange(4_000)
+            views = choices.randint(4, 9) if step < 4 or not liked else choices.randint(8, 20)
+            event = {"time": at_ms, "platform": "p", "video_id": f"v{number}"}
+            lines.append((at_ms, json.dumps(event | {"action": "view", "count": views}).encode()))
+            if liked:
+                lines.append((at_ms, json.dumps(event | {"action": "like", "count": 2}).encode()))
+    lines.sort(key=lambda line: line[0])
+    sources: list[list[tuple[bytes | None, bytes | None]]] = [
+        [] for _ in range(choices.choice((1, 2)))
+    ]
+    for _, line in lines:
+        choices.choice(sources).append((None, line))
+    for source in sources:
+        source.append((END_MARK_KEY, None))
+    return Platform(parameters, sources, [], len(lines), is_order_free=True)
