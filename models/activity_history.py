@@ -7,7 +7,7 @@ look nothing changes any more, so the changelog takes each once.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
@@ -23,6 +23,7 @@ from models.tracked_videos import TrackedVideos
 from models.vocabulary import Signal, Stage
 from models.works import TOPIC, VIDEO
 
+Flags = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.void]
 
@@ -66,6 +67,34 @@ class _Followed:
     latest: int
     subject: int
     platform: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Asking:
+    """Videos or topics, some of which are worth being followed.
+
+    Attributes:
+        slot_of: Where a name stands, None where nowhere.
+        name_at: What stands in a slot, None where nothing does.
+        last_bucket: int64[slots], when each was active last.
+        worth: bool[slots], which are worth it.
+    """
+
+    slot_of: Callable[[str], int | None]
+    name_at: Callable[[int], str | None]
+    last_bucket: Ints
+    worth: Flags
+
+    def latest(self, most: int) -> list[tuple[int, str]]:
+        """Return what may be among so many that were active last, each with what to sort by."""
+        slots = np.flatnonzero(self.worth)
+        if not most:
+            return []
+        if len(slots) > most:
+            last = self.last_bucket[slots]
+            slots = slots[last >= np.partition(last, -most)[-most]]
+        named = ((-int(self.last_bucket[slot]), self.name_at(slot)) for slot in slots.tolist())
+        return [(last, name) for last, name in named if name is not None]
 
 
 @lru_cache(maxsize=4 * MOST_FOLLOWED)
@@ -129,36 +158,46 @@ class ActivityHistory:
             del followed[name]
         asking: list[tuple[int, str]] = []
         earliest = (look - self._window) * self._buckets_per_look
-        for last_bucket, name in (*self._videos(earliest), *self._topics(earliest)):
-            if name in followed:
-                followed[name].latest = look
-            else:
-                asking.append((-last_bucket, name))
-        for _, name in sorted(asking)[: MOST_FOLLOWED - len(followed)]:
+        for table in (self._videos(earliest), self._topics(earliest)):
+            for name, one in followed.items():
+                slot = table.slot_of(name)
+                if slot is not None and table.worth[slot]:
+                    one.latest, table.worth[slot] = look, False
+            asking += table.latest(self._room())
+        for _, name in sorted(asking)[: self._room()]:
             followed[name] = _Followed(look, digest(name), digest(self._place_of(name)))
 
-    def _videos(self, earliest: int) -> Iterator[tuple[int, str]]:
-        """Yield last bucket and key of the videos beyond presentation that were active of late."""
+    def _videos(self, earliest: int) -> "_Asking":
+        """Return the videos beyond presentation that were active of late."""
         tracked = self._roll_up.tracked
         rows = tracked.rows[: len(tracked.by_slot)]
         worth = (rows["stage"] >= LEAST_STAGE) & (rows["last_bucket"] >= earliest)
-        slots = _latest(np.flatnonzero(worth), rows["last_bucket"])
-        for slot, last in zip(slots.tolist(), rows["last_bucket"][slots].tolist(), strict=True):
-            video = tracked.by_slot[slot]
-            if video is not None:
-                yield last, video.video
 
-    def _topics(self, earliest: int) -> Iterator[tuple[int, str]]:
-        """Yield last bucket and id of the topics that there is something to say of, likewise."""
+        def name_at(slot: int) -> str | None:
+            video = tracked.by_slot[slot]
+            return None if video is None else video.video
+
+        return _Asking(tracked.slot_of.get, name_at, rows["last_bucket"], worth)
+
+    def _topics(self, earliest: int) -> "_Asking":
+        """Return the topics that there is something to say of, likewise."""
         works = self._roll_up.works
         rows = works.rows[: len(works.by_slot)]
         worth = rows["topical"] & (rows["emerging"] | rows["confirmed"] | (rows["stages"] > 0))
         worth &= rows["last_bucket"] >= earliest
-        slots = _latest(np.flatnonzero(worth), rows["last_bucket"])
-        for slot, last in zip(slots.tolist(), rows["last_bucket"][slots].tolist(), strict=True):
+
+        def slot_of(name: str) -> int | None:
+            work = works.by_id.get(name)
+            return None if work is None else work.slot
+
+        def name_at(slot: int) -> str | None:
             work = works.by_slot[slot]
-            if work is not None:
-                yield last, work.work_id
+            return None if work is None else work.work_id
+
+        return _Asking(slot_of, name_at, rows["last_bucket"], worth)
+
+    def _room(self) -> int:
+        return MOST_FOLLOWED - len(self._followed)
 
     def _place_of(self, name: str) -> str:
         """Return kind and platform: that of a topic's most viewed video when it is first seen."""
@@ -207,15 +246,6 @@ class ActivityHistory:
             self._looks[int(key[len(_LOOK) :])] = np.frombuffer(value, SNAPSHOT)
         else:
             raise ValueError(f"unknown key {key!r}")
-
-
-def _latest(slots: Ints, last_bucket: Ints) -> Ints:
-    """Return those of some slots that may be among the MOST_FOLLOWED that were active last."""
-    if len(slots) <= MOST_FOLLOWED:
-        return slots
-    last = last_bucket[slots]
-    earliest = np.partition(last, -MOST_FOLLOWED)[-MOST_FOLLOWED]
-    return np.asarray(slots[last >= earliest], np.int64)
 
 
 def _of_videos(tracked: TrackedVideos, found: list[tuple[int, int, int]]) -> Rows:
