@@ -10,13 +10,16 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from models.depth import Cultural, DepthIndex, cultural_of, depth_of
 from models.parameters import Parameters
 from models.participation_figures import participation_figures
 from models.roll_up import RollUp
-from models.work_participation import WorkParticipation
+from models.work_participation import MOST_MERGED, WorkParticipation
 from models.works import Work, heat_at
+
+Record = npt.NDArray[np.void]
 
 LOOKED_AT: Final = 64
 """Works whose depth is worked out at a look, the hottest: more than a board shows (50)."""
@@ -45,6 +48,7 @@ class WorkDepth:
         self._roll_up = roll_up
         self._participation = participation
         self._known: dict[str, dict[str, float]] = {}
+        self._depths: dict[str, tuple[Record, DepthIndex | None]] = {}
 
     def look(self, bucket: int) -> None:
         """Work out the depth of the hottest works, before a bucket."""
@@ -52,7 +56,7 @@ class WorkDepth:
             return
         hottest = self._hottest(bucket)
         for work, record in zip(hottest, self._participation.of_works(hottest), strict=True):
-            depth = None if record is None else depth_of(record)
+            depth = self._depth_of(work, record)
             if depth is not None:
                 self._known.pop(work.work_id, None)
                 self._known[work.work_id] = depth.components
@@ -83,7 +87,7 @@ class WorkDepth:
         record = self._participation.of_work(work)
         if record is None:
             return {}
-        depth = depth_of(record)
+        depth = self._depth_of(work, record)
         said: dict[str, Any] = {}
         if figures := participation_figures(record, depth):
             said["participation"] = figures
@@ -93,9 +97,21 @@ class WorkDepth:
 
     def cultural(self, work: Work) -> dict[str, Any]:
         """Return `cultural` of a work that has reach; nothing where its depth is not known."""
-        record = self._participation.of_work(work)
-        depth = None if record is None else depth_of(record)
+        depth = self._depth_of(work, self._participation.of_work(work))
         return {} if depth is None else {"cultural": self._held(work, depth).figures()}
+
+    def _depth_of(self, work: Work, record: Record | None) -> DepthIndex | None:
+        """Return the depth of a work with this record, worked out once for each record."""
+        if record is None:
+            return None
+        known = self._depths.get(work.work_id)
+        if known is not None and known[0] is record:
+            return known[1]
+        if len(self._depths) >= MOST_MERGED:
+            self._depths.clear()
+        depth = depth_of(record)
+        self._depths[work.work_id] = record, depth
+        return depth
 
     def _held(self, work: Work, depth: DepthIndex) -> Cultural:
         others = [known for name, known in self._known.items() if name != work.work_id]
@@ -105,7 +121,7 @@ class WorkDepth:
         """Return what the board says of the depth of some works: null where it is not known."""
         shown = []
         for work, record in zip(works, self._participation.of_works(works), strict=True):
-            depth = None if record is None else depth_of(record)
+            depth = self._depth_of(work, record)
             reach = bool(work.row["confirmed"])
             shown.append(
                 {

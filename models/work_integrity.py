@@ -149,6 +149,10 @@ class WorkIntegrity:
         record = self._participation.of_video(key)
         if record is None:
             return 1.0
+        # Most are told apart by their ages alone, at a tenth of the cost.
+        young, of = young_acts(record[0]["accounts"][0]["ages"].astype(np.int64))
+        if of < LEAST_ACTS or 2 * young <= of:
+            return 1.0
         suspicion = suspicion_of(record)
         return 1.0 - suspicion.discount if suspicion.suspected else 1.0
 

@@ -9,7 +9,7 @@ import polars as pl
 
 from models.parameters import DAY_MS
 from models.vocabulary import Stage
-from streams.scenarios import case, derivatives, incidents, judged_anew
+from streams.scenarios import case, derivatives, incidents, judged_anew, museum_nights
 from streams.scenarios import figures as f
 from streams.scenarios.event_blocks import as_lines
 from streams.scenarios.ordinary import ordinary_life
@@ -33,11 +33,13 @@ class Scenario:
         events: Columns `arrival_ms` (int64, when the platform sends it) and `line` (JSON text), in
             the order of arrival.
         truth: What is planted.
+        actions: What people tell that they did about hotspots (docs/actions.md), JSON objects.
     """
 
     name: str
     events: pl.DataFrame
     truth: Truth
+    actions: tuple[bytes, ...] = ()
 
     def timed_events(self) -> Iterator[tuple[int, bytes]]:
         """Yield when the platform sends each event (ms since the epoch), and its bytes."""
@@ -54,7 +56,7 @@ def british_museum(seed: int = SEED, ordinary_videos: int = f.ORDINARY_VIDEOS) -
         ordinary_videos: How many ordinary videos live beside the case (fewer for tests).
     """
     # One stream of chance for each part: changing one part leaves the others as they are.
-    chance = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(11)]
+    chance = [np.random.default_rng(s) for s in np.random.SeedSequence(seed).spawn(12)]
     names, published_ms, blocks = ordinary_life(chance[0], 0, ordinary_videos)
     kinds = dict.fromkeys(names, Kind.ORDINARY)
     taken_up_ms: dict[str, int] = {}
@@ -91,6 +93,10 @@ def british_museum(seed: int = SEED, ordinary_videos: int = f.ORDINARY_VIDEOS) -
         blocks += make_one(rng, len(names))
         names.append(name)
         kinds[name] = kind
+    blocks += museum_nights.nights(chance[11], len(names))
+    names += museum_nights.NAMES
+    kinds |= dict.fromkeys(museum_nights.NAMES, Kind.NIGHT)
+    discussed = {(*name, Stage.INTERACTION) for name in museum_nights.NAMES}
     planted = [
         *case.planted_transitions(episodes),
         *incidents.planted_transitions(),
@@ -104,7 +110,8 @@ def british_museum(seed: int = SEED, ordinary_videos: int = f.ORDINARY_VIDEOS) -
             planted=tuple(sorted(planted, key=lambda p: (p.time_ms, p.video_id))),
             kinds=kinds,
             video_days=lived_ms / DAY_MS,
-            tolerated=frozenset({(*incidents.IGNORED, Stage.JUDGMENT)}),
+            tolerated=frozenset({(*incidents.IGNORED, Stage.JUDGMENT), *discussed}),
             mechanisms=tuple(sorted(mechanisms, key=lambda p: (p.time_ms, p.subject, p.what))),
         ),
+        actions=museum_nights.actions(),
     )

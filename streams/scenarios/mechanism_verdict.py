@@ -28,11 +28,13 @@ class Shown:
         time_ms: When it happened, as the alert says.
         told_ms: Event time of the alert.
         by: The type of the alert.
+        figures: What it measured, in words; empty where it only tells that something happened.
     """
 
     time_ms: int
     told_ms: int
     by: str
+    figures: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,14 @@ def _platform(planted: PlantedMechanism, alert: Alert) -> int | None:
     return None
 
 
+def _effect(_planted: PlantedMechanism, alert: Alert) -> int | None:
+    """Return when an effect was told whose interval leaves no doubt that there is one."""
+    if alert["type"] != AlertType.GUIDANCE_EFFECT:
+        return None
+    found = (alert["data"].get("effect") or {}).get("activity")
+    return time_ms_of(alert) if found and found["low"] > 1 else None
+
+
 SHOWN_BY: Final[Mapping[Mechanism, Callable[[PlantedMechanism, Alert], int | None]]] = {
     Mechanism.CONTROVERSY: _by_type(AlertType.STAGE_ENTERED, route=Route.CONTESTED),
     Mechanism.NEGATIVE_VALUE: _by_type(AlertType.NEGATIVE_VALUE_SURGE),
@@ -81,6 +91,7 @@ SHOWN_BY: Final[Mapping[Mechanism, Callable[[PlantedMechanism, Alert], int | Non
     Mechanism.ELITE_ENTRY: _role,
     Mechanism.TAKE_UP: _platform,
     Mechanism.PUSH: _by_type(AlertType.COORDINATED_PUSH),
+    Mechanism.ACTION: _effect,
 }
 """How each mechanism is known: given what was planted and an alert about its subject, the time at
 which it happened according to the alert, or None when the alert says nothing of it."""
@@ -98,8 +109,15 @@ def _shown(planted: PlantedMechanism, told: Sequence[Alert]) -> Shown | None:
             continue
         time_ms = SHOWN_BY[planted.mechanism](planted, alert)
         if time_ms is not None and in_window(time_ms, planted.time_ms):
-            return Shown(time_ms, time_ms_of(alert), alert["type"])
+            return Shown(time_ms, time_ms_of(alert), alert["type"], _figures_of(alert))
     return None
+
+
+def _figures_of(alert: Alert) -> str:
+    if alert["type"] != AlertType.GUIDANCE_EFFECT:
+        return ""
+    found = alert["data"]["effect"]["activity"]
+    return f"{found['ratio']:.2f} times ({found['low']:.2f} to {found['high']:.2f})"
 
 
 def advice_unasked(alerts: Iterable[Alert], truth: Truth) -> tuple[Alert, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from streams.scenarios import case, derivatives, incidents, judged_anew
+from streams.scenarios import case, derivatives, incidents, judged_anew, museum_nights
 from streams.scenarios import figures as f
 from streams.scenarios.truth import Mechanism, PlantedMechanism
 
@@ -35,6 +35,12 @@ def planted_mechanisms(
             for role, time_ms in case.ELITES_ENTER_MS.items()
         ),
         *_taken_up(episodes, derived_ms),
+        PlantedMechanism(
+            at.ACTION,
+            "/".join(museum_nights.GUIDED),
+            museum_nights.ACTED_MS,
+            f"seen {museum_nights.FACTOR} times as much",
+        ),
         PlantedMechanism(at.PUSH, f"topic:{incidents.BOT_TAG}", incidents.BOTS_FROM_MS),
     ]
 

@@ -23,6 +23,7 @@ class Kind(StrEnum):
     DISPUTED = "disputed"
     REJECTED = "rejected"
     REDISCOVERED = "rediscovered"
+    NIGHT = "night in a museum"
 
 
 class Mechanism(StrEnum):
@@ -36,6 +37,7 @@ class Mechanism(StrEnum):
     ELITE_ENTRY = "elite entry"
     TAKE_UP = "take-up by another platform"
     PUSH = "coordinated push by bots"
+    ACTION = "guidance action"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,7 @@ class PlantedMechanism:
         mechanism: Which.
         subject: The video (`platform/video_id`) or work (`topic:...`) to which it happens.
         time_ms: When it begins.
-        what: Who enters or takes it up: a role, a platform; empty where there is nothing to tell.
+        what: Who enters or takes it up, or how much more it is seen; empty where there is nothing.
     """
 
     mechanism: Mechanism

@@ -10,12 +10,13 @@ from scipy.stats import spearmanr
 
 from models.decoding import decode
 from models.events import DecodingLimits
+from models.guidance_actions import validate_action
 from models.identity import HashKeys
 from models.packed_chunk import packed
 from models.parameters import HOUR_MS
 from models.steps import Chunk
 from models.vocabulary import SIGNAL_ACTIONS, Signal, Stage, State
-from streams.scenarios import figures, incidents, judged_anew
+from streams.scenarios import figures, incidents, judged_anew, museum_nights
 from streams.scenarios.british_museum import Scenario, british_museum
 from streams.scenarios.case import STAGE_SIGNALS, episodes
 from streams.scenarios.derivatives import FLIPPED_BITS_MAX
@@ -298,6 +299,28 @@ def test_the_rediscovered_video_has_two_waves_and_nothing_between(
     for begins_ms in waves:
         before = per_view(own, begins_ms, 2, Signal.IDENTIFICATION)
         assert per_view(own, begins_ms + 4 * HOUR_MS, 8, Signal.IDENTIFICATION) > 2 * before
+
+
+def test_one_of_many_nights_in_museums_is_seen_more_once_the_team_has_acted(
+    scenario: Scenario, events: pl.DataFrame
+) -> None:
+    (line,) = scenario.actions
+    action = validate_action(line, latest_ms=figures.ENDS_MS, limits=DecodingLimits())
+    assert action.taken_at_ms == museum_nights.ACTED_MS
+    own = of_kind(scenario, events, Kind.NIGHT).filter(pl.col("action") == "view")
+    window_ms = 6 * HOUR_MS
+    grown: dict[str, float] = {}
+    for video in own["video_id"].unique().to_list():
+        views = own.filter(pl.col("video_id") == video)
+        after = views.filter(pl.col("time") >= action.taken_at_ms)
+        before = views.filter(pl.col("time") < action.taken_at_ms)
+        after = after.filter(pl.col("time") < action.taken_at_ms + window_ms)
+        before = before.filter(pl.col("time") >= action.taken_at_ms - window_ms)
+        grown[video] = total(after, "view") / total(before, "view")
+    assert len(grown) == museum_nights.NIGHTS
+    guided = grown.pop(museum_nights.GUIDED[1])
+    found = guided / float(np.median(list(grown.values())))
+    assert found == pytest.approx(museum_nights.FACTOR, rel=0.4)
 
 
 def test_each_role_enters_when_planted_and_only_in_the_case(

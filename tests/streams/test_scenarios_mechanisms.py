@@ -35,6 +35,7 @@ def alert(
 
 
 TAKEN = [{"platform": "weibo", "since_ms": AT_MS + 2 * HOUR_MS, "after_ms": 0}]
+FOUND = {"ratio": 2.5, "low": 1.5, "high": 3.1}
 SHOWN = {
     Mechanism.CONTROVERSY: ("", alert(AlertType.STAGE_ENTERED, route="contested")),
     Mechanism.NEGATIVE_VALUE: ("", alert(AlertType.NEGATIVE_VALUE_SURGE)),
@@ -43,6 +44,7 @@ SHOWN = {
     Mechanism.HOMOGENISATION: ("", alert(AlertType.HOMOGENISATION)),
     Mechanism.ELITE_ENTRY: ("expert", alert(AlertType.ELITE_ENTRY, role="expert")),
     Mechanism.PUSH: ("", alert(AlertType.COORDINATED_PUSH)),
+    Mechanism.ACTION: ("", alert(AlertType.GUIDANCE_EFFECT, effect={"activity": FOUND})),
     Mechanism.TAKE_UP: ("weibo", alert(AlertType.CONFIRMED, take_up=TAKEN)),
 }
 
@@ -80,6 +82,19 @@ def test_what_is_not_it_leaves_it_missed_and_the_promise_broken(wrong: dict[str,
     verdict = judge([wrong], facts, 0.001)
     assert [judged.shown for judged in verdict.mechanisms] == [None, None]
     assert not verdict.passed
+
+
+def test_an_effect_that_may_be_none_is_none() -> None:
+    may_be = FOUND | {"low": 0.9}
+    facts = truth(planted(Mechanism.ACTION, "p/hot"))
+    for found, missed in ((may_be, True), (FOUND, False)):
+        told = [alert(AlertType.GUIDANCE_EFFECT, "p/hot", effect={"activity": found})]
+        (judged,) = judge_mechanisms(told, facts)
+        assert (judged.shown is None) == missed
+    assert judged.shown is not None
+    assert judged.shown.figures == "2.50 times (1.50 to 3.10)"
+    (judged,) = judge_mechanisms([alert(AlertType.GUIDANCE_EFFECT, "p/hot", effect=None)], facts)
+    assert judged.shown is None
 
 
 def test_the_work_of_one_video_is_that_video() -> None:
