@@ -27,6 +27,7 @@ ACTION_FIELDS: Final = {
     "platform": FieldKind.NAME,
     "video_id": FieldKind.NAME,
     "topic": FieldKind.NAME,
+    "split_from": FieldKind.NAME,
     "level": FieldKind.NAME,
     "kind": FieldKind.NAME,
     "by": FieldKind.NAME,
@@ -59,6 +60,8 @@ class GuidanceAction:
         by: Who did it, or an empty string.
         note: For people, or an empty string.
         alert_id: The alert that it answers, or an empty string.
+        split_from: A topic that the one of the subject is never to be one work with
+            (models/topic_merges.py), or an empty string.
     """
 
     action_id: str
@@ -69,6 +72,7 @@ class GuidanceAction:
     by: str = ""
     note: str = ""
     alert_id: str = ""
+    split_from: str = ""
 
     @property
     def is_about_topic(self) -> bool:
@@ -128,6 +132,7 @@ def validate_action(
         by=str(said.get("by", "")),
         note=str(said.get("note", ""))[:NOTE_CHARACTERS_MAX],
         alert_id=str(said.get("alert_id", "")),
+        split_from=_split_from(said),
     )
 
 
@@ -141,6 +146,14 @@ def _subject_of(said: dict[str, object]) -> str:
     if "platform" not in said:
         raise RejectedEventError(RejectReason.MISSING_FIELD, "platform")
     return video_key(platform_of("platform", said["platform"]), str(said["video_id"]))
+
+
+def _split_from(said: dict[str, object]) -> str:
+    """Return the topic that another is split from, or an empty string."""
+    other = str(said.get("split_from", ""))
+    if other and said.get("topic", other) == other:
+        raise RejectedEventError(RejectReason.INVALID_VALUE, "split_from needs another topic")
+    return other
 
 
 def encode_action(action: GuidanceAction) -> bytes:

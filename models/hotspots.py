@@ -108,7 +108,7 @@ class HotspotsStep:
             self._spending,
             self._alerts,
         )
-        self.views = Views(parameters, self.roll_up)
+        self.views = Views(parameters, self.roll_up, self.participation)
         self._through: dict[int, int] = {}
         self._sequence: dict[int, int] = {}
         self._partitions: int | None = None
@@ -279,6 +279,7 @@ class HotspotsStep:
             self._meta_dirty = True
         rows += self._reports.take_dirty()
         rows += self.actions.take_told()
+        rows += self.roll_up.merges.take_told()
         rows += self.forecasts.rows()
         rows += self.actors.rows()
         if self._memory_dirty:
@@ -325,7 +326,11 @@ class HotspotsStep:
     def _accept_action(self, value: bytes) -> None:
         known = self._partitions is not None and len(self._through) == self._partitions
         through = min(self._through.values()) if known else ALWAYS
-        self.actions.take(decode_action(value), through)
+        action = decode_action(value)
+        if action.split_from:
+            self.roll_up.merges.split(action, through)
+        else:
+            self.actions.take(action, through)
 
     def _note_lessons(self, report: StageReport) -> None:
         self.forecasts.note(report.moments)

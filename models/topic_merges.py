@@ -17,6 +17,9 @@ that are merely alike are different works as a rule (docs/topics.md), and two na
 may be a film and its star. A share speaks for a merge when its interval (Wilson 1927) lies above a
 half, and no longer when it lies below it: what is between changes nothing. Creators are counted,
 not videos, so that nobody alone can make one work of two.
+
+What an operator splits stays two for ever. A split comes in at some place of the log, as an action
+does (models/measured_actions.py), and holds from the first look that lies behind that and its time.
 """
 
 import json
@@ -31,12 +34,13 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse import csr_array
 
+from models.guidance_actions import GuidanceAction
 from models.homogenisation import MAJORITY, wilson_interval
 from models.parameters import DAY_MS, Parameters
 from models.topic_names import are_alike, normalised
 from models.tracked_videos import TrackedVideo, TrackedVideos, creator_key
 from models.work_table import WorkTable
-from models.works import Work, heat_at
+from models.works import TOPIC, Work, heat_at
 
 Ints = npt.NDArray[np.int64]
 
@@ -61,8 +65,13 @@ MOST_NAMES: Final = 8
 MOST_PAIRS: Final = 128
 """Pairs that are looked at closely, those with most videos in common first."""
 
+MOST_SPLITS: Final = 16_384
+"""Splits that are remembered; further ones are not taken, for an operator's word holds for ever."""
+
 PREFIX: Final = b"names"
-"""Its key in the changelog."""
+"""Of its keys in the changelog."""
+
+_SPLIT: Final = PREFIX + b"/"
 
 _PAIR: Final = 2
 
@@ -158,6 +167,9 @@ class TopicMerges:
         self._tracked = tracked
         self._merges: dict[tuple[str, str], Merge] = {}
         self._names: dict[str, tuple[str, ...]] = {}
+        self._splits: dict[tuple[str, str], tuple[int, int]] = {}
+        self._new_splits: set[tuple[str, str]] = set()
+        self._apart: set[tuple[str, str]] = set()
 
     def __len__(self) -> int:
         """Return the number of merges."""
@@ -197,6 +209,18 @@ class TopicMerges:
             said.append({"topic": other.title} | why)
         return said
 
+    def split(self, action: GuidanceAction, through_bucket: int) -> None:
+        """Take in that two topics are never to be one work; told again, it changes nothing.
+
+        Args:
+            action: On a topic, with `split_from`.
+            through_bucket: Up to this one everything was told before it in the log.
+        """
+        one, other = sorted((action.subject, f"{TOPIC}:{action.split_from}"))
+        if (one, other) not in self._splits and len(self._splits) < MOST_SPLITS:
+            self._splits[one, other] = (action.taken_at_ms, through_bucket)
+            self._new_splits.add((one, other))
+
     # -- a look -------------------------------------------------------------------------------
 
     def look(self, bucket: int) -> None:
@@ -204,10 +228,17 @@ class TopicMerges:
         compared = self._compared(bucket)
         used = self._used(compared, bucket - RECENT_MS // self._bucket_ms)
         names = [normalised(work.title) for work in compared]
+        self._apart = {
+            pair
+            for pair, (taken_at_ms, through) in self._splits.items()
+            if max(taken_at_ms // self._bucket_ms, through + 1) < bucket
+        }
         merges: dict[tuple[str, str], Merge] = {}
         for first, second in self._suspected(compared, names, used):
             one, other = compared[first], compared[second]
             pair = (one.work_id, other.work_id)
+            if pair in self._apart:
+                continue
             known = self._merges.get(pair)
             videos = self._videos(np.union1d(used[first], used[second]))
             topics = (one.title, other.title)
@@ -292,28 +323,41 @@ class TopicMerges:
         groups: dict[str, set[str]] = {}
         for one, other in sorted(merges):
             both = groups.get(one, {one}) | groups.get(other, {other})
-            if len(both) <= MOST_NAMES:
+            if len(both) <= MOST_NAMES and self._apart.isdisjoint(combinations(sorted(both), 2)):
                 groups.update(dict.fromkeys(both, both))
         self._names = {name: tuple(sorted(both - {name})) for name, both in groups.items()}
 
     # -- the changelog ------------------------------------------------------------------------
 
+    def take_told(self) -> Iterator[tuple[bytes, bytes]]:
+        """Yield keys and values of the splits that came since the last call."""
+        for pair in sorted(self._new_splits):
+            value = json.dumps([pair, self._splits[pair]], ensure_ascii=False)
+            yield _SPLIT + "\x1f".join(pair).encode(), value.encode()
+        self._new_splits.clear()
+
     def rows(self) -> list[tuple[bytes, bytes]]:
         """Return key and value of the merges."""
-        stored = [asdict(merge) for merge in self]
+        stored = [[asdict(merge) for merge in self], sorted(self._apart)]
         return [(PREFIX, json.dumps(stored, ensure_ascii=False).encode())]
 
     def load(self, key: bytes, value: bytes) -> None:
-        """Take back one of `rows`.
+        """Take back one of `rows` or `take_told`.
 
         Raises:
             ValueError: The key is of no kind that is known.
         """
+        if key.startswith(_SPLIT):
+            (one, other), (taken_at_ms, through) = json.loads(value)
+            self._splits[one, other] = (taken_at_ms, through)
+            return
         if key != PREFIX:
             raise ValueError(f"unknown key {key!r}")
+        merges, apart = json.loads(value)
+        self._apart = {(one, other) for one, other in apart}
         stored = [
             Merge(**said | {name: tuple(said[name]) for name in ("co_occurrence", "derivation")})
-            for said in json.loads(value)
+            for said in merges
         ]
         self._put({(merge.one, merge.other): merge for merge in stored})
 

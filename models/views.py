@@ -21,11 +21,14 @@ import numpy as np
 
 from models.creators import follower_gain
 from models.identity import split_video_key
-from models.parameters import Parameters
+from models.parameters import DAY_MS, Parameters
+from models.people_sample import PERSON, SAMPLED, People, merge_people
 from models.roll_up import RollUp
 from models.screening import Flag, Screened
+from models.stickiness import stickiness_of
 from models.tracked_videos import TrackedVideo, creator_key
 from models.vocabulary import Stage
+from models.work_participation import WorkParticipation
 from models.works import heat_at, noteworthy
 
 MOST_VERTICALS: Final = 32
@@ -94,19 +97,27 @@ class Views:
     Args:
         parameters: The length of a bucket, and the rules of screening.
         roll_up: Works and videos.
+        participation: Who takes part in the videos.
 
     Attributes:
         latest: JSON-ready: `time_ms`, `verticals`, `creators`, `mcns`; empty before the first work.
     """
 
-    def __init__(self, parameters: Parameters, roll_up: RollUp) -> None:
+    def __init__(
+        self, parameters: Parameters, roll_up: RollUp, participation: WorkParticipation
+    ) -> None:
         self._bucket_ms = parameters.bucket_ms
+        self._buckets_per_epoch = parameters.epoch_ms // parameters.bucket_ms
+        self._participation = participation
+        self._stickiness: dict[str, dict[str, Any]] = {}
         self._rules = parameters.screening_rules
         self._roll_up = roll_up
         self.latest: dict[str, Any] = {}
 
     def look(self, bucket: int) -> None:
         """Take the views anew, before a bucket."""
+        if bucket % self._buckets_per_epoch == 0:
+            self._stickiness = self._sticky((bucket * self._bucket_ms - 1) // DAY_MS)
         verticals: dict[str, _Tally] = {}
         creators: dict[str, _Tally] = {}
         mcns: dict[str, _Tally] = {}
@@ -121,7 +132,7 @@ class Views:
                     tallies.setdefault(name, _Tally()).add(one)
         self.latest = {
             "time_ms": bucket * self._bucket_ms,
-            "verticals": _first(verticals, MOST_VERTICALS, lambda name, _: {"vertical": name}),
+            "verticals": _first(verticals, MOST_VERTICALS, self._vertical),
             "creators": _first(creators, MOST_SHOWN, self._creator),
             "mcns": _first(mcns, MOST_SHOWN, _agency),
         }
@@ -142,6 +153,21 @@ class Views:
                 flags = self._rules.screen(lead.labels, lead.title)
                 yield _Counted(lead, flags, heat, *numbers)
 
+    def _sticky(self, today: int) -> dict[str, dict[str, Any]]:
+        """Return how people come back to the videos of each vertical, up to a day."""
+        people: dict[str, People] = {}
+        for key in self._participation.videos:
+            video, record = self._roll_up.tracked.get(key), self._participation.of_video(key)
+            if video is not None and video.vertical and record is not None:
+                sample = people.setdefault(video.vertical, np.zeros(SAMPLED, PERSON))
+                merge_people(sample, record["people"][0])
+        found = {vertical: stickiness_of(sample, today) for vertical, sample in people.items()}
+        return {vertical: one.figures() for vertical, one in found.items() if one is not None}
+
+    def _vertical(self, vertical: str, _: _Tally) -> dict[str, Any]:
+        known = self._stickiness.get(vertical)
+        return {"vertical": vertical} | ({"stickiness": known} if known else {})
+
     def _creator(self, creator: str, tally: _Tally) -> dict[str, Any]:
         platform, creator_id = split_video_key(creator)
         about = {"platform": platform, "creator_id": creator_id, "mcn": tally.leads[creator].mcn}
@@ -152,7 +178,7 @@ class Views:
 
     def rows(self) -> list[tuple[bytes, bytes]]:
         """Return key and value of the latest views."""
-        return [(PREFIX, json.dumps(self.latest, ensure_ascii=False).encode())]
+        return [(PREFIX, json.dumps([self.latest, self._stickiness], ensure_ascii=False).encode())]
 
     def load(self, key: bytes, value: bytes) -> None:
         """Take back one of `rows`.
@@ -162,7 +188,7 @@ class Views:
         """
         if key != PREFIX:
             raise ValueError(f"unknown key {key!r}")
-        self.latest = json.loads(value)
+        self.latest, self._stickiness = json.loads(value)
 
 
 def _agency(name: str, tally: _Tally) -> dict[str, Any]:

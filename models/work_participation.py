@@ -134,6 +134,11 @@ class WorkParticipation:
 
     # -- what is known ------------------------------------------------------------------------
 
+    @property
+    def videos(self) -> list[str]:
+        """Keys of the videos whose record is kept, in alphabetical order."""
+        return sorted(self._number_of)
+
     def of_video(self, key: str) -> Rows | None:
         """Return PARTICIPATION[1] of a video, not to be changed; None where there is none."""
         number = self._number_of.get(key)

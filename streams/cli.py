@@ -20,6 +20,7 @@ COMMANDS: Final = (
     "backtest",
     "train",
     "act",
+    "topics",
     "withheld",
     "views",
     "check",

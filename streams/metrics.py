@@ -194,6 +194,12 @@ class Metrics:
             ["vertical", "works"],
             registry=self.registry,
         )
+        self.vertical_stickiness = Gauge(
+            "hotspots_vertical_stickiness",
+            "Daily over monthly active people of a vertical (docs/views.md); absent: too few.",
+            ["vertical"],
+            registry=self.registry,
+        )
         self._verticals: set[str] = set()
         self.merged_topics = Gauge(
             "hotspots_merged_topics",
@@ -344,6 +350,11 @@ class Metrics:
             for works in VERTICAL_WORKS:
                 self.vertical_works.labels(vertical, works).set(one[VERTICAL_WORKS[works]])
         self._verticals = set(shown)
+        self.vertical_stickiness.clear()
+        for vertical, one in shown.items():
+            if "stickiness" in one:
+                share = one["stickiness"]["daily_over_monthly"]
+                self.vertical_stickiness.labels(vertical).set(share)
 
     def observe_videos(self, partition: int, videos: Mapping[Stage, int]) -> None:
         """Set how many videos of a partition of stages are in each stage; absent ones are 0."""

@@ -51,7 +51,7 @@ def _row(judged: Judged) -> tuple[str, ...]:
 def _mechanisms(verdict: Verdict) -> Table:
     table = Table(title="Planted against detected mechanisms", title_justify="left")
     for name in ("planted", "video or work", "mechanism", "shown by", "detected", "delay"):
-        table.add_column(name, justify="right" if name == "delay" else "left")
+        table.add_column(name, justify="right" if name == "delay" else "left", overflow="fold")
     for judged in verdict.mechanisms:
         planted, shown = judged.planted, judged.shown
         what = planted.mechanism.value + (f": {planted.what}" if planted.what else "")

@@ -61,6 +61,7 @@ def test_an_action_is_read_and_shown() -> None:
         ),
         ({k: v for k, v in GOOD.items() if k != "video_id"}, RejectReason.INVALID_VALUE),
         (GOOD | {"topic": "both"}, RejectReason.INVALID_VALUE),
+        (GOOD | {"split_from": "t"}, RejectReason.INVALID_VALUE),
         (GOOD | {"level": "cosmic"}, RejectReason.INVALID_VALUE),
         (GOOD | {"kind": 7}, RejectReason.MISTYPED_FIELD),
         (GOOD | {"action_id": "x" * 257}, RejectReason.INVALID_VALUE),
@@ -75,7 +76,7 @@ def test_what_is_no_action_is_refused_with_its_reason(fields: object, reason: Re
     assert refused.value.reason is reason
 
 
-@given(st.builds(GuidanceAction, *[st.text()], st.integers(0, 2**53), *[st.text(min_size=1)] * 6))
+@given(st.builds(GuidanceAction, *[st.text()], st.integers(0, 2**53), *[st.text(min_size=1)] * 7))
 def test_an_action_survives_its_message_and_is_never_taken_for_a_report(
     action: GuidanceAction,
 ) -> None:

@@ -3,8 +3,10 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
+from models.guidance_actions import GuidanceAction
 from models.parameters import DAY_MS, MINUTE_MS, Parameters
 from models.roll_up import RollUp
+from models.stage_reports import ALWAYS
 from models.topic_merges import LEAST_CREATORS, MOST_NAMES, MergeReason, Share, TopicMerges
 
 BUCKET_MS = 5 * MINUTE_MS
@@ -128,6 +130,47 @@ def test_a_merge_ends_when_nobody_has_used_both_names_for_a_week() -> None:
     assert len(reasons(roll_up)) == 1
     assert len(reasons(roll_up, NOW + DAY)) == 1
     assert reasons(roll_up, NOW + DAY + 1) == {}
+
+
+def split_of(one: str, other: str, at_bucket: int) -> GuidanceAction:
+    at_ms = at_bucket * BUCKET_MS
+    level, kind = "dissemination", "split_topics"
+    return GuidanceAction("a", at_ms, f"topic:{one}", level, kind, split_from=other)
+
+
+def test_what_an_operator_splits_stays_two_from_then_on() -> None:
+    roll_up = roll_up_of("a one", "A ONE", "A-one")
+    assert len(reasons(roll_up)) == 3
+    roll_up.merges.split(split_of("A ONE", "a one", NOW + 2), ALWAYS)
+    assert len(reasons(roll_up, NOW + 2)) == 3
+    assert len(reasons(roll_up, NOW + 3)) == 2
+    for one, other in (("a one", "A ONE"), ("A ONE", "a one")):
+        others = roll_up.merges.others(f"topic:{one}")
+        assert other not in [work.title for work in others], "not by way of a third name either"
+    # Told again, and told late: it holds as it was told first.
+    roll_up.merges.split(split_of("a one", "A ONE", NOW + 50), NOW + 60)
+    assert len(reasons(roll_up, NOW + 4)) == 2
+
+
+def test_a_split_that_comes_late_holds_from_the_looks_that_follow_it_in_the_log() -> None:
+    roll_up = roll_up_of("a one", "A ONE")
+    roll_up.merges.split(split_of("a one", "A ONE", NOW - 100), NOW)
+    assert len(reasons(roll_up, NOW + 1)) == 1
+    assert reasons(roll_up, NOW + 2) == {}
+
+
+def test_a_restart_knows_what_was_split() -> None:
+    roll_up = roll_up_of("a one", "A ONE")
+    roll_up.merges.look(NOW)
+    roll_up.merges.split(split_of("a one", "A ONE", NOW), ALWAYS)
+    other = TopicMerges(Parameters(bucket_ms=BUCKET_MS), roll_up.works, roll_up.tracked)
+    told = list(roll_up.merges.take_told())
+    assert not list(roll_up.merges.take_told())
+    for key, value in sorted([*roll_up.merges.rows(), *told]):
+        other.load(key, value)
+    assert len(other) == 1
+    other.look(NOW + 1)
+    assert len(other) == 0
 
 
 def test_a_restart_finds_the_same_merges() -> None:

@@ -56,3 +56,12 @@ def test_names_alike_are_one_work_when_creators_use_both_and_two_again_when_they
     assert [a["subject"] for a in alerts if "also_known_as" in a["data"]]
     by_hour = [(a["time"], "also_known_as" in a["data"]) for a in alerts if "take_up" in a["data"]]
     assert not max(by_hour)[1]
+
+
+def test_what_an_operator_splits_is_told_as_two() -> None:
+    timeline = rising(FILM, WRITTEN)
+    timeline.act(0.2, "s1", "dissemination", "split_topics", topic=FILM, split_from=WRITTEN)
+    alerts = alerts_of(timeline, 24)
+    assert told_of(alerts, "emerging") == [f"topic:{FILM}", f"topic:{WRITTEN}"]
+    assert not any("also_known_as" in a["data"] for a in alerts)
+    assert not guidance_of(alerts, "guidance.effect"), "it is carried out, not measured"

@@ -1,6 +1,7 @@
 """Views by vertical, creator and agency, and what a work brings its creator, as timelines."""
 
 import json
+from typing import Any
 
 from timelines import PARAMETERS, RECEIVED_MS, Timeline, alerts_of
 
@@ -24,14 +25,33 @@ def two_verticals() -> Timeline:
     return timeline
 
 
-def test_views_tell_works_of_each_vertical_creator_and_agency() -> None:
-    timeline = two_verticals()
-    timeline.event(12, "clock/ticks", "view")
+def views_of(timeline: Timeline, until: float) -> dict[str, Any]:
+    timeline.event(until, "clock/ticks", "view")
     lines = [json.dumps(event).encode() for _, _, event in sorted(timeline.lines)]
     backtest = Backtest(PARAMETERS, bytes(16), DecodingLimits(), RECEIVED_MS)
     for _ in backtest.run(lines):
         pass
-    views = backtest.pipeline.hotspots.views.latest
+    return backtest.pipeline.hotspots.views.latest
+
+
+def test_people_who_come_back_to_a_vertical_show_as_its_stickiness() -> None:
+    timeline = Timeline()
+    for kind, hours in (("戏剧", (1, 13)), ("美食", (1, 1.5))):
+        video = f"douyin/{kind}"
+        timeline.publish(0, video, topics=[kind], vertical=kind)
+        timeline.rise(0, 10, video)
+        for person in range(2_500):
+            for hour in hours:
+                actor = f"{kind}{person}"
+                timeline.event(hour + person / 5_000, video, "like", actor_id=actor)
+    found = {one["vertical"]: one["stickiness"] for one in views_of(timeline, 18.5)["verticals"]}
+    assert found["戏剧"]["returning_share_interval"][0] > 0.05
+    assert found["戏剧"]["returning_share"] > 3 * found["美食"]["returning_share"]
+    assert found["戏剧"]["daily_over_monthly"] > found["美食"]["daily_over_monthly"]
+
+
+def test_views_tell_works_of_each_vertical_creator_and_agency() -> None:
+    views = views_of(two_verticals(), 12)
     drama, dish = views["verticals"]
     assert (drama["vertical"], dish["vertical"]) == ("戏剧", "美食")
     assert (drama["works"], drama["emerging"]) == (1, 1)

@@ -84,7 +84,11 @@ async def _transact(
     for output in outputs:
         await (
             await producer.send(
-                names[output.topic], key=output.key, value=output.value, partition=output.partition
+                names[output.topic],
+                key=output.key,
+                value=output.value,
+                partition=output.partition,
+                headers=output.headers,
             )
         )
     if offset is not None:

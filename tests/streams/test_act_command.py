@@ -51,6 +51,15 @@ def test_a_wrong_subject_has_a_remedy(subject: str) -> None:
     assert "PLATFORM/VIDEO_ID" in "; ".join(told.value.lines)
 
 
+def test_a_split_names_two_topics_and_they_differ() -> None:
+    said = SAID | {"split_from": "另一个"}
+    line = action_line("topic:逃出", said, AT_MS, None, latest_ms=LATEST_MS)
+    action = validate_action(line, latest_ms=LATEST_MS, limits=DecodingLimits())
+    assert (action.subject, action.split_from) == ("topic:逃出", "另一个")
+    with pytest.raises(UserError, match="split_from needs another topic"):
+        action_line("topic:另一个", said, AT_MS, None, latest_ms=LATEST_MS)
+
+
 def test_an_action_that_is_yet_to_come_is_refused() -> None:
     with pytest.raises(UserError, match="time_too_far_ahead"):
         line_of("p/v", at="2031-01-01T00:00:00Z")
