@@ -39,6 +39,8 @@ CASES: Final = (
     Case("one video has half of all events", {"hot_share": 0.5}),
     Case("1 % bad lines", {"bad_share": 0.01}),
     Case("every event has an id", {"with_ids": True}),
+    Case("comments with texts and roles", {"with_texts": True}),
+    Case("every view says how long", {"with_watch": True}),
     Case("a day of replay", {"span_ms": DAY_MS}),
 )
 

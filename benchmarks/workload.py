@@ -1,7 +1,8 @@
 """The events that every engine is given, and the counts that are true of them.
 
 One event is one line of 145 bytes of the contract (docs/events.md); with an `event_id` it has 175.
-Lines are made as a matrix of bytes, whole blocks at a time.
+Lines that are alike are made as a matrix of bytes, whole blocks at a time. What comments say is in
+benchmarks/spoken.
 """
 
 import time
@@ -12,6 +13,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+
+from benchmarks import spoken
 
 ACTIONS: Final = (
     "view",
@@ -26,6 +29,8 @@ ACTIONS: Final = (
 )
 SHARES: Final = (0.800, 0.090, 0.030, 0.020, 0.025, 0.010, 0.005, 0.018, 0.002)
 """Shares of the actions: nine of ten people only watch, as in docs/detection.md's cohort."""
+
+COMMENTS: Final = ("comment", "reply")
 
 LINE_BYTES: Final = 145
 """Length of an event, as in the table of issue 4."""
@@ -47,6 +52,11 @@ _PLATFORM: Final = "douyin"
 HOT_VIDEO: Final = 0
 _VIDEO_DIGITS: Final = 10
 _TIME_DIGITS: Final = 13
+_ID_DIGITS: Final = 16
+_WATCH_DIGITS: Final = 4
+_WATCH_STRIDE_MS: Final = 7_919
+WATCH_MS_MAX: Final = 10**_WATCH_DIGITS
+"""Views last 10 to 20 s: one digit stands before those that are written."""
 _BAD_LINES: Final = (
     b'{"time":1,"platform":"douyin","video_id":"BV","action":"view"}',
     b'{"platform":"douyin","video_id":"BV0000000001","action":"view"}',
@@ -67,6 +77,10 @@ class Workload:
     """Share of all events that goes to one video, besides the Zipf law."""
     bad_share: float = 0.0
     with_ids: bool = False
+    with_texts: bool = False
+    """Whether comments, replies and danmaku say something (benchmarks/spoken)."""
+    with_watch: bool = False
+    """Whether each view says how long it was watched."""
     every_video: bool = False
     """The first events name every video once, so that all of them are tracked."""
     seed: int = 7
@@ -86,6 +100,8 @@ class Columns:
     actor: npt.NDArray[np.int64]
     time_ms: npt.NDArray[np.int64]
     bad: npt.NDArray[np.bool_]
+    said: npt.NDArray[np.int64]
+    answered: npt.NDArray[np.int64]
 
 
 def columns_of(workload: Workload) -> Columns:
@@ -98,12 +114,24 @@ def columns_of(workload: Workload) -> Columns:
     if workload.every_video:
         video[: workload.videos] = np.arange(workload.videos)
     shares = np.array(SHARES) / sum(SHARES)
-    return Columns(
+    action = dice.choice(len(ACTIONS), count, p=shares)
+    columns = Columns(
         video=video,
-        action=dice.choice(len(ACTIONS), count, p=shares),
+        action=action,
         actor=dice.integers(0, ACTORS, count),
         time_ms=workload.start_ms + np.arange(count) * workload.span_ms // count,
         bad=dice.random(count) < workload.bad_share,
+        said=np.full(count, spoken.NOTHING_SAID),
+        answered=np.zeros(0, np.int64),
+    )
+    if not workload.with_texts:
+        return columns
+    comments = np.isin(action, [ACTIONS.index(name) for name in COMMENTS])
+    speaks = comments | (action == ACTIONS.index("danmaku"))
+    return replace(
+        columns,
+        said=spoken.draw(np.random.default_rng(workload.seed + 2), speaks),
+        answered=spoken.answered(video, comments),
     )
 
 
@@ -146,46 +174,71 @@ def lines_of(workload: Workload, columns: Columns) -> Iterator[list[bytes]]:
 
 
 def _block(workload: Workload, columns: Columns, rows: npt.NDArray[np.int64]) -> list[bytes]:
-    width = LINE_BYTES + (len('"event_id":"",') + 16 if workload.with_ids else 0)
-    matrix = np.empty((len(rows), width), np.uint8)
-    for code, action in enumerate(ACTIONS):
-        here = np.flatnonzero(columns.action[rows] == code)
-        template, places = _template(action, with_ids=workload.with_ids)
-        matrix[here] = np.frombuffer(template, np.uint8)
+    lines = [b""] * len(rows)
+    said = spoken.variants(workload.seed) if workload.with_texts else []
+    alike = columns.action[rows] * (len(said) + 1) + columns.said[rows] + 1
+    for kind in np.unique(alike).tolist():
+        code, variant = divmod(kind, len(said) + 1)
+        here = np.flatnonzero(alike == kind)
+        what = said[variant - 1] if variant else None
+        template, places = _template(workload, ACTIONS[code], what)
+        matrix = np.empty((len(here), len(template)), np.uint8)
+        matrix[:] = np.frombuffer(template, np.uint8)
         at = rows[here]
-        numbers = {
-            "time": columns.time_ms[at],
-            "video": columns.video[at],
-            "actor": columns.actor[at],
-            "event": at,
-        }
         for name, (place, digits) in places.items():
-            _write_digits(matrix, here, place, digits, numbers[name])
-    data = matrix.tobytes()
-    return [data[at : at + width] for at in range(0, len(data), width)]
+            _write_digits(matrix, place, digits, _numbers(columns, name, at))
+        data = matrix.tobytes()
+        for row, place in zip(here.tolist(), range(0, len(data), len(template)), strict=True):
+            lines[row] = data[place : place + len(template)]
+    return lines
 
 
-def _template(action: str, *, with_ids: bool) -> tuple[bytes, dict[str, tuple[int, int]]]:
+def _numbers(columns: Columns, name: str, at: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return what stands in the digits of a name, for some events."""
+    if name == "watch":
+        return at * _WATCH_STRIDE_MS % WATCH_MS_MAX
+    if name == "parent":
+        return columns.answered[at]
+    if name in ("event", "comment"):
+        return at
+    drawn = {"time": columns.time_ms, "video": columns.video, "actor": columns.actor}
+    return drawn[name][at]
+
+
+def _template(
+    workload: Workload, action: str, said: spoken.Said | None
+) -> tuple[bytes, dict[str, tuple[int, int]]]:
     """Return a line of zeros and, by name, where the digits stand and how many they are."""
-    tail = f'","action":"{action}","actor_role":"ordinary"}}'
+    role = "ordinary" if said is None else said.role
+    tail = f'","action":"{action}","actor_role":"{role}"'
     parts = [('{"time":', "time", _TIME_DIGITS)]
     parts.append((f',"platform":"{_PLATFORM}","video_id":"BV', "video", _VIDEO_DIGITS))
-    head = sum(len(text) + digits for text, _, digits in parts) + len('","actor_id":"u')
+    head = sum(len(text) + digits for text, _, digits in parts) + len('","actor_id":"u}')
     # The id of the actor fills the line up: actions have names of different lengths.
     parts.append(('","actor_id":"u', "actor", LINE_BYTES - head - len(tail)))
-    if with_ids:
-        parts.append(('","event_id":"', "event", 16))
+    if workload.with_ids:
+        parts.append(('","event_id":"', "event", _ID_DIGITS))
+    if workload.with_watch and action == "view":
+        parts.append((f'{tail},"watch_ms":1', "watch", _WATCH_DIGITS))
+        tail = ""
+    if said is not None and action in COMMENTS:
+        parts.append((f'{tail},"comment_id":"c', "comment", _ID_DIGITS))
+        tail = '"'
+        if action == "reply":
+            parts.append(('","parent_id":"c', "parent", _ID_DIGITS))
+        tail += f',{said.account},"text":"{said.text}"'
+    elif said is not None:
+        tail += f',"text":"{said.danmaku}"'
     line, places = "", {}
     for text, name, digits in parts:
         line += text
         places[name] = (len(line), digits)
         line += "0" * digits
-    return (line + tail).encode(), places
+    return f"{line}{tail}}}".encode(), places
 
 
 def _write_digits(
     matrix: npt.NDArray[np.uint8],
-    rows: npt.NDArray[np.int64],
     place: int,
     digits: int,
     numbers: npt.NDArray[np.int64],
@@ -194,5 +247,5 @@ def _write_digits(
     for position in range(place + digits - 1, place - 1, -1):
         if not rest.any():
             break
-        matrix[rows, position] = 48 + rest % 10
+        matrix[:, position] = 48 + rest % 10
         rest //= 10

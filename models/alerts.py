@@ -33,6 +33,8 @@ class AlertType(StrEnum):
     EXPERTS_WANTED = "hotspot.guidance.experts_wanted"
     ELITE_ENTRY = "hotspot.guidance.elite_entry"
     DEEP_CREATION = "hotspot.guidance.deep_creation"
+    GUIDANCE_EFFECT = "hotspot.guidance.effect"
+    COORDINATED_PUSH = "hotspot.integrity.coordinated_push"
 
 
 @dataclass(frozen=True, slots=True)

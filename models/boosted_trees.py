@@ -77,6 +77,7 @@ def grow(
     weight: Floats,
     size: Size,
     advance: Callable[[int], None] | None = None,
+    before: Floats | None = None,
 ) -> Grown:
     """Grow trees that tell hits from misses (log odds) [1].
 
@@ -88,6 +89,7 @@ def grow(
         weight: float[n], how much each row counts.
         size: How far to grow.
         advance: Called with 1 after each tree.
+        before: float[n], log odds that the trees are added to, where there are any.
 
     Raises:
         NoTreesError: The library cannot be loaded.
@@ -98,7 +100,8 @@ def grow(
         if advance is not None:
             advance(1)
 
-    data = library.Dataset(features, hit.astype(np.float32), weight=weight)
+    target = hit.astype(np.float32)
+    data = library.Dataset(features, target, weight=weight, init_score=before)
     parameters = {**_PARAMETERS, "num_leaves": size.leaves, "learning_rate": size.rate}
     return Grown(library.train(parameters, data, size.trees, callbacks=[tell]))
 

@@ -527,7 +527,10 @@ def _describe(decision: Any, row: Row, slot: int, bucket: int) -> None:  # noqa:
     decision.age_ms = row.last_ms - born_ms
     decision.episode_age_ms = max(row.last_ms - begun_ms, 0)
     decision.total_views, decision.total_progress = row.views, row.progress
+    for signal in range(SIGNALS):
+        decision.total_acted[signal] = row.acted[signal]
     decision.episode_progress = row.progress - row.progress_before_episode
+    decision.deleted = row.deleted
     decision.activity_per_hour = row.activity_per_hour
     decision.pace_fast_per_hour = row.pace_fast_per_hour
     decision.pace_slow_per_hour = row.pace_slow_per_hour

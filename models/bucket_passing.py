@@ -85,7 +85,12 @@ def count_row(
     """
     tracked[slot]["views"] = told["total_views"]
     tracked[slot]["progress"] = told["total_progress"]
+    for signal in range(GROWTH - _FIRST_SIGNAL):
+        acted = tracked[slot]["acted"][signal] + told["acted"][signal]
+        tracked[slot]["acted"][signal] = max(acted, 0)
     tracked[slot]["last_bucket"] = told["bucket"]
+    tracked[slot]["stage"] = told["stage"]
+    tracked[slot]["route"] = told["route"]
     dirty_tracked[slot >> BLOCK_SHIFT] = True
     for link in range(first[slot], first[slot] + count[slot]):
         work_slot = work_of[name[link]]
@@ -103,7 +108,9 @@ def count_row(
                 if (told["roles"] & ~work["roles"]) >> role & 1:
                     work["role_ms"][role] = told["last_ms"]
             work["roles"] |= told["roles"]
-        if told["total_views"] >= work["lead_views"]:
+        # What was deleted leads nothing, but a work that has nothing else.
+        may_lead = not told["deleted"] or work["lead"] < 0
+        if told["total_views"] >= work["lead_views"] and may_lead:
             work["lead"] = slot
             work["lead_views"] = told["total_views"]
         growth[work_slot, _VIEWS] += told["views"]
@@ -143,6 +150,8 @@ def _is_to_be_looked_at(
     work_of: Ints,
 ) -> bool:
     """Tell whether a tracked video's row needs more than counting; arguments as `pass_buckets`."""
+    if (told["deleted"] != 0) != tracked[slot]["deleted"]:
+        return True
     if told["probability"] >= threshold:
         score = score_of(told["probability"], told["episode_progress"], level)
         if _is_to_be_offered(cursor, score, tracked[slot], tracked[slot]["emerging"]):
@@ -176,7 +185,7 @@ def _find_news(
         settled = work["told"] and not cursor[0]["budgeted"]
         if not (news or settled or work["resting"]):
             likely = forecast.probability_of_one(
-                progress,
+                max(progress, 0),
                 work["pace_fast_per_hour"],
                 work["pace_slow_per_hour"],
                 max(work["last_ms"] - work["episode_ms"], 0),

@@ -19,6 +19,9 @@ from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from models.identity import ABSENT_HASH
 
 SAMPLE_SIZE: Final = 32
@@ -75,6 +78,15 @@ def mixed(number: int) -> int:
     number = ((number ^ (number >> 30)) * _MIX_1) & _MASK
     number = ((number ^ (number >> 27)) * _MIX_2) & _MASK
     return number ^ (number >> 31)
+
+
+def mixed_all(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """Return `mixed` of each number, uint64[n]."""
+    # Arrays of uint64 wrap around by themselves.
+    numbers = numbers + np.uint64(_GAMMA)
+    numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(_MIX_1)
+    numbers = (numbers ^ (numbers >> np.uint64(27))) * np.uint64(_MIX_2)
+    return np.asarray(numbers ^ (numbers >> np.uint64(31)))
 
 
 def priority_of(comment: int, actor: int, time_ms: int, text: str) -> int:

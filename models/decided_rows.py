@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,8 @@ from models.records import joined
 from models.stage_reports import REPORT, StageReport
 
 Ints = npt.NDArray[np.int64]
+Said = TypeVar("Said")
+"""What may be said of a row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class DecidedRows:
         transitions: By row, those of the video in that bucket, in order.
         explanations: By row, what spoke for a forecast that has come to suffice for an alert.
         voices: By row, what was said under the video in a visit that is over.
+        participations: (row, packed record) in order of rows: who took part in the video.
     """
 
     keys: list[str]
@@ -49,6 +52,7 @@ class DecidedRows:
     transitions: dict[int, list[dict[str, Any]]]
     explanations: dict[int, dict[str, Any]]
     voices: dict[int, dict[str, Any]]
+    participations: list[tuple[int, bytes]]
 
     def runs(self, buckets: int) -> Iterator[tuple[int, int]]:
         """Yield first and end of the rows of each so many buckets, counted from bucket 0."""
@@ -89,6 +93,7 @@ def in_order(parts: Sequence[Part]) -> DecidedRows:
     transitions: dict[int, list[dict[str, Any]]] = {}
     explanations: dict[int, dict[str, Any]] = {}
     voices: dict[int, dict[str, Any]] = {}
+    participations: list[tuple[int, bytes]] = []
     before = 0
     for part in parts:
         shift = before - part.first
@@ -100,13 +105,15 @@ def in_order(parts: Sequence[Part]) -> DecidedRows:
             explanations[int(place[row + shift])] = why
         for row, said in _within(part.report.voices, part):
             voices[int(place[row + shift])] = said
+        for row, packed in _within(part.report.participations, part):
+            participations.append((int(place[row + shift]), packed))
         before += part.end - part.first
-    return DecidedRows(
-        keys, video[order], rows.take(order), profiles, transitions, explanations, voices
-    )
+    participations.sort(key=itemgetter(0))
+    said_of_rows = (profiles, transitions, explanations, voices, participations)
+    return DecidedRows(keys, video[order], rows.take(order), *said_of_rows)
 
 
-def _within(said: list[tuple[int, dict[str, Any]]], part: Part) -> list[tuple[int, dict[str, Any]]]:
+def _within(said: list[tuple[int, Said]], part: Part) -> list[tuple[int, Said]]:
     """Return what is said of the rows of one part."""
     first = bisect_left(said, part.first, key=itemgetter(0))
     return said[first : bisect_left(said, part.end, lo=first, key=itemgetter(0))]

@@ -24,6 +24,7 @@ DECISION: Final = np.dtype(
         ("views", np.int64),
         ("total_views", np.int64),
         ("acted", np.int64, (SIGNALS,)),
+        ("total_acted", np.int64, (SIGNALS,)),
         ("people", np.float64, (SIGNALS,)),
         ("progress", np.int64),
         ("total_progress", np.int64),
@@ -38,10 +39,12 @@ DECISION: Final = np.dtype(
         ("route", np.uint8),
         ("state", np.uint8),
         ("resting", np.uint8),
+        ("deleted", np.uint8),
     ]
 )
 """What one bucket brought to one video (`views`, `acted`, `people`, `progress`, `roles`), and where
-the video stands after it. `people` are events discounted for repeats: what evidence counts. A video
+the video stands after it. Counts are below zero where more was taken back than came.
+`people` are events discounted for repeats: what evidence counts. A video
 whose episode ended without a visit has a decision, too."""
 
 MADE: Final = np.dtype(
@@ -59,7 +62,7 @@ MADE: Final = np.dtype(
 """A forecast as compiled code makes it: the row of its decision, when the video's episode began
 (NEVER for its first), the visit; of the forecast before, its visit (NEVER where there is none), the
 episode's progress (below zero: of another episode) and what it said; what is said now before
-anything that was learned is mixed in; and what this one looked at."""
+anything that was learned in the stream is added; and what this one looked at."""
 
 
 @dataclass(frozen=True, slots=True)

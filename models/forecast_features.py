@@ -97,7 +97,8 @@ FEATURES: Final = (
 )
 """Their names, in the order in which `fill_features` fills them in."""
 
-_FIRST_PROPENSITY: Final = FEATURES.index("identification")
+FIRST_PROPENSITY: Final = FEATURES.index("identification")
+"""Those since publication stand at every second position from here on."""
 _ACTED_BEFORE: Final = FEATURES.index("acted_before")
 
 _FASTEST_OF_NEXT: Final = PACE_HALF_LIVES_H[1] // PACE_HALF_LIVES_H[0]
@@ -190,8 +191,8 @@ def fill_features(row: Row, progress: int, now_ms: int, level: int, out: Floats3
         more = PSEUDO_VIEWS * PSEUDO_PROPENSITY[at]
         ever = (row.people[at] + more) / (row.views + PSEUDO_VIEWS)
         recent = (row.recent_people[at] + more) / (row.recent_views + PSEUDO_VIEWS)
-        out[_FIRST_PROPENSITY + 2 * at] = math.log(ever)
-        out[_FIRST_PROPENSITY + 2 * at + 1] = math.log(recent)
+        out[FIRST_PROPENSITY + 2 * at] = math.log(ever)
+        out[FIRST_PROPENSITY + 2 * at + 1] = math.log(recent)
     out[_ACTED_BEFORE] = row.met_before / LOG_UNITS / max(row.met, 1)
 
 

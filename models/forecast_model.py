@@ -87,6 +87,10 @@ class ForecastModel:
         roots: int64[t], where each tree begins.
         intercept: Added to the sum.
         calibration: From the sum to the probability.
+        upon: The name of what speaks without it, when the trees are added to the log odds of what
+            that says, as those of a version that was learned in the stream are; without any trees
+            it says then the same as that. Empty for one that speaks by itself, as a file does that
+            does not mention it.
         trained: What it was trained on and how it scored, for people; nothing depends on it.
     """
 
@@ -98,6 +102,7 @@ class ForecastModel:
     roots: Ints = field(repr=False)
     intercept: float
     calibration: Calibration = field(repr=False)
+    upon: str = ""
     trained: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -111,10 +116,21 @@ class ForecastModel:
             self.calibration.probability,
         )
 
-    def probabilities(self, features: Floats) -> Floats:
-        """Return float[n]: the probability for each row of float[n, len(self.features)]."""
+    def probabilities(self, features: Floats, before: Floats | None = None) -> Floats:
+        """Return float[n]: the probability for each row.
+
+        Args:
+            features: float[n, len(self.features)].
+            before: float[n], log odds of what is said without it; if and only if it has `upon`.
+
+        Raises:
+            ValueError: That is missing, or too much.
+        """
+        if (before is None) == bool(self.upon):
+            raise ValueError("what is said without a model belongs to one that adds to it")
         out = np.empty(len(features))
-        predict_all(self.ensemble, np.ascontiguousarray(features, np.float64), out)
+        offsets = np.zeros(len(features)) if before is None else before
+        predict_all(self.ensemble, offsets, np.ascontiguousarray(features, np.float64), out)
         return out
 
     def contributions(self, features: Floats) -> Floats:
@@ -149,6 +165,8 @@ class ForecastModel:
             },
             "trained": dict(self.trained),
         }
+        if self.upon:
+            content["upon"] = self.upon
         head = {"format": FORMAT, "version": FORMAT_VERSION, "sha256": _digest(content)}
         return json.dumps(head | content, ensure_ascii=False).encode()
 
@@ -203,6 +221,7 @@ class ForecastModel:
                 np.array(content["calibration"]["score"], np.float64),
                 np.array(content["calibration"]["probability"], np.float64),
             ),
+            upon=str(content.get("upon", "")),
             trained=dict(content["trained"]),
         )
 
@@ -222,9 +241,10 @@ def _check(model: ForecastModel) -> None:
         ModelFormatError: It may not.
     """
     nodes, roots = model.nodes, model.roots
-    if not 0 < len(nodes) <= NODES_MAX or not 0 < len(roots) <= len(nodes):
+    least = 0 if model.upon else 1
+    if not least <= len(roots) <= len(nodes) <= NODES_MAX or bool(len(roots)) != bool(len(nodes)):
         raise ModelFormatError(f"it has {len(nodes)} nodes and {len(roots)} trees")
-    if roots.min() < 0 or roots.max() >= len(nodes):
+    if len(roots) and (roots.min() < 0 or roots.max() >= len(nodes)):
         raise ModelFormatError("a tree begins outside of the nodes")
     place = np.arange(len(nodes))
     inner = nodes["feature"] != LEAF
@@ -312,8 +332,16 @@ def contribute(nodes: Nodes, roots: Ints, features: Floats | Singles, added: Flo
 
 
 @compiled
-def predict_all(ensemble: Ensemble, features: Floats, out: Floats) -> None:
-    """Fill in the probability of each row: float64[n, features] in, float64[n] out."""
+def predict_all(ensemble: Ensemble, offsets: Floats, features: Floats, out: Floats) -> None:
+    """Fill in the probability of each row.
+
+    Args:
+        ensemble: As ForecastModel.ensemble.
+        offsets: float64[n], added to the sum of the trees.
+        features: float64[n, features].
+        out: float64[n], where to write.
+    """
     nodes, roots, intercept, knots, probabilities = ensemble
     for row in range(len(features)):
-        out[row] = predict(nodes, roots, intercept, knots, probabilities, features[row])
+        start = intercept + offsets[row]
+        out[row] = predict(nodes, roots, start, knots, probabilities, features[row])

@@ -53,8 +53,8 @@ MOMENT: Final = np.dtype(
 """A forecast to learn from: the bucket and epoch in which it was decided, whose it was
 (`forecast_training.video_number`), the event time of the last event that it reflects, when the
 episode began (-1 for a video's first), events of the level's action since then, what was said
-before anything that was learned is mixed in, and what it looked at. With as many events as the
-level has, it is the moment when that was reached."""
+before anything that was learned in the stream is added, and what it looked at. With as many events
+as the level has, it is the moment when that was reached."""
 
 
 def moments_of(

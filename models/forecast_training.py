@@ -66,12 +66,15 @@ class Examples:
         time_ms: int64[n].
         features: float32[n, len(FEATURES)].
         hit: bool[n], whether the level was crossed later, within the horizon.
+        before: float64[n], log odds of what is said without a model that is to add to it; None for
+            one that speaks by itself.
     """
 
     video: Ints
     time_ms: Ints
     features: Singles
     hit: Flags
+    before: Floats | None = None
 
     def __len__(self) -> int:
         """Return the number of moments."""
@@ -79,7 +82,7 @@ class Examples:
 
     @classmethod
     def together(cls, parts: Iterable[Self]) -> Self:
-        """Return the examples of several."""
+        """Return the examples of several, for a model that speaks by itself."""
         nothing = cls(
             np.zeros(0, np.int64),
             np.zeros(0, np.int64),
@@ -97,7 +100,11 @@ class Examples:
     def at(self, where: Ints | Flags) -> Self:
         """Return some of them."""
         return type(self)(
-            self.video[where], self.time_ms[where], self.features[where], self.hit[where]
+            self.video[where],
+            self.time_ms[where],
+            self.features[where],
+            self.hit[where],
+            None if self.before is None else self.before[where],
         )
 
     def in_order(self) -> Self:
@@ -218,6 +225,7 @@ def train(
     horizon_ms: int,
     name: str,
     told: Mapping[str, Any] | None = None,
+    upon: str = "",
     sizes: Sequence[Size] = SIZES,
     advance: Callable[[int], None] | None = None,
 ) -> ForecastModel:
@@ -231,19 +239,27 @@ def train(
     1.318. Where fewer than UNEVEN_SHARE_LEAST of a set's examples are uneven, or
     too few of them hits, the first speaks alone.
 
+    Examples that say what was said before are learned upon it: the trees begin where it ends, so
+    that where little is known little changes.
+
     Args:
-        parts: The examples of each set; each set weighs the same.
+        parts: The examples of each set; each set weighs the same. All of them say what was said
+            before, or none does.
         level: What was forecast.
         horizon_ms: Within which time.
         name: The version's name.
         told: What the file says of its training, beside what is said here.
+        upon: The name of what said before what the examples say; empty when they say nothing.
         sizes: How large it may grow.
         advance: Called with 1 after each tree; there are `trees_to_grow` of them at the most.
 
     Raises:
         TooFewExamplesError: Fewer than HITS_LEAST videos reached the level, or did not.
         NoTreesError: The library cannot be loaded.
+        ValueError: Examples say what was said before and not who said it, or the other way.
     """
+    if any((part.before is None) == bool(upon) for part in parts):
+        raise ValueError("what was said before belongs to who said it")
     check_enough(parts)
     ordered = [part.in_order() for part in parts]
     every = [np.ones(len(part), np.bool_) for part in ordered]
@@ -252,8 +268,11 @@ def train(
     features = np.concatenate([part.features for part in ordered])
     hit = np.concatenate([part.hit for part in ordered])
     video = np.concatenate([part.video for part in ordered])
+    before = _before(ordered)
     weights = [_weights(ordered, flags) for flags in chosen]
-    learned = [_learn(features, hit, weight, video % FOLDS, sizes, advance) for weight in weights]
+    learned = [
+        _learn(features, hit, before, weight, video % FOLDS, sizes, advance) for weight in weights
+    ]
     nodes, roots = average([one.trees for one in learned])
     score = np.mean([one.score for one in learned], axis=0)
     return ForecastModel(
@@ -265,6 +284,7 @@ def train(
         roots=roots,
         intercept=0.0,
         calibration=_calibrated(video, score, hit, weights),
+        upon=upon,
         trained={
             "library": f"lightgbm {library_version()}",
             "videos": [part.videos() for part in parts],
@@ -276,6 +296,12 @@ def train(
             **(told or {}),
         },
     )
+
+
+def _before(ordered: Sequence[Examples]) -> Floats | None:
+    """Return what was said before of all examples, one set after the other; None for nothing."""
+    said = [part.before for part in ordered if part.before is not None]
+    return np.concatenate(said) if said else None
 
 
 def _teaches(ordered: Sequence[Examples], uneven: Sequence[Flags]) -> bool:
@@ -317,15 +343,17 @@ class _Learned:
 def _learn(
     features: Singles,
     hit: Flags,
+    before: Floats | None,
     weight: Floats,
     fold: Ints,
     sizes: Sequence[Size],
     advance: Callable[[int], None] | None,
 ) -> _Learned:
     """Return what the examples teach that weigh anything."""
-    size, score = _choose(features, hit, weight, fold, sizes, advance)
+    size, score = _choose(features, hit, before, weight, fold, sizes, advance)
     taught = weight > 0
-    grown = grow(features[taught], hit[taught], weight[taught], size, advance)
+    begin = None if before is None else before[taught]
+    grown = grow(features[taught], hit[taught], weight[taught], size, advance, begin)
     return _Learned(size, grown.nodes(size.trees), score)
 
 
@@ -400,6 +428,7 @@ def trees_to_grow(sizes: Sequence[Size] = SIZES) -> int:
 def _choose(
     features: Singles,
     hit: Flags,
+    before: Floats | None,
     weight: Floats,
     fold: Ints,
     sizes: Sequence[Size],
@@ -410,6 +439,7 @@ def _choose(
     Args:
         features: float32[n, F].
         hit: bool[n].
+        before: float[n], log odds that the trees are added to, where there are any.
         weight: float[n], 0 for examples that are only given a score.
         fold: int64[n], in 0 to FOLDS - 1: which videos are left out together.
         sizes: What may be chosen, each with every multiple of TREES_STEP up to its trees.
@@ -424,9 +454,12 @@ def _choose(
             if not unseen.any():
                 continue
             seen = ~unseen & (weight > 0)
-            grown: Grown = grow(features[seen], hit[seen], weight[seen], size, advance)
+            begin = None if before is None else before[seen]
+            grown: Grown = grow(features[seen], hit[seen], weight[seen], size, advance, begin)
             for at, trees in enumerate(steps):
                 scores[at, unseen] = grown.scores(features[unseen], trees)
+                if before is not None:
+                    scores[at, unseen] += before[unseen]
         for at, trees in enumerate(steps):
             loss = log_loss(scores[at], hit, weight)
             if best is None or loss < best[0]:

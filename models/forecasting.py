@@ -17,7 +17,14 @@ import numpy.typing as npt
 
 from models import forecast
 from models.compiled import compiled
-from models.forecast_features import FEATURES, Floats32, Row, fill_features, words
+from models.forecast_features import (
+    FEATURES,
+    FIRST_PROPENSITY,
+    Floats32,
+    Row,
+    fill_features,
+    words,
+)
 from models.forecast_model import NODE, Ensemble, ForecastModel, contribute, predict, predict_all
 from models.signal_words import strongest
 from models.video_state import NEVER
@@ -48,7 +55,7 @@ def _regression(coefficients: npt.NDArray[np.float64]) -> Ensemble:
 _SILENT: Final[Ensemble] = _regression(forecast.ALL_LEVELS)
 
 Voices = tuple[Ensemble, Ensemble, bool]
-"""What compiled code needs of a forecaster: its ensemble, the first one's, and `is_mixed`."""
+"""What compiled code needs of a forecaster: its ensemble, the first one's, and `adds_to_first`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +66,14 @@ class Forecaster:
         name: The version that a decision names.
         ensemble: Trees over FEATURES; without any a regression of models/forecast.py speaks,
             which then stands where the knots of the curve do.
-        first: What speaks beside it, if `is_mixed`, with the same weight.
-        is_mixed: Whether anything does.
+        first: What speaks before it, if it adds to that.
+        adds_to_first: Whether its trees are added to the log odds of what the first says.
     """
 
     name: str
     ensemble: Ensemble = field(repr=False)
     first: Ensemble = field(default=_SILENT, repr=False)
-    is_mixed: bool = False
+    adds_to_first: bool = False
 
     @classmethod
     def of(cls, model: ForecastModel) -> Self:
@@ -91,11 +98,11 @@ class Forecaster:
     @property
     def voices(self) -> Voices:
         """What compiled code needs."""
-        return self.ensemble, self.first, self.is_mixed
+        return self.ensemble, self.first, self.adds_to_first
 
-    def beside(self, first: "Forecaster") -> "Forecaster":
-        """Return what says the mean, in log odds, of what this says and what another one does."""
-        return Forecaster(self.name, self.ensemble, first.ensemble, is_mixed=True)
+    def upon(self, first: "Forecaster") -> "Forecaster":
+        """Return what adds this one's trees to what another one says."""
+        return Forecaster(self.name, self.ensemble, first.ensemble, adds_to_first=True)
 
     def explain(self, features: Floats32, decision: np.void, level: int) -> dict[str, Any]:
         """Return the version's name and what spoke most for a forecast, in words [1].
@@ -105,20 +112,27 @@ class Forecaster:
             decision: Of decisions.DECISION.
             level: How many events make a hotspot.
         """
-        if len(self.ensemble[1]):
-            added = np.zeros(len(FEATURES))
-            contribute(self.ensemble[0], self.ensemble[1], features, added)
-            told = [words(at, float(features[at])) for at in strongest(added)]
-        else:
-            told = forecast.signals(
+        added = np.zeros(len(FEATURES))
+        told = [words(at, float(features[at])) for at in range(len(FEATURES))]
+        speaking = (self.ensemble, self.first) if self.adds_to_first else (self.ensemble,)
+        for nodes, roots, _, knots, _ in speaking:
+            if len(roots):
+                contribute(nodes, roots, features, added[: len(FEATURES)])
+                continue
+            by_regression, in_words = forecast.parts(
                 int(decision["episode_progress"]),
                 float(decision["pace_fast_per_hour"]),
                 float(decision["pace_slow_per_hour"]),
                 int(decision["episode_age_ms"]),
                 level,
-                self.ensemble[3],
+                knots,
             )
-        return {"model": self.name, "signals": told}
+            added, told = np.append(added, by_regression), told + in_words
+            for at in range(len(knots) - forecast.PROPENSITIES_AT):
+                beyond = features[FIRST_PROPENSITY + 2 * at] - forecast.PROPENSITY_MEANS[at]
+                by_propensity = knots[forecast.PROPENSITIES_AT + at] * beyond
+                added[FIRST_PROPENSITY + 2 * at] += by_propensity
+        return {"model": self.name, "signals": [told[at] for at in strongest(added)]}
 
 
 BASELINE: Final = Forecaster(forecast.NAME, _SILENT)
@@ -132,8 +146,8 @@ def warm_up() -> None:
     """Compile what only explaining a learned forecast, and learning another, calls."""
     nodes, roots = BASELINE.ensemble[:2]
     contribute(nodes, roots, np.zeros(len(FEATURES), np.float32), np.zeros(len(FEATURES)))
-    predict_all(BASELINE.ensemble, np.zeros((0, len(FEATURES))), np.zeros(0))
-    mean_in_log_odds(0.5, 0.5)
+    none = np.zeros(0)
+    predict_all(BASELINE.ensemble, none, np.zeros((0, len(FEATURES))), none)
 
 
 @compiled
@@ -153,12 +167,10 @@ def is_due(row: Row, level: int) -> bool:
 
 
 @compiled
-def mean_in_log_odds(one: float, other: float) -> float:
-    """Return the probability whose log odds are the mean of two's."""
-    one = min(max(one, LEAST_PROBABILITY), 1 - LEAST_PROBABILITY)
-    other = min(max(other, LEAST_PROBABILITY), 1 - LEAST_PROBABILITY)
-    odds = math.sqrt(one / (1 - one) * (other / (1 - other)))
-    return odds / (1 + odds)
+def log_odds(probability: float) -> float:
+    """Return the logarithm of what speaks for it over what speaks against it, finite."""
+    inside = min(max(probability, LEAST_PROBABILITY), 1 - LEAST_PROBABILITY)
+    return math.log(inside / (1 - inside))
 
 
 @compiled
@@ -172,20 +184,22 @@ def forecast_row(row: Row, level: int, voices: Voices, features: Floats32) -> fl
         features: float32[len(FEATURES)], out.
 
     Returns:
-        What is said before anything that was learned is mixed in.
+        What is said before anything that was learned in the stream is added.
     """
-    learned, first, is_mixed = voices
+    learned, first, adds_to_first = voices
     progress = row.progress - row.progress_before_episode
     fill_features(row, progress, row.last_ms, level, features)
     row.forecast_progress, row.forecast_visit = row.progress, row.visit
     if progress >= level:
         row.probability = 1.0
         return 1.0
-    if not is_mixed:
+    if not adds_to_first:
         row.probability = _says(learned, row, progress, level, features)
         return float(row.probability)
     before = _says(first, row, progress, level, features)
-    row.probability = mean_in_log_odds(before, _says(learned, row, progress, level, features))
+    nodes, roots, intercept, knots, probabilities = learned
+    start = intercept + log_odds(before)
+    row.probability = predict(nodes, roots, start, knots, probabilities, features)
     return before
 
 
@@ -197,6 +211,10 @@ def _says(ensemble: Ensemble, row: Row, progress: int, level: int, features: Flo
         return predict(nodes, roots, intercept, knots, probabilities, features)
     born_ms = row.first_ms if row.publish_ms == NEVER else row.publish_ms
     begun_ms = born_ms if row.episode_ms == NEVER else row.episode_ms
+    by_propensities = 0.0
+    for at in range(len(knots) - forecast.PROPENSITIES_AT):
+        propensity = features[FIRST_PROPENSITY + 2 * at]
+        by_propensities += knots[forecast.PROPENSITIES_AT + at] * propensity
     return forecast.probability_by(
         knots,
         progress,
@@ -204,4 +222,5 @@ def _says(ensemble: Ensemble, row: Row, progress: int, level: int, features: Flo
         row.pace_slow_per_hour,
         max(row.last_ms - begun_ms, 0),
         level,
+        by_propensities,
     )

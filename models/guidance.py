@@ -12,7 +12,6 @@ the most urgent of a look first; what finds no room waits for as long as it hold
 """
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -37,20 +36,18 @@ from models.highlights import HIGHLIGHTS_TOLD
 from models.homogenisation import LATEST, Homogenisation, homogenisation_of, is_near_copy
 from models.hotspot_alerts import AlertWriter
 from models.identity import video_key
-from models.parameters import DAY_MS, MINUTE_MS, Parameters
+from models.looks import look_buckets
+from models.parameters import DAY_MS, Parameters
 from models.roll_up import RollUp
 from models.tracked_videos import TrackedVideo, shown
 from models.transitions import ACTIVITY_HALF_LIFE_MS
 from models.vocabulary import ROLES, Route, Signal, Stage
+from models.work_integrity import WorkIntegrity
 from models.work_voices import WorkVoices
-from models.works import Work, heat_at
+from models.works import Work, heat_at, noteworthy
 
 Ints = npt.NDArray[np.int64]
 Rows = npt.NDArray[np.void]
-
-LOOK_MS: Final = 15 * MINUTE_MS
-"""How often works are looked at: what people can do takes longer than this, and a day of looks at
-200,000 works takes a tenth of a second."""
 
 MOST_WATCHED: Final = 4_096
 """Works that guidance is given for at once, the hottest; a team reads some dozens."""
@@ -77,12 +74,6 @@ _NOBODY: Final = -1
 _URGENCIES: Final = tuple(Urgency)
 
 
-def look_buckets(parameters: Parameters) -> int:
-    """Return after how many buckets a look follows the one before; epochs end with looks."""
-    epoch = parameters.epoch_ms // parameters.bucket_ms
-    return math.gcd(epoch, max(LOOK_MS // parameters.bucket_ms, 1))
-
-
 class Guidance:
     """The rules, how they stand, and what they say.
 
@@ -90,15 +81,22 @@ class Guidance:
         parameters: The budget and the length of a bucket.
         roll_up: Works and videos.
         voices: What is said in works.
+        integrity: Which of them are suspected to be pushed.
         alerts: Where guidance is written down.
     """
 
     def __init__(
-        self, parameters: Parameters, roll_up: RollUp, voices: WorkVoices, alerts: AlertWriter
+        self,
+        parameters: Parameters,
+        roll_up: RollUp,
+        voices: WorkVoices,
+        integrity: WorkIntegrity,
+        alerts: AlertWriter,
     ) -> None:
         self._parameters = parameters
         self._roll_up = roll_up
         self._voices = voices
+        self._integrity = integrity
         self._alerts = alerts
         self._rows = _nothing(1)
         self._watched: Ints = np.zeros(0, np.int64)
@@ -123,7 +121,8 @@ class Guidance:
                 row["interaction_ms"] = time_ms
             if transition["signal"] == Signal.EXCLUSION.name.lower():
                 row["excluded_ms"] = max(row["excluded_ms"], time_ms)
-            if deep and len(self._creations) < MOST_WAITING:
+            made_from_it = self._roll_up.tracked.is_made_within(tracked, work.work_id)
+            if deep and made_from_it and len(self._creations) < MOST_WAITING:
                 self._creations.append((work.work_id, tracked.video, time_ms, stage.name.lower()))
 
     def _row_of(self, work: Work) -> np.void:
@@ -169,13 +168,23 @@ class Guidance:
 
     def _slots_to_watch(self, used: Rows, bucket: int) -> Ints:
         """Return int64[n], the slots of works to watch, in order."""
-        slots = np.flatnonzero(used["emerging"] | used["confirmed"] | (used["stages"] > 0))
+        slots = self._of_one_name(np.flatnonzero(noteworthy(used)))
         if len(slots) > MOST_WATCHED:
             heats = heat_at(used[slots], bucket - 1, self._parameters.bucket_ms)
             by_slot = self._roll_up.works.by_slot
             ids = np.array([work.work_id if (work := by_slot[s]) else "" for s in slots.tolist()])
             slots = np.sort(slots[np.lexsort((ids, -heats))[:MOST_WATCHED]])
         return slots
+
+    def _of_one_name(self, slots: Ints) -> Ints:
+        """Return the slots without topics that go by the name of another (models/topic_merges)."""
+        merges, works = self._roll_up.merges, self._roll_up.works
+        others = [
+            work.slot
+            for name in merges.names
+            if (work := works.by_id.get(name)) is not None and not merges.leads(work)
+        ]
+        return np.setdiff1d(slots, others) if others else slots
 
     def _looked(self, watched: list[Work], rows: Rows, bucket: int) -> Looked:
         """Bring what is kept of the watched forward to a look."""
@@ -257,11 +266,15 @@ class Guidance:
                 self._tell(AlertType.ELITE_ENTRY, watched[at], time_ms, role, said)
 
     def _take_comments(self, watched: list[Work], looked: Looked) -> None:
-        """Tell the comments worth highlighting of works that are discussed, once an episode."""
+        """Tell the comments worth highlighting of works that are discussed, once an episode.
+
+        None of a work that is suspected to be pushed: who likes what there is not known.
+        """
         asked = (looked.guided["interaction_ms"] > 0) & ~looked.guided["comments_told"]
         for at in sorted(np.flatnonzero(asked).tolist(), key=lambda at: watched[at].work_id):
             comments = self._voices.best_comments(watched[at].work_id)
-            if len(comments) < HIGHLIGHTS_TOLD:
+            suspected = self._integrity.suspects(watched[at].work_id)
+            if suspected or len(comments) < HIGHLIGHTS_TOLD:
                 continue
             if not self._has_room(looked.now_ms):
                 return

@@ -44,6 +44,9 @@ WAIT_MS: Final = ACTIVITY_HALF_LIFE_MS
 activity has passed its height. In the seeds' case the first of the mainstream media came a day
 after the first episode."""
 
+BEYOND_JUDGMENT: Final = 1 << Stage.INTERACTION | 1 << Stage.DIFFUSION
+"""Stages that exclusion has not interrupted."""
+
 RISK: Final = COLLAPSE**0.5
 """Dissemination is at risk when activity has fallen half of the way to its collapse, on a
 logarithmic scale, as activity falls; the risk is over when half of that is won back. The daily
@@ -51,7 +54,7 @@ rhythm alone brings smoothed activity to 0.56 of its highest (transitions.ACTIVI
 
 RISK_OVER: Final = RISK**0.5
 
-_EXCLUSION, _CONTESTED = ROUTES.index(Route.EXCLUSION), ROUTES.index(Route.CONTESTED)
+_EXCLUSION = ROUTES.index(Route.EXCLUSION)
 _FOR, _NOT_FOR = int(Signal.IDENTIFICATION), int(Signal.EXCLUSION)
 
 
@@ -125,11 +128,6 @@ class Looked:
     now_ms: int
     roles_are_told: bool
 
-    @property
-    def against(self) -> Flags:
-        """bool[n]: whether the route of the latest transition has exclusion in it."""
-        return np.asarray((self.works["route"] == _EXCLUSION) | (self.works["route"] == _CONTESTED))
-
     def judged(self, at: int) -> tuple[float, float]:
         """Return how many identified with a work of late, and how many did not."""
         recent = self.guided["acted_recent"][at]
@@ -199,9 +197,16 @@ def _surge_figures(looked: Looked, at: int) -> dict[str, Any]:
 
 
 def _at_risk(looked: Looked) -> tuple[Flags, Flags]:
+    """It holds of what may end `interrupted` (transitions.end), and of nothing else.
+
+    What has led into interaction or diffusion has been disseminated: it fades as all does, and so
+    does what many take the side of.
+    """
+    carried_on = looked.works["stages"] & BEYOND_JUDGMENT != 0
+    rejected = (looked.works["route"] == _EXCLUSION) & ~carried_on
     falling = (looked.heat_share <= RISK) & (looked.heat_share > COLLAPSE)
-    over = ~looked.against | (looked.heat_share >= RISK_OVER)
-    return looked.against & falling, over
+    over = ~rejected | (looked.heat_share >= RISK_OVER)
+    return rejected & falling, over
 
 
 def _risk_figures(looked: Looked, at: int) -> dict[str, Any]:

@@ -18,6 +18,7 @@ References:
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -127,38 +128,32 @@ def candidates_of(
     judged: Iterable[tuple[SampledComment, float]], reception: Reception
 ) -> list[Candidate]:
     """Return what may be worth highlighting of some comments and their polarities."""
-    comments = list(judged)
-    texts: dict[str, int] = {}
-    for comment, _ in comments:
-        letters = letters_of(comment.text)
-        texts[letters] = texts.get(letters, 0) + 1
-    return [
-        Candidate(
-            comment.priority,
-            comment.comment_id,
-            comment.text,
-            comment.time_ms,
-            round(polarity, 3),
-            is_reasoned(comment.text),
-            *reception.get(comment.priority)[:2],
-        )
-        for comment, polarity in comments
-        if texts[letters_of(comment.text)] == 1
-        and not reception.get(comment.priority)[2]
-        and _is_eligible(comment, polarity)
-    ]
+    comments = [(comment, felt, letters_of(comment.text)) for comment, felt in judged]
+    texts = Counter(letters for _, _, letters in comments)
+    found = []
+    for comment, felt, letters in comments:
+        if texts[letters] > 1 or not _may_speak(comment) or len(set(letters)) < SUBSTANCE:
+            continue
+        likes, replies, gone = reception.get(comment.priority)
+        reasoned = is_reasoned(comment.text)
+        well_meant = felt >= POSITIVE or (reasoned and felt > HARSH)
+        if well_meant and not gone and not _ADVERT.search(comment.text.lower()):
+            said = (comment.comment_id, comment.text, comment.time_ms, round(felt, 3), reasoned)
+            found.append(Candidate(comment.priority, *said, likes, replies))
+    return found
 
 
-def _is_eligible(comment: SampledComment, polarity: float) -> bool:
-    if not comment.comment_id or comment.role != _ORDINARY:
-        return False
-    if 0 <= comment.age_days < SETTLED_DAYS or different_characters(comment.text) < SUBSTANCE:
-        return False
-    if _ADVERT.search(comment.text.lower()):
-        return False
-    return polarity >= POSITIVE or (is_reasoned(comment.text) and polarity > HARSH)
+def _may_speak(comment: SampledComment) -> bool:
+    """Tell whether a comment is one that can be shown, by an ordinary and settled person."""
+    young = 0 <= comment.age_days < SETTLED_DAYS
+    return bool(comment.comment_id) and comment.role == _ORDINARY and not young
 
 
 def best_of(candidates: Iterable[Candidate], most: int) -> list[Candidate]:
-    """Return the best candidates, in order."""
-    return sorted(candidates, key=lambda one: (-one.merit, one.priority))[:most]
+    """Return the best candidates, in order; of those that say the same only the best."""
+    best: dict[str, Candidate] = {}
+    for one in sorted(candidates, key=lambda one: (-one.merit, one.priority)):
+        if len(best) == most:
+            break
+        best.setdefault(letters_of(one.text), one)
+    return list(best.values())

@@ -1,23 +1,49 @@
 """What `hotspots` says of videos and works, word for word: the data of its alerts."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from models import forecast
-from models.alerts import Alert, AlertType
+from models.alerts import Alert, AlertType, rfc3339
+from models.creators import follower_gain
 from models.derivatives import MOST_DERIVATIVES
 from models.discoveries import Discoveries
 from models.identity import split_video_key
+from models.integrity import Suspicion
 from models.lineage import lineage_of
+from models.measured_actions import ActionEffect, MeasuredActions
 from models.parameters import Parameters
 from models.roll_up import RollUp
 from models.screening import cautions
-from models.tracked_videos import TrackedVideo, shown
+from models.tracked_videos import TrackedVideo, creator_key, shown
 from models.vocabulary import Stage, State
+from models.work_depth import WorkDepth
+from models.work_integrity import WorkIntegrity
 from models.work_voices import WorkVoices
 from models.works import TOPIC, Work
+
+
+@dataclass(frozen=True, slots=True)
+class WorksKnown:
+    """What is known of works besides their numbers.
+
+    Attributes:
+        voices: What is said in them.
+        depth: Who takes part, and how deep they go.
+        integrity: Which are suspected to be pushed.
+    """
+
+    voices: WorkVoices
+    depth: WorkDepth
+    integrity: WorkIntegrity
+
+    def of(self, work: Work) -> dict[str, Any]:
+        """Return what an alert says of a work, JSON-ready."""
+        said = self.voices.resonance(work.work_id) | self.depth.told(work)
+        return said | self.integrity.of(work)
 
 
 class AlertWriter:
@@ -26,8 +52,9 @@ class AlertWriter:
     Args:
         parameters: The level, the horizon and the promised rates, which stand in the alerts.
         roll_up: The works and videos that are spoken of.
-        voices: What is said in them.
+        known: What is known of the works.
         discoveries: Which videos were discovered in the latest epoch.
+        actions: What people did about them.
         tell: Where alerts go.
     """
 
@@ -35,14 +62,16 @@ class AlertWriter:
         self,
         parameters: Parameters,
         roll_up: RollUp,
-        voices: WorkVoices,
+        known: WorksKnown,
         discoveries: Discoveries,
+        actions: MeasuredActions,
         tell: Callable[[Alert], None],
     ) -> None:
         self._parameters = parameters
         self._roll_up = roll_up
-        self._voices = voices
+        self._known = known
         self._discoveries = discoveries
+        self._actions = actions
         self._tell = tell
 
     # -- videos -------------------------------------------------------------------------------
@@ -84,17 +113,22 @@ class AlertWriter:
         self._tell(Alert(AlertType.EMERGING, time_ms, shown(tracked.video), occurrence, data))
 
     def video_emerging(
-        self, tracked: TrackedVideo, numbers: np.void, more: Mapping[str, Any]
+        self,
+        tracked: TrackedVideo,
+        numbers: np.void,
+        probability: float,
+        more: Mapping[str, Any],
     ) -> None:
         """Tell that a video will probably reach the level.
 
         Args:
             tracked: The video.
             numbers: Its row, of REPORT.
+            probability: That it does, as far as its acts count.
             more: What else to say: what spoke for the forecast, what comes next, the budget.
         """
         data = self._data_of(tracked) | self._emerging_data(
-            float(numbers["probability"]),
+            probability,
             int(numbers["episode_progress"]),
             float(numbers["views_per_hour"]),
         )
@@ -129,7 +163,34 @@ class AlertWriter:
             data["title"] = tracked.title
         if tracked.creator_id:
             data["creator_id"] = tracked.creator_id
-        return data | self._screening_of([tracked.video]) | self._discoveries.of(tracked.video)
+        data |= self._known.integrity.of_video(tracked.video)
+        said = self._screening_of([tracked.video]) | self._discoveries.of(tracked.video)
+        return data | said | self._acted(tracked.video)
+
+    def _acted(self, subject: str) -> dict[str, Any]:
+        """Return what people did about a video (its key) or a work; nothing where they did not."""
+        actions = self._actions.on(subject)
+        return {"actions": actions} if actions else {}
+
+    def effect(self, found: ActionEffect) -> None:
+        """Tell what an action did, or that it cannot be measured."""
+        action = found.action
+        subject = action.subject
+        tracked, work = self._roll_up.tracked.get(subject), self._roll_up.works.by_id.get(subject)
+        if tracked is not None:
+            data = self._data_of(tracked)
+        elif work is not None:
+            data = self._work_data(work)
+        elif action.is_about_topic:
+            data = {"topic": subject.partition(":")[2], "platform": ""}
+        else:
+            data = dict(zip(("platform", "video_id"), split_video_key(subject), strict=True))
+        data.pop("actions", None)
+        taken = action.to_dict() | {"taken_at": rfc3339(action.taken_at_ms)}
+        data |= {"guidance_level": action.level, "action": taken} | found.said
+        kind = AlertType.GUIDANCE_EFFECT
+        shown_subject, occurrence = action.shown_subject, action.action_id
+        self._tell(Alert(kind, found.time_ms, shown_subject, occurrence, data))
 
     def _screening_of(self, videos: Sequence[str]) -> dict[str, Any]:
         """Return `screening` of some videos for an alert; nothing where none is flagged."""
@@ -171,6 +232,7 @@ class AlertWriter:
         data |= more
         made = self._lineage_of(work, work.number("last_ms"))
         data |= {"lineage": made} if made else {}
+        data |= self._known.depth.cultural(work)
         self._tell_work(AlertType.CONFIRMED, work, data, work.number("last_ms"))
 
     def guidance(
@@ -203,6 +265,15 @@ class AlertWriter:
         occurrence = f"{work.number('episode')}/{occurrence}"
         self._tell(Alert(kind, time_ms, work.work_id, occurrence, data))
 
+    def coordinated_push(self, work: Work, suspicion: Suspicion, time_ms: int) -> None:
+        """Tell that a work is suspected to be pushed by accounts that act together."""
+        data = self._work_data(work) | {
+            "reason": "coordinated_push_suspected",
+            "why": suspicion.why(),
+            "figures": suspicion.figures(),
+        }
+        self._tell_work(AlertType.COORDINATED_PUSH, work, data, time_ms)
+
     def _lineage_of(self, work: Work, now_ms: int) -> dict[str, Any]:
         """Return what was made of a work, JSON-ready; nothing where nothing was."""
         tracked = self._roll_up.tracked
@@ -223,6 +294,7 @@ class AlertWriter:
         platform, video_id = split_video_key(self._roll_up.lead_of(work))
         data: dict[str, Any] = {"platform": platform, "platforms": sorted(work.platforms)}
         data["take_up"] = work.take_up()
+        names = self._roll_up.merges.also_known_as(work.work_id)
         data |= {"topic": work.title} if work.kind == TOPIC else {"video_id": video_id}
         return (
             data
@@ -234,8 +306,22 @@ class AlertWriter:
                 "route": work.route,
                 "episode": work.number("episode"),
             }
+            | ({"also_known_as": names} if names else {})
             | self._screening_of([self._roll_up.lead_of(work)])
-            | self._voices.resonance(work.work_id)
+            | self._known.of(work)
+            | self._followers_of(work)
+            | self._acted(work.work_id)
+        )
+
+    def _followers_of(self, work: Work) -> dict[str, Any]:
+        """Return what the creator of a work's most viewed video has won since it began."""
+        tracked = self._roll_up.tracked
+        lead = tracked.get(self._roll_up.lead_of(work))
+        if lead is None:
+            return {}
+        gain = follower_gain(tracked.made_by(creator_key(lead)), work.number("first_ms"))
+        return (
+            {"creator_followers": {"creator_id": lead.creator_id} | gain.figures()} if gain else {}
         )
 
     def _tell_work(self, kind: AlertType, work: Work, data: dict[str, Any], time_ms: int) -> None:

@@ -23,9 +23,14 @@ from models.decided_rows import DecidedRows, in_order
 from models.discoveries import Discoveries
 from models.forecast_learning import PREFIX as FORECASTS
 from models.forecast_learning import ForecastLearning
+from models.forecasting import BASELINE
 from models.guidance import PREFIX as GUIDANCE
-from models.guidance import Guidance, look_buckets
-from models.hotspot_alerts import AlertWriter
+from models.guidance import Guidance
+from models.guidance_actions import decode_action, is_action
+from models.hotspot_alerts import AlertWriter, WorksKnown
+from models.looks import look_buckets
+from models.measured_actions import PREFIX as ACTIONS
+from models.measured_actions import MeasuredActions
 from models.outlook import PREFIX, Outlook
 from models.parameters import Parameters
 from models.ranking import BOARD, board_of
@@ -34,16 +39,25 @@ from models.roll_up import LookDue, RollUp, VideoNews, WorkEnded, WorkNews
 from models.spending import Spending
 from models.stage_reports import ALWAYS, StageReport, decode_report, encode_report
 from models.steps import BrokenChainError, Chunk, Cut, Output
+from models.topic_merges import PREFIX as MERGES
 from models.tracked_videos import TrackedVideo, shown
 from models.transitions import Reason
+from models.views import PREFIX as VIEWS
+from models.views import Views
 from models.vocabulary import Stage, State
 from models.withheld import Withheld
+from models.work_depth import PREFIX as DEPTH
+from models.work_depth import WorkDepth
+from models.work_integrity import PREFIX as INTEGRITY
+from models.work_integrity import WorkIntegrity
 from models.work_judging import WorkJudge
 from models.work_outlook import PREFIX as WORK_OUTLOOK
 from models.work_outlook import WorkOutlook
+from models.work_participation import PREFIX as PARTICIPATION
+from models.work_participation import WorkParticipation
 from models.work_voices import PREFIX as VOICES
 from models.work_voices import WorkVoices
-from models.works import NOT_DUE, TOPIC, Work
+from models.works import NOT_DUE, Work
 
 LEARNED: Final = "learned"
 """Logical name of the topic that carries versions of cohorts and of forecasts."""
@@ -61,7 +75,7 @@ _REPORT: Final = b"r/"
 class HotspotsStep:
     """The state of the one partition of `video-stages`; a models.steps.PartitionStep."""
 
-    def __init__(self, partition: int, parameters: Parameters) -> None:
+    def __init__(self, partition: int, parameters: Parameters, first: str = BASELINE.name) -> None:
         self.partition = partition
         self.parameters = parameters
         self.roll_up = RollUp(parameters)
@@ -71,13 +85,30 @@ class HotspotsStep:
         self._spending = Spending(self.roll_up.budget, self.withheld)
         self.discoveries = Discoveries(parameters)
         self.voices = WorkVoices(parameters.bucket_ms)
+        self.actions = MeasuredActions(parameters, self.roll_up)
+        self.participation = WorkParticipation(self.roll_up)
+        self.depth = WorkDepth(parameters, self.roll_up, self.participation)
+        self.integrity = WorkIntegrity(self.roll_up, self.participation)
         self._alerts = AlertWriter(
-            parameters, self.roll_up, self.voices, self.discoveries, self._tell
+            parameters,
+            self.roll_up,
+            WorksKnown(self.voices, self.depth, self.integrity),
+            self.discoveries,
+            self.actions,
+            self._tell,
         )
-        self.guidance = Guidance(parameters, self.roll_up, self.voices, self._alerts)
+        self.guidance = Guidance(
+            parameters, self.roll_up, self.voices, self.integrity, self._alerts
+        )
         self._works = WorkJudge(
-            parameters, self.roll_up, self.work_outlook, self._spending, self._alerts
+            parameters,
+            self.roll_up,
+            self.integrity,
+            self.work_outlook,
+            self._spending,
+            self._alerts,
         )
+        self.views = Views(parameters, self.roll_up, self.participation)
         self._through: dict[int, int] = {}
         self._sequence: dict[int, int] = {}
         self._partitions: int | None = None
@@ -87,7 +118,7 @@ class HotspotsStep:
         self._passed_epoch: int | None = None
         self._ended_epoch: int | None = None
         self._memory = CohortMemory(parameters.epoch_ms)
-        self.forecasts = ForecastLearning(parameters)
+        self.forecasts = ForecastLearning(parameters, first)
         self.actors = ActorMemory(parameters)
         self._summaries: dict[int, list[tuple[str, EpochSummary]]] = {}
         self._published: list[int] = []
@@ -131,6 +162,7 @@ class HotspotsStep:
             elif not key.startswith(_REPORT):
                 self._load_state(key, self._loaded[key])
         self.roll_up.recovered()
+        self.integrity.recovered()
         self.forecasts.recovered()
         saved = ALWAYS if self._saved is None else self._saved
         for key in sorted(k for k in self._loaded if k.startswith(_REPORT)):
@@ -160,7 +192,13 @@ class HotspotsStep:
             (PREFIX, self.outlook),
             (WORK_OUTLOOK, self.work_outlook),
             (GUIDANCE, self.guidance),
+            (ACTIONS, self.actions),
+            (VIEWS, self.views),
+            (MERGES, self.roll_up.merges),
             (VOICES, self.voices),
+            (PARTICIPATION, self.participation),
+            (DEPTH, self.depth),
+            (INTEGRITY, self.integrity),
             (FORECASTS, self.forecasts),
             (ACTORS, self.actors),
         ):
@@ -230,10 +268,18 @@ class HotspotsStep:
             rows += self.voices.rows()
             rows += self.work_outlook.rows()
             rows += self.guidance.rows()
+            rows += self.actions.take_rows()
+            rows += self.participation.rows()
+            rows += self.depth.rows()
+            rows += self.integrity.rows()
+            rows += self.views.rows()
+            rows += self.roll_up.merges.rows()
             self._reports.drop(self._closed, self._published[-1] if self._published else -1)
             self._saved = self._closed
             self._meta_dirty = True
         rows += self._reports.take_dirty()
+        rows += self.actions.take_told()
+        rows += self.roll_up.merges.take_told()
         rows += self.forecasts.rows()
         rows += self.actors.rows()
         if self._memory_dirty:
@@ -242,8 +288,11 @@ class HotspotsStep:
             rows.append((_META, json.dumps(self._meta()).encode()))
         if self._board_dirty and self._closed is not None:
             found = self.roll_up.count_by_work(self.discoveries.videos)
-            board = board_of(self.roll_up, found, self._closed, self.parameters)
+            known = (self.depth, self.integrity)
+            board = board_of(self.roll_up, found, *known, self._closed, self.parameters)
             board["discoveries"] = self.discoveries.to_board()
+            board["actions"] = self.actions.latest(self.parameters.board_size)
+            board["views"] = self.views.latest
             board["withheld"] = self.withheld.latest(self.parameters.board_size)
             value = json.dumps(board, ensure_ascii=False).encode()
             self._outputs.append(Output(BOARD, 0, b"board", value))
@@ -254,6 +303,9 @@ class HotspotsStep:
     # -- reports in ---------------------------------------------------------------------------
 
     def _accept(self, value: bytes) -> None:
+        if is_action(value):
+            self._accept_action(value)
+            return
         told = decode_report(value)
         expected = self._sequence.get(told.partition, 0)
         if told.sequence > expected:
@@ -270,6 +322,15 @@ class HotspotsStep:
         self._reports.add(report, value if report is told else encode_report(report))
         self._note_lessons(report)
         self._meta_dirty = True
+
+    def _accept_action(self, value: bytes) -> None:
+        known = self._partitions is not None and len(self._through) == self._partitions
+        through = min(self._through.values()) if known else ALWAYS
+        action = decode_action(value)
+        if action.split_from:
+            self.roll_up.merges.split(action, through)
+        else:
+            self.actions.take(action, through)
 
     def _note_lessons(self, report: StageReport) -> None:
         self.forecasts.note(report.moments)
@@ -294,13 +355,13 @@ class HotspotsStep:
 
     def _decide_through(self, closed: int) -> None:
         decided = in_order(self._reports.take(closed))
-        if self.roll_up.next_look == NOT_DUE:
-            first = int(decided.rows["bucket"][0]) if len(decided.rows) else closed
-            self._look_after(first)
+        if self.roll_up.next_look == NOT_DUE and len(decided.rows):
+            self._look_after(int(decided.rows["bucket"][0]))
         for first, end in decided.runs(self._buckets_per_epoch):
             self._pass_time(int(decided.rows["bucket"][first]) - 1)
             self._decide(decided, first, end)
         self._pass_time(closed)
+        self.participation.advance(closed)
         self._closed = closed
 
     def _pass_time(self, bucket: int) -> None:
@@ -319,16 +380,33 @@ class HotspotsStep:
             videos, works, progress = self.roll_up.expire(epoch)
             self.outlook.forget(videos)
             self.work_outlook.reach.forget(works, progress)
-            self.voices.forget_all_but(self.roll_up.works.by_id)
+            self._forget((epoch + 1) * self._buckets_per_epoch - 1)
         self._passed_epoch = max(passed, whole)
         self._pass_looks(bucket)
+
+    def _forget(self, bucket: int) -> None:
+        """Forget what is known of works and videos that were forgotten at a bucket's end."""
+        works = self.roll_up.works.by_id
+        self.voices.forget_all_but(works)
+        self.participation.advance(bucket)
+        self.participation.forget_untracked()
+        self.integrity.forget_all_but(works)
 
     def _pass_looks(self, bucket: int) -> None:
         """Fade what fell silent and look at all works when it is time to, up to a bucket's end."""
         while self.roll_up.next_look <= bucket + 1:
             at = self.roll_up.next_look
             self._end_silent(at - 1)
+            self.participation.advance(at - 1)
+            for work, suspicion in self.integrity.look():
+                time_ms = at * self.parameters.bucket_ms - 1
+                self._alerts.coordinated_push(work, suspicion, time_ms)
+            self.roll_up.merges.look(at)
+            self.depth.look(at)
             self.guidance.look(at)
+            for effect in self.actions.look(at):
+                self._alerts.effect(effect)
+            self.views.look(at)
             self._look_after(at)
         self._end_silent(bucket)
 
@@ -340,12 +418,16 @@ class HotspotsStep:
 
     def _decide(self, decided: DecidedRows, first: int, end: int) -> None:
         """Take in rows of one epoch, and tell what comes of them."""
+        self.participation.note(decided, first, end)
         for news in self.roll_up.take_in(decided, first, end):
             if isinstance(news, WorkEnded):
                 self._end(news.work, news.bucket)
             elif isinstance(news, LookDue):
                 self._pass_looks(news.bucket)
             elif isinstance(news, WorkNews):
+                self.participation.advance(
+                    int(self.roll_up.works.rows["last_bucket"][news.slots[0]])
+                )
                 self._works.judge(news.slots)
             else:
                 self._take_video(news, decided)
@@ -354,6 +436,7 @@ class HotspotsStep:
 
     def _take_video(self, news: VideoNews, decided: DecidedRows) -> None:
         tracked, numbers = news.tracked, decided.rows[news.row]
+        self.participation.advance(int(numbers["bucket"]))
         if said := decided.voices.get(news.row):
             works = [work.work_id for work in self.roll_up.works_of(tracked)]
             self.voices.take(tracked.video, works, said, int(numbers["bucket"]))
@@ -407,23 +490,30 @@ class HotspotsStep:
         self, tracked: TrackedVideo, numbers: np.void, explanation: dict[str, Any]
     ) -> bool:
         """Tell or withhold that a video is emerging; return whether there was anything to tell."""
-        probability = float(numbers["probability"])
-        if probability < self.parameters.emerging_probability:
+        alert_level, probability = (
+            self.parameters.emerging_probability,
+            float(numbers["probability"]),
+        )
+        if probability < alert_level:
             return False
+        probability *= self.integrity.kept_of_video(tracked.video)
         level = self.parameters.level.count
         score = score_of(probability, int(numbers["episode_progress"]), level)
-        subject = shown(tracked.video)
+        subject, time_ms = shown(tracked.video), int(numbers["last_ms"])
+        if probability < alert_level:
+            self._spending.discount(subject, tracked.title, time_ms, probability, score)
+            return False
         first = self.roll_up.tracked.rows["offered"][tracked.slot] == 0
         best = self.roll_up.offer(tracked, score)
         if self.roll_up.tracked.rows["emerging"][tracked.slot] or not best:
             return False
         self.outlook.emerging(tracked, numbers)
-        told, time_ms = self._spending.affords(score), int(numbers["last_ms"])
+        told = self._spending.affords(score)
         if told:
             self.roll_up.told_emerging(tracked, emerging=True)
             why = explanation or self.withheld.explanation(subject)
             more = why | self.outlook.of(tracked, numbers, time_ms) | self._spending.figures(score)
-            self._alerts.video_emerging(tracked, numbers, more)
+            self._alerts.video_emerging(tracked, numbers, probability, more)
             self._spending.spend(subject, int(numbers["bucket"]))
         else:
             title = tracked.title
@@ -438,11 +528,8 @@ class HotspotsStep:
             self._end(work, due)
 
     def _end(self, work: Work, bucket: int) -> None:
-        row = work.row
-        if work.kind == TOPIC and (row["told"] or row["confirmed"]):
-            self._alerts.work_faded(work, bucket)
-        self.work_outlook.ended(work, (bucket + 1) * self.parameters.bucket_ms - 1)
-        work.fade()
+        self.participation.advance(bucket)
+        self._works.ended(work, bucket)
 
     def _tell(self, alert: Alert) -> None:
         if self._deciding_again:

@@ -61,6 +61,7 @@ class Parameters:
     expire_after_ms: int = 30 * DAY_MS
     repeat_window_ms: int = HOUR_MS
     board_size: int = 50
+    effect_window_ms: int = 6 * HOUR_MS
     learn_forecast: bool = True
     screening_rules: ScreeningRules = SHIPPED_RULES
 
@@ -82,5 +83,7 @@ class Parameters:
             raise ValueError("emerging_probability must lie between 0 and 1")
         if self.alerts_per_day < 0:
             raise ValueError("alerts_per_day must not be negative")
+        if self.effect_window_ms < 1:
+            raise ValueError("effect_window_ms must be positive")
         if self.burst_return_ms < DAY_MS:
             raise ValueError("burst_return_ms must be a day or more")

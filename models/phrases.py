@@ -8,6 +8,7 @@ hundred 哈哈 of one person are one.
 
 import re
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from models.comment_sample import CommentSample
@@ -49,40 +50,59 @@ _EDGES: Final = frozenset(
 """A run that begins or ends with one of these is a piece of a sentence, no phrase."""
 
 
-def phrases_of(text: str) -> set[str]:
-    """Return the phrases of one text: `#tag`, lower-case words, and runs of Chinese characters.
-
-    >>> sorted(phrases_of("家书 #Museum"))
-    ['#museum', '家书']
-    """
-    lowered = text.lower()
-    found = {f"#{tag.strip()}" for tag in _WEIBO_TAG.findall(lowered)}
-    rest = _WEIBO_TAG.sub(" ", lowered)
-    found.update(f"#{tag}" for tag in _TAG.findall(rest))
-    rest = _TAG.sub(" ", rest)
-    found.update(word for word in _WORDS.findall(rest) if word not in _PLAIN)
-    for run in _RUNS.findall(rest):
-        for length in range(RUN_MIN, min(RUN_MAX, len(run)) + 1):
-            for at in range(len(run) - length + 1):
-                piece = run[at : at + length]
-                if piece[0] not in _EDGES and piece[-1] not in _EDGES and len(set(piece)) > 1:
-                    found.add(piece)
-    return found
-
-
 def phrases_in(sample: CommentSample) -> dict[str, int]:
     """Return the PHRASES_TOLD phrases that most people use in a sample, and how many people do.
 
-    A person is a known actor; comments whose writer is unknown count one each, but the same text
-    twice counts once.
+    Phrases are `#tag`, lower-case words, and runs of Chinese characters. A person is a known actor;
+    comments whose writer is unknown count one each, but the same text twice counts once.
     """
     said: dict[str, set[object]] = {}
+    runs: dict[str, set[object]] = {}
     for comment in sample:
         who: object = comment.actor or comment.text
-        for phrase in phrases_of(comment.text):
+        whole, found = _read(comment.text.lower())
+        for phrase in whole:
             said.setdefault(phrase, set()).add(who)
-    shared = {phrase: len(people) for phrase, people in said.items() if len(people) >= PEOPLE_MIN}
-    return most_of(without_parts(shared), PHRASES_TOLD)
+        for run in found:
+            runs.setdefault(run, set()).add(who)
+    pairs: dict[str, set[object]] = {}
+    for run, people in runs.items():
+        for pair in {run[at : at + 2] for at in range(len(run) - 1)}:
+            pairs[pair] = pairs[pair] | people if pair in pairs else people
+    # What several people say holds only pairs that as many say: nearly all of a run says nobody
+    # else, and its pieces, some five a character, need not be looked at.
+    shared = {pair for pair, people in pairs.items() if len(people) >= PEOPLE_MIN}
+    for run, people in runs.items():
+        for piece in _pieces_of(run, shared):
+            said[piece] = said[piece] | people if piece in said else people
+    counts = {phrase: len(people) for phrase, people in said.items() if len(people) >= PEOPLE_MIN}
+    return most_of(without_parts(counts), PHRASES_TOLD)
+
+
+def _read(lowered: str) -> tuple[set[str], list[str]]:
+    """Return tags and words of a text, and its runs of Chinese characters."""
+    found: set[str] = set()
+    if "#" in lowered or "＃" in lowered:
+        found.update(f"#{tag.strip()}" for tag in _WEIBO_TAG.findall(lowered))
+        lowered = _WEIBO_TAG.sub(" ", lowered)
+        found.update(f"#{tag}" for tag in _TAG.findall(lowered))
+        lowered = _TAG.sub(" ", lowered)
+    found.update(word for word in _WORDS.findall(lowered) if word not in _PLAIN)
+    return found, _RUNS.findall(lowered)
+
+
+def _pieces_of(run: str, shared: AbstractSet[str]) -> set[str]:
+    """Return the pieces of a run whose pairs of characters are all among some pairs."""
+    pieces: set[str] = set()
+    for at in range(len(run) - 1):
+        if run[at] in _EDGES:
+            continue
+        for end in range(at + RUN_MIN, min(at + RUN_MAX, len(run)) + 1):
+            if run[end - 2 : end] not in shared:
+                break
+            if run[end - 1] not in _EDGES:
+                pieces.add(run[at:end])
+    return {piece for piece in pieces if len(set(piece)) > 1}
 
 
 def without_parts(counts: Mapping[str, int]) -> dict[str, int]:

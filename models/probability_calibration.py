@@ -41,7 +41,11 @@ def calibrate(score: Floats, hit: Flags, weight: Floats) -> Calibration:
         hit: bool[n], whether it happened. At least one did, and one did not.
         weight: float[n], how much each counts.
     """
-    slope, offset = _logistic(score, hit, weight)
+    return curve(*_logistic(score, hit, weight))
+
+
+def curve(slope: float, offset: float) -> Calibration:
+    """Return a logistic curve as points: the probability of the log odds slope x score + offset."""
     edge = math.log((1 - LEAST_PROBABILITY) / LEAST_PROBABILITY)
     log_odds = np.linspace(-edge, edge, KNOTS)
     probability = np.clip(1 / (1 + np.exp(-log_odds)), LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)

@@ -2,7 +2,8 @@
 
 Confirmed hotspots come first, then emerging ones, then works with a video beyond presentation;
 inside each group the hotter first. Heat is activity per hour, the strongest single figure on real
-data (docs/detection.md): a hand-made score of stages does not beat it.
+data (docs/detection.md): a hand-made score of stages does not beat it. A work that is suspected to
+be pushed has the place that the rest of it has (models/work_integrity.py).
 """
 
 from collections.abc import Mapping
@@ -12,25 +13,34 @@ import numpy as np
 
 from models.parameters import Parameters
 from models.roll_up import RollUp
-from models.work_table import WorkTable
-from models.works import Work, heat_at
+from models.work_depth import WorkDepth
+from models.work_integrity import WorkIntegrity
+from models.works import Work, heat_at, noteworthy
 
 BOARD: Final = "hotspot-board"
 """Logical name of the topic that carries it."""
 
 
 def board_of(
-    roll_up: RollUp, discovered: Mapping[str, int], bucket: int, parameters: Parameters
+    roll_up: RollUp,
+    discovered: Mapping[str, int],
+    depth: WorkDepth,
+    integrity: WorkIntegrity,
+    bucket: int,
+    parameters: Parameters,
 ) -> dict[str, Any]:
     """Return the board as of a bucket: at most `board_size` hotspots, JSON-ready.
 
     Args:
         roll_up: All works and their videos.
         discovered: How many videos of a work, by its id, were discovered in the latest epoch.
+        depth: Of works.
+        integrity: Which of them are suspected to be pushed.
         bucket: The bucket.
         parameters: Its length, and how many to show.
     """
-    shown = _best(roll_up.works, bucket, parameters)
+    shown = _best(roll_up, integrity, bucket, parameters)
+    depths = depth.on_board([work for _, _, _, work in shown])
     hotspots = [
         {
             "hotspot_id": work.work_id,
@@ -50,6 +60,9 @@ def board_of(
             "views": work.number("views"),
             "platforms": sorted(work.platforms),
             "take_up": work.take_up(),
+            "also_known_as": roll_up.merges.also_known_as(work.work_id),
+            **depths[rank - 1],
+            "integrity": integrity.of(work).get("integrity"),
             "screening": [flag.flag for _, flag in roll_up.screened([roll_up.lead_of(work)])],
         }
         for rank, (confirmed, emerging, heat, work) in enumerate(shown, start=1)
@@ -58,14 +71,22 @@ def board_of(
 
 
 def _best(
-    works: WorkTable, bucket: int, parameters: Parameters
+    roll_up: RollUp, integrity: WorkIntegrity, bucket: int, parameters: Parameters
 ) -> list[tuple[bool, bool, float, Work]]:
-    """Return confirmed, emerging, heat and work of those to show, in order."""
+    """Return confirmed, emerging, heat and work of those to show, in order.
+
+    Of a work with several names that which comes first; so there may be fewer than `board_size`.
+    """
+    works = roll_up.works
     rows = works.rows[: len(works.by_slot)]
-    slots = np.flatnonzero(rows["confirmed"] | rows["emerging"] | (rows["stages"] > 0))
+    slots = np.flatnonzero(noteworthy(rows))
     found = rows[slots]
-    confirmed, emerging = found["confirmed"], found["emerging"]
-    heats = heat_at(found, bucket, parameters.bucket_ms)
+    kept = integrity.kept(slots)
+    progress = (found["progress"] - found["progress_before_episode"]) * kept
+    confirmed = found["confirmed"] & ((kept == 1) | (progress >= parameters.level.count))
+    likely = found["probability"] >= parameters.emerging_probability
+    emerging = found["emerging"] & ((kept == 1) | likely)
+    heats = heat_at(found, bucket, parameters.bucket_ms) * kept
     order = np.lexsort((-heats, ~emerging, ~confirmed))[: parameters.board_size]
     if len(order):
         # Among equals their ids decide: whoever is as good as the last is a candidate.
@@ -78,4 +99,10 @@ def _best(
         if (work := works.by_slot[slots[at]]) is not None
     ]
     shown.sort(key=lambda s: (-s[0], -s[1], -s[2], s[3].work_id))
-    return shown[: parameters.board_size]
+    shown = shown[: parameters.board_size]
+    first: dict[str, str] = {}
+    for *_, work in shown:
+        first.setdefault(work.work_id, work.work_id)
+        for name in roll_up.merges.others(work.work_id):
+            first.setdefault(name.work_id, work.work_id)
+    return [one for one in shown if first[one[3].work_id] == one[3].work_id]

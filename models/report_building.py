@@ -36,7 +36,10 @@ REPORT_BYTES_MAX: Final = 3 * 1024 * 1024
 """Rows, keys, profiles, transitions, explanations and participations of one message, before Arrow's
 frame: the message stays below 4 MB."""
 
-PROFILE_TOLD: Final = ("title", "creator_id", "topics", "source", "fingerprint", "labels")
+PROFILE_TOLD: Final = (
+    *("title", "creator_id", "topics", "source", "fingerprint", "labels"),
+    *("creator_followers", "mcn", "vertical"),
+)
 """What `hotspots` reads of a profile."""
 
 SUMMARIES_BESIDE_BYTES: Final = 512 * 1024
@@ -64,9 +67,9 @@ _PARTICIPATION_OVERHEAD_BYTES: Final = 8
 _NO_SLOTS: Final = np.zeros(0, np.int64)
 
 _SAME: Final = (
-    *("bucket", "last_ms", "age_ms", "views", "total_views", "acted", "progress"),
-    *("total_progress", "episode_progress", "probability", "roles", "stage", "route", "state"),
-    "episode",
+    *("bucket", "last_ms", "age_ms", "views", "total_views", "acted", "total_acted"),
+    *("progress", "total_progress", "episode_progress", "probability", "roles"),
+    *("stage", "route", "state", "episode", "deleted"),
 )
 """Fields of a report that are those of a decision."""
 

@@ -20,6 +20,7 @@ from models.decided_rows import DecidedRows
 from models.identity import split_video_key
 from models.parameters import Parameters
 from models.screening import Screened
+from models.topic_merges import TopicMerges
 from models.tracked_videos import NO_WORK, TrackedVideo, TrackedVideos
 from models.vocabulary import Stage
 from models.work_table import WorkTable
@@ -75,6 +76,7 @@ class RollUp:
     Attributes:
         works: The works.
         tracked: The videos.
+        merges: Which topics are one work under several names.
         budget: Which of those that emerge are told.
         next_look: The bucket before which all works are to be looked at next.
     """
@@ -84,6 +86,7 @@ class RollUp:
         self._bucket_ms = parameters.bucket_ms
         self.works = WorkTable()
         self.tracked = TrackedVideos()
+        self.merges = TopicMerges(parameters, self.works, self.tracked)
         self.budget = AlertBudget(parameters.alerts_per_day, parameters.bucket_ms)
         self.next_look = NOT_DUE
         self._next_due = NOT_DUE
@@ -182,7 +185,33 @@ class RollUp:
             links.name, links.work, works.rows, works.growth, works.growing, works.grown,
             videos.dirty.flags, works.dirty.flags,
         )  # fmt: skip
+        if bool(decided.rows["deleted"][row]) != bool(self.tracked.rows["deleted"][tracked.slot]):
+            self._note_deleted(tracked, decided.rows[row])
         return tracked
+
+    def _note_deleted(self, tracked: TrackedVideo, told: np.void) -> None:
+        """Take what a deleted video had brought from its works, or give it back when restored.
+
+        With the views goes their share of the activity, which does not come back: of a restored
+        video it counts anew. Another video becomes the most viewed one as soon as it is active.
+        """
+        video = self.tracked.rows[tracked.slot]
+        video["deleted"] = deleted = bool(told["deleted"])
+        if deleted:
+            video["removed_views"] = told["total_views"] - told["views"]
+            video["removed_progress"] = told["total_progress"] - told["progress"]
+        sign = -1 if deleted else 1
+        for work in self.works_of(tracked):
+            row = work.row
+            before = int(row["views"])
+            for name in ("views", "progress"):
+                row[name] = max(int(row[name]) + sign * int(video[f"removed_{name}"]), 0)
+            if deleted and before:
+                row["heat"] *= int(row["views"]) / before
+            if deleted and row["lead"] == tracked.slot:
+                row["lead_views"] = 0
+            self.works.touch(work)
+        self.tracked.touch(tracked)
 
     def _watch(self, slots: Ints, bucket: int) -> None:
         """Note of works that changed when their activity will have collapsed in silence."""
@@ -220,6 +249,7 @@ class RollUp:
             # It becomes a work only now that there is something to say; what it had counts.
             row["views"] = told["total_views"] - told["views"]
             row["progress"] = told["total_progress"] - told["progress"]
+            row["acted"] = told["total_acted"] - told["acted"]
         self.tracked.links.work[self.tracked.links.number(work_id)] = work.slot
         return work
 

@@ -15,7 +15,7 @@ References:
 
 import math
 import re
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Final
 
@@ -98,6 +98,9 @@ _PLAIN: Final = """
 不然 不止 无限 非遗传承 是不是 好不好 有没有 会不会 能不能 要不要 可不可以
 """
 """Words of no feeling in which one of feeling, or of the rules, would be mistaken for itself."""
+
+TEXTS_REMEMBERED: Final = 4_096
+"""Texts whose polarity is remembered, at most 3 MB: people often write the same."""
 
 _NEGATION, _DEGREE_WORD, _BUT, _VALENCE = range(4)
 
@@ -197,6 +200,7 @@ class _Reading:
                 self.negated = False
 
 
+@lru_cache(maxsize=TEXTS_REMEMBERED)
 def polarity(text: str) -> float:  # noqa: C901, PLR0912 - one branch for each kind of token
     """Return how a text feels, -1 (against) to 1 (for); 0 where nothing in it is known to feel.
 

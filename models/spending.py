@@ -52,15 +52,35 @@ class Spending:
             explanation: What spoke for the forecast, JSON-ready; None or empty: as before.
         """
         spent = self._budget.bar == SCORES
-        said = {
-            "title": title,
-            "time_ms": time_ms,
-            "probability": round(probability, 4),
-            "score": score / SCORES,
+        said = self._said(title, time_ms, probability, score) | {
             "bar": None if spent else self._budget.bar / SCORES,
             "reason": WithheldReason.BUDGET_SPENT if spent else WithheldReason.BELOW_BAR,
         }
         self._withheld.put(subject, said, explanation)
+
+    def discount(
+        self, subject: str, title: str, time_ms: int, probability: float, score: int
+    ) -> None:
+        """Note that a video is not told since too much of it is suspected to be pushed.
+
+        Args:
+            subject: `platform/video_id`.
+            title: For people.
+            time_ms: Event time.
+            probability: That the level is reached, as far as the video's acts count.
+            score: That of this probability.
+        """
+        said = self._said(title, time_ms, probability, score)
+        self._withheld.put(subject, said | {"bar": None, "reason": WithheldReason.SUSPECTED})
+
+    @staticmethod
+    def _said(title: str, time_ms: int, probability: float, score: int) -> dict[str, Any]:
+        return {
+            "title": title,
+            "time_ms": time_ms,
+            "probability": round(probability, 4),
+            "score": score / SCORES,
+        }
 
     # -- the changelog ------------------------------------------------------------------------
 

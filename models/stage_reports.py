@@ -28,7 +28,7 @@ from models.forecast_features import FEATURES
 from models.forecast_moments import MOMENT
 from models.known_actors import ACTED
 
-VERSION: Final = 9
+VERSION: Final = 11
 _KEY: Final = b"hotspots"
 Said = TypeVar("Said")
 """What may be said of a row."""
@@ -44,6 +44,7 @@ REPORT: Final = np.dtype(
         ("views", np.int64),
         ("total_views", np.int64),
         ("acted", np.int64, (SIGNALS,)),
+        ("total_acted", np.int64, (SIGNALS,)),
         ("progress", np.int64),
         ("total_progress", np.int64),
         ("episode_progress", np.int64),
@@ -54,9 +55,12 @@ REPORT: Final = np.dtype(
         ("route", np.uint8),
         ("state", np.uint8),
         ("episode", np.int32),
+        ("deleted", np.uint8),
     ]
 )
-"""Numbers of one video in one bucket: growth within it, and where the video stands after it."""
+"""Numbers of one video in one bucket: growth within it, and where the video stands after it.
+
+Growth is below zero where more was taken back than came; `deleted` 1: the platform has."""
 
 
 class ReportFormatError(ValueError):

@@ -59,6 +59,7 @@ class Output:
     partition: int
     key: bytes | None
     value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
 
 
 class Rows(Protocol):

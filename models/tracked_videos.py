@@ -16,8 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from models.blocks import BLOCK_SHIFT, DirtyBlocks
+from models.cohorts import SIGNALS
+from models.creators import Creators
 from models.derivatives import Derivatives
-from models.identity import split_video_key
+from models.identity import split_video_key, video_key
 from models.junctures import CLOCK
 
 Ints = npt.NDArray[np.int64]
@@ -30,17 +32,25 @@ TRACKED: Final = np.dtype(
     [
         ("views", np.int64),
         ("progress", np.int64),
+        ("acted", np.int64, (SIGNALS,)),
         ("last_bucket", np.int64),
+        ("stage", np.uint8),
+        ("route", np.uint8),
         ("emerging", np.bool_),
         ("offered", np.uint8),
         ("deep", np.bool_),
+        ("deleted", np.bool_),
+        ("removed_views", np.int64),
+        ("removed_progress", np.int64),
         *CLOCK,
     ]
 )
-"""The numbers of a tracked video: exposures and events of the level's action so far, its last
-activity, whether `hotspot.emerging` was told in this episode, what the alert budget has been
-offered of it in this episode (alert_budget.AlertBudget.reach), whether it is a derivative that has
-gone deep (models/guidance.py), and its clock (models/junctures.py)."""
+"""The numbers of a tracked video: exposures and events of the level's action so far, events per
+signal since it is tracked, its last activity, its stage and route then, whether `hotspot.emerging`
+was told in this episode, what the alert budget has been offered of it in this episode
+(alert_budget.AlertBudget.reach), whether it is a derivative that has gone deep
+(models/guidance.py), whether the platform has deleted it, what its works lost by that, and its
+clock (models/junctures.py)."""
 
 NO_WORK: Final = -1
 """A link to a work that does not exist (yet)."""
@@ -61,6 +71,8 @@ class TrackedVideo:
         fingerprint: Hash of its content in hexadecimal, or an empty string.
         published_ms: Event time of its publication, or of its first activity.
         labels: Those that the platform has set.
+        vertical, mcn: Its field, and its creator's agency, or empty strings.
+        followers: Its creator's, as first told with it and as told last; empty: never told.
         works: Ids of the works it counts for.
         counted: Ids of the works among whose `videos` it has been counted.
     """
@@ -74,6 +86,9 @@ class TrackedVideo:
     fingerprint: str = ""
     published_ms: int = 0
     labels: tuple[str, ...] = ()
+    vertical: str = ""
+    mcn: str = ""
+    followers: tuple[int, ...] = ()
     works: tuple[str, ...] = ()
     counted: tuple[str, ...] = ()
 
@@ -158,6 +173,7 @@ class TrackedVideos:
         by_slot: The videos; None where a slot is free.
         slot_of: Their slots by key: numbers, since a row of a report needs no more of its video.
         derivatives: Which of them were made from others, by the works they count for.
+        creators: Which of them each creator has made, where followers are told.
         dirty: Which blocks of `rows` have changed.
     """
 
@@ -168,6 +184,7 @@ class TrackedVideos:
         self.slot_of: dict[str, int] = {}
         self.dirty = DirtyBlocks(_FIRST_CAPACITY)
         self.derivatives = Derivatives()
+        self.creators = Creators()
         self._made_from: dict[str, set[str]] = {}
         self._free: list[int] = []
         self._changed: set[str] = set()
@@ -226,7 +243,13 @@ class TrackedVideos:
         video.title = profile.get("title", video.title)
         video.fingerprint = profile.get("fingerprint", video.fingerprint)
         # Many videos share these: each text is kept once.
+        made_by = _indexed(video)
         video.creator_id = intern(profile.get("creator_id", video.creator_id))
+        video.vertical = intern(profile.get("vertical", video.vertical))
+        video.mcn = intern(profile.get("mcn", video.mcn))
+        if (followers := profile.get("creator_followers")) is not None:
+            video.followers = (video.followers or (followers,))[0], followers
+        self.creators.move(video.slot, made_by, _indexed(video))
         video.topics = tuple(map(intern, profile.get("topics", video.topics)))
         video.labels = tuple(map(intern, profile.get("labels", video.labels)))
         self._set_source(video, profile.get("source", video.source))
@@ -298,6 +321,19 @@ class TrackedVideos:
         made = [video for slot in self.derivatives.of(work_id) if (video := self.by_slot[slot])]
         return sorted(nlargest(most, made, key=_age_order), key=_age_order)
 
+    def made_by(self, creator: str) -> list[TrackedVideo]:
+        """Return the videos of a creator (`creator_key`) with which followers were told."""
+        return [video for slot in self.creators.of(creator) if (video := self.by_slot[slot])]
+
+    def is_made_within(self, video: TrackedVideo, work_id: str) -> bool:
+        """Tell whether a derivative was made from a video of the same work.
+
+        A film that began as a comment under another video is where its own topic begins, and no
+        creation beside an original of that topic.
+        """
+        source = self.get(video.source)
+        return not video.topics if source is None else work_id in source.works
+
     # -- expiry -------------------------------------------------------------------------------
 
     def silent(self, before_bucket: int) -> Ints:
@@ -315,6 +351,7 @@ class TrackedVideos:
             self._free.append(video.slot)
             self._changed.add(video.video)
             self.derivatives.move(video.slot, video.works, ())
+            self.creators.move(video.slot, _indexed(video), "")
             self._set_source(video, "")
         self.links.count[slots] = 0
         for source in [source for source, made in self._made_from.items() if not made]:
@@ -330,19 +367,24 @@ class TrackedVideos:
             stored = None
             if video is not None:
                 words = [video.slot, video.title, video.creator_id, video.topics, video.source]
-                words += [video.fingerprint, video.published_ms, video.labels, video.counted]
+                words += [video.fingerprint, video.published_ms, video.labels, video.vertical]
+                words += [video.mcn, video.followers, video.counted]
                 stored = json.dumps(words, ensure_ascii=False).encode()
             yield key, stored
         self._changed.clear()
 
     def load_words(self, key: str, stored: bytes) -> None:
         """Take back what `take_words` gave, before `recovered`."""
-        slot, title, creator_id, topics, source, *more, labels, counted = json.loads(stored)
+        slot, title, creator_id, topics, source, *more, counted = json.loads(stored)
+        fingerprint, published_ms, labels, vertical, mcn, followers = more
         self.by_slot += [None] * (slot + 1 - len(self.by_slot))
         self._reserve(slot)
         topics, counted = tuple(map(intern, topics)), tuple(map(intern, counted))
-        video = TrackedVideo(slot, key, title, intern(creator_id), topics, "", *more)
-        video.labels, video.counted = tuple(map(intern, labels)), counted
+        video = TrackedVideo(slot, key, title, intern(creator_id), topics, "", fingerprint)
+        video.published_ms, video.labels = published_ms, tuple(map(intern, labels))
+        video.vertical, video.mcn = intern(vertical), intern(mcn)
+        video.followers, video.counted = tuple(followers), counted
+        self.creators.move(slot, "", _indexed(video))
         self._place(video)
         self._set_source(video, source)
 
@@ -364,6 +406,18 @@ class TrackedVideos:
             self._resolve(video)
         self.dirty.clear()
         self._changed.clear()
+
+
+def creator_key(video: TrackedVideo) -> str:
+    """Return platform and id of a video's creator as one key, "" when nobody is named."""
+    if not video.creator_id:
+        return ""
+    return video_key(split_video_key(video.video)[0], video.creator_id)
+
+
+def _indexed(video: TrackedVideo) -> str:
+    """Return under which creator a video is found: "" where no followers are told."""
+    return creator_key(video) if video.followers else ""
 
 
 def _age_order(video: TrackedVideo) -> tuple[int, str]:

@@ -5,7 +5,7 @@ has one; like those, nothing here is saved: after a restart the log is read agai
 is in no sample, as it is in no decision.
 """
 
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,7 @@ from models.comment_sample import (
     CommentSample,
     Reception,
     SampledComment,
-    mixed,
+    mixed_all,
     priority_of,
 )
 from models.details import DETAIL, NO_NUMBER
@@ -72,16 +72,34 @@ class UndecidedComments:
         wanted &= np.isin(batch.action[rows], _SPOKEN) & (batch.count[rows] > 0)
         if not wanted.any():
             return
-        details, at = batch.details, np.searchsorted(batch.details["row"], rows)
-        bucket = (batch.time_ms[rows] // clocks.bucket_ms).tolist()
-        slot = slots[batch.video[rows]].tolist()
-        for number in np.flatnonzero(wanted).tolist():
-            row, comment_id, text = batch.comments[number]
-            place = int(at[number])
-            has_detail = place < len(details) and details["row"][place] == row
-            detail = details[place] if has_detail else _NOTHING_MORE[0]
-            sample, _ = self._waiting(bucket[number], slot[number])
-            _offer(sample, batch, row, comment_id, text[:SAMPLED_CHARACTERS], detail)
+        numbers = np.flatnonzero(wanted)
+        rows = rows[numbers]
+        details = _details_of(batch, rows)
+        felt = details["sentiment"].astype(np.float64)
+        felt[np.isnan(felt)] = NO_SENTIMENT
+        columns = zip(
+            (batch.time_ms[rows] // clocks.bucket_ms).tolist(),
+            slots[batch.video[rows]].tolist(),
+            mixed_all(details["comment"]).tolist(),
+            batch.time_ms[rows].tolist(),
+            batch.actor[rows].tolist(),
+            details["comment"].tolist(),
+            zip(batch.role[rows].tolist(), details["age_days"].tolist(), strict=True),
+            felt.round(6).tolist(),
+            numbers.tolist(),
+            strict=True,
+        )
+        for bucket, slot, of_id, time_ms, actor, comment, account, feels, number in columns:
+            _, comment_id, text = batch.comments[number]
+            text = text[:SAMPLED_CHARACTERS]
+            known = comment != ABSENT_HASH
+            priority = of_id if known else priority_of(comment, actor, time_ms, text)
+            sample, _ = self._waiting(bucket, slot)
+            if sample.would_hold(priority):
+                more = (*account, feels, comment_id, text)
+                sample.offer(SampledComment(priority, time_ms, actor, comment, *more))
+            else:
+                sample.pass_over()
 
     def _add_reception(self, batch: Batch, slots: Ints, skip: Flags, clocks: SourceClocks) -> None:
         details = batch.details
@@ -91,17 +109,27 @@ class UndecidedComments:
         replied = spoken & (details["parent"] != ABSENT_HASH) & (batch.count[rows] > 0)
         gone = spoken & (details["comment"] != ABSENT_HASH) & (batch.count[rows] < 0)
         wanted = (liked | replied | gone) & _in_time(batch, rows, clocks) & ~skip[rows]
-        for number in np.flatnonzero(wanted).tolist():
-            row = int(rows[number])
-            bucket = int(batch.time_ms[row]) // clocks.bucket_ms
-            _, reception = self._waiting(bucket, int(slots[batch.video[row]]))
-            amount = int(batch.count[row])
-            if liked[number] or gone[number]:
-                priority = mixed(int(details["comment"][number]))
-                is_like = bool(liked[number])
-                reception.add(priority, amount * is_like, 0, -amount * (not is_like))
-            if replied[number]:
-                reception.add(mixed(int(details["parent"][number])), 0, amount, 0)
+        wanted = np.flatnonzero(wanted)
+        rows, details = rows[wanted], details[wanted]
+        columns = zip(
+            (batch.time_ms[rows] // clocks.bucket_ms).tolist(),
+            slots[batch.video[rows]].tolist(),
+            batch.count[rows].tolist(),
+            mixed_all(details["comment"]).tolist(),
+            mixed_all(details["parent"]).tolist(),
+            liked[wanted].tolist(),
+            gone[wanted].tolist(),
+            replied[wanted].tolist(),
+            strict=True,
+        )
+        for bucket, slot, amount, own, parent, is_like, is_gone, is_reply in columns:
+            _, reception = self._waiting(bucket, slot)
+            if is_like:
+                reception.add(own, amount, 0, 0)
+            elif is_gone:
+                reception.add(own, 0, 0, -amount)
+            if is_reply:
+                reception.add(parent, 0, amount, 0)
 
     def _waiting(self, bucket: int, slot: int) -> tuple[CommentSample, Reception]:
         waiting = self._of.get((bucket, slot))
@@ -128,31 +156,11 @@ def _in_time(batch: Batch, rows: Ints, clocks: SourceClocks) -> Flags:
     return ~late
 
 
-def _offer(
-    sample: CommentSample,
-    batch: Batch,
-    row: int,
-    comment_id: str,
-    text: str,
-    detail: Any,  # noqa: ANN401 - a record of DETAIL
-) -> None:
-    comment, actor = int(detail["comment"]), int(batch.actor[row])
-    time_ms = int(batch.time_ms[row])
-    priority = priority_of(comment, actor, time_ms, text)
-    if not sample.would_hold(priority):
-        sample.pass_over()
-        return
-    sentiment = float(detail["sentiment"])
-    sample.offer(
-        SampledComment(
-            priority,
-            time_ms,
-            actor,
-            comment,
-            int(batch.role[row]),
-            int(detail["age_days"]),
-            NO_SENTIMENT if np.isnan(sentiment) else round(sentiment, 6),
-            comment_id,
-            text,
-        )
-    )
+def _details_of(batch: Batch, rows: Ints) -> npt.NDArray[np.void]:
+    """Return DETAIL[n] of some rows, nothing known where a row has none."""
+    found = np.repeat(_NOTHING_MORE, len(rows))
+    at = np.searchsorted(batch.details["row"], rows)
+    known = at < len(batch.details)
+    known[known] = batch.details["row"][at[known]] == rows[known]
+    found[known] = batch.details[at[known]]
+    return found

@@ -78,16 +78,16 @@ def validate(value: bytes | None, *, latest_ms: int, limits: DecodingLimits) -> 
     Raises:
         RejectedEventError: The message is not an event of the contract (docs/events.md).
     """
-    fields = _object_of(value, limits)
+    fields = object_of(value, limits)
     for name in REQUIRED_FIELDS:
         if fields.get(name) is None:
             raise RejectedEventError(RejectReason.MISSING_FIELD, name)
     for name, field in fields.items():
         kind = FIELDS.get(name)
         if kind is not None and field is not None:
-            _CHECK_OF_KIND[kind](name, field)
-    time_ms = _time_of(fields["time"], latest_ms=latest_ms, limits=limits)
-    platform = _platform_of("platform", fields["platform"])
+            CHECK_OF_KIND[kind](name, field)
+    time_ms = time_of(fields["time"], latest_ms=latest_ms, limits=limits)
+    platform = platform_of("platform", fields["platform"])
     video = video_key(platform, _present("video_id", fields["video_id"]))
     action, count = _action_and_count_of(fields)
     source = _source_of(fields, platform, video)
@@ -129,7 +129,12 @@ def _refuse(reason: RejectReason, detail: str) -> NoReturn:
     raise RejectedEventError(reason, detail)
 
 
-def _object_of(value: bytes | None, limits: DecodingLimits) -> dict[str, object]:
+def object_of(value: bytes | None, limits: DecodingLimits) -> dict[str, object]:
+    """Return the fields of a message.
+
+    Raises:
+        RejectedEventError: It is no JSON object within the limits.
+    """
     if value is None:
         _refuse(RejectReason.TOMBSTONE, "a null value")
     if len(value) > limits.message_bytes_max:
@@ -253,7 +258,7 @@ def _check_time(name: str, field: object) -> None:
         _check_text(name, field)
 
 
-_CHECK_OF_KIND: Final[dict[FieldKind, Callable[[str, object], None]]] = {
+CHECK_OF_KIND: Final[dict[FieldKind, Callable[[str, object], None]]] = {
     FieldKind.TIME: _check_time,
     FieldKind.COUNT: _check_count,
     FieldKind.NAME: _check_name,
@@ -262,9 +267,15 @@ _CHECK_OF_KIND: Final[dict[FieldKind, Callable[[str, object], None]]] = {
     FieldKind.SENTIMENT: _check_sentiment,
     FieldKind.NAMES: _check_names,
 }
+"""What raises RejectedEventError where a field (its name, its value) is not of its kind."""
 
 
-def _time_of(field: object, *, latest_ms: int, limits: DecodingLimits) -> int:
+def time_of(field: object, *, latest_ms: int, limits: DecodingLimits) -> int:
+    """Return the ms since the epoch of a checked field.
+
+    Raises:
+        RejectedEventError: It cannot be read, or lies outside the limits.
+    """
     time_ms = field if isinstance(field, int) else rfc_3339_ms(str(field))
     if time_ms < limits.earliest_ms:
         _refuse(RejectReason.TIME_TOO_EARLY, f"before {limits.earliest_ms} ms since the epoch")
@@ -306,7 +317,12 @@ def _present(name: str, field: object) -> str:
     return str(field)
 
 
-def _platform_of(name: str, field: object) -> str:
+def platform_of(name: str, field: object) -> str:
+    """Return the name of a platform as it stands in a video key.
+
+    Raises:
+        RejectedEventError: It is empty, blank, or holds U+001F.
+    """
     text = _present(name, field)
     platform = normal_platform(text)
     if not platform:
@@ -359,7 +375,7 @@ def _source_of(fields: dict[str, object], platform: str, video: str) -> str | No
         return None
     source_platform = fields.get("source_platform")
     if source_platform:
-        platform = _platform_of("source_platform", source_platform)
+        platform = platform_of("source_platform", source_platform)
     source = video_key(platform, str(video_id))
     if source == video and fields["action"] in _FIRST_OF_VIDEO_NAMES:
         _refuse(RejectReason.INVALID_VALUE, "the video is its own source")

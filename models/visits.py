@@ -72,15 +72,15 @@ def fade(
             watch.own_per_hour[signal] = smoothed(
                 watch.own_per_hour[signal], decision.people[signal], span_ms, keep
             )
-    activity = np.float64(decision.views)
+    activity, progress = np.float64(max(decision.views, 0)), max(decision.progress, 0)
     for signal in range(SIGNALS):
         activity += decision.people[signal]
     fade_rates(row, activity, entry.last_ms, span_ms)
     # One power for two: a half-life is a multiple of the other.
     keep_slow = kept(span_ms, forecast.SLOW_HALF_LIFE_MS)
     keep_fast = keep_slow**_FAST_IN_SLOW
-    row.pace_fast_per_hour = smoothed(row.pace_fast_per_hour, decision.progress, span_ms, keep_fast)
-    row.pace_slow_per_hour = smoothed(row.pace_slow_per_hour, decision.progress, span_ms, keep_slow)
+    row.pace_fast_per_hour = smoothed(row.pace_fast_per_hour, progress, span_ms, keep_fast)
+    row.pace_slow_per_hour = smoothed(row.pace_slow_per_hour, progress, span_ms, keep_slow)
     row.last_bucket = entry.bucket
 
 
@@ -99,15 +99,13 @@ def _span_ms(row: Row, bucket: int, bucket_ms: int) -> int:
 
 @compiled
 def sum_signals(entry: Entry, decision: Any) -> None:  # noqa: ANN401 - a record
-    """Sum a bucket's actions by signal; counts of a bucket are never negative."""
+    """Sum a bucket's actions by signal, less what was taken back in it."""
     for signal in range(SIGNALS):
         decision.acted[signal] = 0
     for action in range(len(ACTIONS)):
         signal = SIGNAL_OF_ACTION[action]
         if signal >= 0:
             decision.acted[signal] += entry.counts[action]
-    for signal in range(SIGNALS):
-        decision.acted[signal] = max(decision.acted[signal], 0)
 
 
 @compiled
@@ -141,15 +139,19 @@ def _count(
     level_action: int,
     decision: Any,  # noqa: ANN401 - a record
 ) -> None:
-    """Count what the bucket brought, in place."""
+    """Count what the bucket brought, in place.
+
+    What takes back more than came in the bucket lowers what came before; nothing is ever below 0.
+    """
     if row.first_ms == NEVER:
         row.first_ms = entry.first_ms
     if row.publish_ms == NEVER and entry.publish_ms != NEVER_PUBLISHED:
         row.publish_ms = entry.publish_ms
-    decision.views = max(entry.counts[_VIEW], 0)
-    decision.progress = max(entry.counts[level_action], 0)
+    decision.views = max(entry.counts[_VIEW], -row.views)
+    decision.progress = max(entry.counts[level_action], -row.progress)
     row.last_ms = max(row.last_ms, entry.last_ms)
     for signal in range(SIGNALS):
+        decision.acted[signal] = max(decision.acted[signal], -row.acted[signal])
         row.acted[signal] += decision.acted[signal]
     row.views += decision.views
     row.progress += decision.progress
@@ -196,16 +198,18 @@ def visit(
         while person >= 0:
             sketches.add(watch.people[people[person].signal], people[person].actor)
             person = people[person].next
-    views, hours = np.float64(decision.views), span_ms / HOUR_MS
+    # What was taken back lowers totals; what people do now is never below nothing.
+    views, hours = np.float64(max(decision.views, 0)), span_ms / HOUR_MS
     before_views, before_hours = row.visit_views, row.visit_hours
     row.visit_views += views
     row.visit_hours += hours
-    row.visit_identified += decision.acted[_LIKED]
+    row.visit_identified += max(decision.acted[_LIKED], 0)
     row.epoch_exposed += views
     row.epoch_span += hours
     row.epoch_span_squared += row.visit_hours**2 - before_hours**2
     for signal in range(SIGNALS):
-        acted, known = np.float64(decision.acted[signal]), np.float64(entry.known[signal])
+        acted = np.float64(max(decision.acted[signal], 0))
+        known = np.float64(entry.known[signal])
         different = np.float64(entry.different[signal])
         if watched and known > 0:
             watch.known_actors_acted[signal] += known

@@ -1,4 +1,4 @@
-"""The latest that emerged and were not told because of the budget, with the reason."""
+"""The latest that emerged and were not told, with the reason: the budget, or a suspicion."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -15,6 +15,7 @@ class WithheldReason(StrEnum):
 
     BELOW_BAR = "score_below_bar"
     BUDGET_SPENT = "budget_spent"
+    SUSPECTED = "coordinated_push_suspected"
 
 
 @dataclass(slots=True)

@@ -1,4 +1,8 @@
-"""Which works emerge and which are confirmed: judged after each bucket that let them grow."""
+"""Which works emerge and which are confirmed: judged after each bucket that let them grow.
+
+Of a work that is suspected to be pushed so much is left out as the suspicion is about
+(models/work_integrity.py): neither does it emerge by that, nor does it reach the level.
+"""
 
 import numpy as np
 import numpy.typing as npt
@@ -9,10 +13,12 @@ from models.hotspot_alerts import AlertWriter
 from models.parameters import Parameters
 from models.roll_up import RollUp
 from models.spending import Spending
+from models.work_integrity import WorkIntegrity
 from models.work_outlook import WorkOutlook
 from models.works import TOPIC, Work, deep
 
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 
 class WorkJudge:
@@ -21,6 +27,7 @@ class WorkJudge:
     Args:
         parameters: The level and the alert level of the forecast.
         roll_up: The works.
+        integrity: What of them counts.
         outlook: What comes next of topics.
         spending: The budget of alerts.
         alerts: Where what there is to tell is written down.
@@ -30,12 +37,14 @@ class WorkJudge:
         self,
         parameters: Parameters,
         roll_up: RollUp,
+        integrity: WorkIntegrity,
         outlook: WorkOutlook,
         spending: Spending,
         alerts: AlertWriter,
     ) -> None:
         self._parameters = parameters
         self._roll_up = roll_up
+        self._integrity = integrity
         self._outlook = outlook
         self._spending = spending
         self._alerts = alerts
@@ -49,7 +58,7 @@ class WorkJudge:
         likely = self.forecast(slots)
         level = self._parameters.level.count
         works = self._roll_up.works.rows[slots]
-        progress = works["progress"] - works["progress_before_episode"]
+        progress = self._progress(slots, self._integrity.kept(slots)).astype(np.int64)
         emerging = likely >= self._parameters.emerging_probability
         emerging &= ~works["told"] | bool(self._roll_up.budget)
         confirmed = (progress >= level) & deep(works) & ~works["confirmed"]
@@ -61,7 +70,31 @@ class WorkJudge:
             if confirmed[at]:
                 self._confirm(work, int(progress[at]))
 
+    def ended(self, work: Work, bucket: int) -> None:
+        """Tell that the activity of a work collapsed in a bucket, and end its episode.
+
+        Of a work that lives on under another name, that name goes on and fades for it.
+        """
+        row = work.row
+        if work.kind == TOPIC and (row["told"] or row["confirmed"]):
+            names = self._roll_up.merges.others(work.work_id)
+            living = [name for name in names if not name.row["resting"]]
+            if not living:
+                self._alerts.work_faded(work, bucket)
+            for name in living[:1]:
+                name.row["told"] = bool(name.row["told"] or row["told"])
+                name.row["confirmed"] = bool(name.row["confirmed"] or row["confirmed"])
+                self._roll_up.works.touch(name)
+        self._outlook.ended(work, (bucket + 1) * self._parameters.bucket_ms - 1)
+        work.fade()
+
+    def _is_told_as(self, work: Work, flag: str) -> bool:
+        """Tell whether a topic was told under another name of the same work, as this flag says."""
+        return any(name.row[flag] for name in self._roll_up.merges.others(work.work_id))
+
     def _confirm(self, work: Work, progress: int) -> None:
+        if self._is_told_as(work, "confirmed"):
+            return
         work.row["confirmed"] = True
         ahead = self._outlook.of(work, progress) if work.kind == TOPIC else {}
         self._alerts.work_confirmed(work, progress, ahead)
@@ -73,6 +106,8 @@ class WorkJudge:
         row["emerging"] = True
         if work.kind != TOPIC:
             row["told"] = True
+            return
+        if self._is_told_as(work, "told"):
             return
         budget = self._roll_up.budget
         score = score_of(probability, progress, self._parameters.level.count)
@@ -93,24 +128,29 @@ class WorkJudge:
         if told or before == 0:
             self._outlook.note(work, progress)
 
-    def forecast(self, slots: Ints) -> npt.NDArray[np.float64]:
+    def forecast(self, slots: Ints) -> Floats:
         """Work out the probabilities of some works anew: float64[n].
 
         Args:
             slots: int64[n], of works.
         """
-        works = self._roll_up.works.rows[slots]
-        progress = works["progress"] - works["progress_before_episode"]
+        works, kept = self._roll_up.works.rows[slots], self._integrity.kept(slots)
         likely = forecast.probability(
-            progress.astype(np.float64),
-            works["pace_fast_per_hour"],
-            works["pace_slow_per_hour"],
+            self._progress(slots, kept),
+            works["pace_fast_per_hour"] * kept,
+            works["pace_slow_per_hour"] * kept,
             np.maximum(works["last_ms"] - works["episode_ms"], 0).astype(np.float64),
             self._parameters.level.count,
         )
         likely = np.where(works["resting"], 0.0, likely)
         self._roll_up.works.rows["probability"][slots] = likely
         return likely
+
+    def _progress(self, slots: Ints, kept: Floats) -> Floats:
+        """Return float64[n]: the progress of the episodes of some works, as far as it counts."""
+        works = self._roll_up.works.rows[slots]
+        progress = np.maximum(works["progress"] - works["progress_before_episode"], 0)
+        return np.asarray(progress * kept)
 
     def _work_at(self, slot: int) -> Work:
         work = self._roll_up.works.by_slot[slot]

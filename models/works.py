@@ -91,7 +91,7 @@ Whether that was told in this episode. topical: Whether it is a topic. offered: 
 budget has been offered of it in this episode (AlertBudget.reach). The others are its clock
 (models/junctures.py), where it is a topic."""
 
-LAYOUT_VERSION: Final = 5
+LAYOUT_VERSION: Final = 7
 """Goes up when the layout of WORK, of roll_up's rows and words or of guidance.GUIDED changes;
 another version is refused."""
 
@@ -135,24 +135,27 @@ def grow(rows: Rows, slots: Ints, growth: Ints, bucket: int, bucket_ms: int) -> 
         span_ms = span * bucket_ms
         hours = span_ms / HOUR_MS
         views, progress = growth[slot, 0], growth[slot, 1]
-        activity = views + growth[slot, 2:].sum()
+        # What is taken back lowers what was counted; activity is never below nothing.
+        activity = max(views, 0)
+        for signal in range(SIGNALS):
+            activity += max(growth[slot, 2 + signal], 0)
         keep = np.exp2(-span_ms / FAST_HALF_LIFE_MS)
         work["pace_fast_per_hour"] = (
-            work["pace_fast_per_hour"] * keep + (1 - keep) * progress / hours
+            work["pace_fast_per_hour"] * keep + (1 - keep) * max(progress, 0) / hours
         )
         keep = np.exp2(-span_ms / SLOW_HALF_LIFE_MS)
         work["pace_slow_per_hour"] = (
-            work["pace_slow_per_hour"] * keep + (1 - keep) * progress / hours
+            work["pace_slow_per_hour"] * keep + (1 - keep) * max(progress, 0) / hours
         )
         keep = np.exp2(-span_ms / ACTIVITY_HALF_LIFE_MS)
         # The lowest lies at the end of the silence, just before this bucket.
         work["trough_heat"] = min(work["trough_heat"], work["heat"] * keep)
         work["heat"] = work["heat"] * keep + (1 - keep) * activity / hours
         work["peak_heat"] = max(work["peak_heat"], work["heat"])
-        work["views"] += views
-        work["progress"] += progress
+        work["views"] = max(work["views"] + views, 0)
+        work["progress"] = max(work["progress"] + progress, 0)
         for signal in range(SIGNALS):
-            work["acted"][signal] += growth[slot, 2 + signal]
+            work["acted"][signal] = max(work["acted"][signal] + growth[slot, 2 + signal], 0)
         growth[slot, :] = 0
         work["last_bucket"] = bucket
         if work["resting"] and work["heat"] >= RETURN * work["trough_heat"]:
@@ -202,6 +205,11 @@ def heat_at(rows: Rows, bucket: int, bucket_ms: int) -> npt.NDArray[np.float64]:
     """Return float64[n]: the heat of works after silence up to a bucket."""
     silence_ms = np.maximum(bucket - rows["last_bucket"], 0) * bucket_ms
     return np.asarray(rows["heat"] * np.exp2(-silence_ms / ACTIVITY_HALF_LIFE_MS))
+
+
+def noteworthy(rows: Rows) -> npt.NDArray[np.bool_]:
+    """Return bool[n]: whether there is something to say of each work in this episode."""
+    return np.asarray(rows["confirmed"] | rows["emerging"] | (rows["stages"] > 0))
 
 
 def deep(rows: Rows) -> npt.NDArray[np.bool_]:

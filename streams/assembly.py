@@ -25,9 +25,9 @@ from streams.agents.delivery import DeliveryPartitions, Store
 from streams.agents.intake import IntakePartitions, IntakeStep
 from streams.ending import EXIT_UNUSABLE, end_when_late, end_worker, ending_worker, reason_of
 from streams.errors import UserError
+from streams.garbage import set_aside_what_stays
 from streams.gauges import LAG_INTERVAL_S, LagGauges
 from streams.input_identity import InputIdentity, input_identity_of
-from streams.garbage import set_aside_what_stays
 from streams.learned import LearnedReader
 from streams.liveness import Liveness
 from streams.metrics import Agent, Metrics, MetricsServer, serve
@@ -71,8 +71,10 @@ class Steps:
     intake: IntakeStep
     stages: StepFactory
     hotspots: StepFactory
+    guidance: StepFactory
     observe_stages: Observer = lambda _partition, _step: None
     observe_hotspots: Observer = lambda _partition, _step: None
+    observe_guidance: Observer = lambda _partition, _step: None
     warm_up: Callable[[], None] = lambda: None
     """Compiles or loads what the stateful steps need, before anything is read."""
 
@@ -254,6 +256,13 @@ def build_app(
             Topic.VIDEOS_CHANGELOG,
             steps.stages,
             steps.observe_stages,
+        ),
+        stateful(
+            Agent.GUIDANCE,
+            Topic.GUIDANCE_ACTIONS,
+            Topic.ACTIONS_CHANGELOG,
+            steps.guidance,
+            steps.observe_guidance,
         ),
         stateful(
             Agent.HOTSPOTS,

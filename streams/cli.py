@@ -12,7 +12,19 @@ import click
 
 from streams.errors import EXIT_USER_ERROR, UserError
 
-COMMANDS: Final = ("demo", "worker", "simulate", "replay", "backtest", "train", "withheld", "check")
+COMMANDS: Final = (
+    "demo",
+    "worker",
+    "simulate",
+    "replay",
+    "backtest",
+    "train",
+    "act",
+    "topics",
+    "withheld",
+    "views",
+    "check",
+)
 """In the order in which they are listed; each is `streams.commands.NAME:command`."""
 
 

@@ -18,6 +18,7 @@ from aiokafka.structs import TopicPartition
 from rich.console import Console
 from rich.live import Live
 
+from streams.acting import send_action
 from streams.delivery.board_store import BoardStore
 from streams.local.processes import GuardedProcess
 from streams.producing import INPUT_PARTITIONS, EventProducer, Pace, produce
@@ -171,6 +172,9 @@ class Demonstration:
 
     async def _play(self, worker: GuardedProcess, *, once: bool) -> None:
         state = self.state
+        # What is told ahead of its time waits for it: at any speed it counts when it was taken.
+        for action in self._scenario.actions:
+            await send_action(self._settings, action)
         state.phase = "the week passes"
 
         def sent(count: int, last_ms: int) -> None:

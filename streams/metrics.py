@@ -1,8 +1,8 @@
 """The metrics: what a worker counts and how it is served on `/metrics`.
 
-Base units; every label comes from a closed set or is the number of a partition, never the id of
-a video or a person. docs/metrics.md is generated from this file (streams/reference.py) and tested
-for drift.
+Base units; every label comes from a closed set, is the number of a partition or one of at most
+MOST_VERTICALS verticals (models/views.py), never the id of a video or a person.
+docs/metrics.md is generated from this file (streams/reference.py) and tested for drift.
 """
 
 import errno
@@ -42,18 +42,21 @@ NO_JUNCTURE: Final = "none"
 
 
 class Agent(StrEnum):
-    """The four agents, as a label."""
+    """The five agents, as a label."""
 
     INTAKE = "intake"
     STAGES = "stages"
+    GUIDANCE = "guidance"
     HOTSPOTS = "hotspots"
     DELIVERY = "delivery"
 
 
-STATEFUL_AGENTS: Final = (Agent.STAGES, Agent.HOTSPOTS)
+STATEFUL_AGENTS: Final = (Agent.STAGES, Agent.GUIDANCE, Agent.HOTSPOTS)
 """Those that keep rows, recover them and can be held."""
 CANDIDATE_OUTCOMES: Final = ("adopted", "not better")
 """What becomes of a forecast that was learned in the stream."""
+VERTICAL_WORKS: Final = {"all": "works", "emerging": "emerging", "hotspots": "hotspots"}
+"""How far works have come, as a label, and the field of a view (models/views.py) that says so."""
 STATE_CHANGES: Final = (State.INTERRUPTED, State.FADED, State.REVIVED)
 """What a video can become; it is active from the start."""
 
@@ -106,6 +109,17 @@ class Metrics:
             "Batches that stages has dropped because it had them before (after a crash of intake).",
             registry=self.registry,
         )
+        self.actions = Counter(
+            "hotspots_actions",
+            "Actions on hotspots that people told on guidance-actions (docs/actions.md).",
+            registry=self.registry,
+        )
+        self.action_rejects = Counter(
+            "hotspots_action_rejects",
+            "Messages on guidance-actions that were refused, by reason (docs/events.md).",
+            ["reason"],
+            registry=self.registry,
+        )
         self.events_late = Counter(
             "hotspots_events_late",
             "Events behind the watermark of their source partition: counted in totals only.",
@@ -138,7 +152,7 @@ class Metrics:
         )
         self.forecast_candidates = Counter(
             "hotspots_forecast_candidates",
-            "Forecasts that were learned from the stream and held against the one in force, by "
+            "Forecasts that were learned from the stream and held against what is said without, by "
             "what became of them: adopted as a version, or not better.",
             ["outcome"],
             registry=self.registry,
@@ -151,8 +165,8 @@ class Metrics:
         )
         self.forecast_log_loss = Gauge(
             "hotspots_forecast_log_loss",
-            "Mean loss (minus the logarithm of what was given to what happened) of the forecast in "
-            "force and of the last candidate, on the newest moments that have matured.",
+            "Mean loss (minus the logarithm of what was given to what happened) of the last "
+            "candidate and of what is said without it, on the newest moments that have matured.",
             ["forecast"],
             registry=self.registry,
         )
@@ -173,9 +187,29 @@ class Metrics:
             "Videos among which those of the latest epoch were discovered.",
             registry=self.registry,
         )
+        self.vertical_works = Gauge(
+            "hotspots_vertical_works",
+            "Works of a vertical that there is something to say of, by how far they have come: all "
+            "of them, those that are emerging, those that are hotspots (docs/views.md).",
+            ["vertical", "works"],
+            registry=self.registry,
+        )
+        self.vertical_stickiness = Gauge(
+            "hotspots_vertical_stickiness",
+            "Daily over monthly active people of a vertical (docs/views.md); absent: too few.",
+            ["vertical"],
+            registry=self.registry,
+        )
+        self._verticals: set[str] = set()
+        self.merged_topics = Gauge(
+            "hotspots_merged_topics",
+            "Pairs of topics that are one work under two names (docs/topics.md).",
+            registry=self.registry,
+        )
         self.withheld = Counter(
             "hotspots_withheld",
-            "Alerts withheld because of HOTSPOTS_ALERTS_PER_DAY, by reason (docs/budget.md); one "
+            "Alerts withheld, by reason: because of HOTSPOTS_ALERTS_PER_DAY (docs/budget.md) or of "
+            "a suspicion (docs/integrity.md); one "
             "that is told later stays counted.",
             ["reason"],
             registry=self.registry,
@@ -264,6 +298,7 @@ class Metrics:
             self.state_changes.labels(state.value)
         for reason in RejectReason:
             self.rejects.labels(reason.value)
+            self.action_rejects.labels(reason.value)
         for kind in BatchKind:
             self.batches.labels(kind.value)
         for alert_type in AlertType:
@@ -301,14 +336,36 @@ class Metrics:
                 self.observe_transition(Stage[data["stage"].upper()], State(data["state"]))
 
     def observe_withheld(self, counts: Mapping[WithheldReason, int]) -> None:
-        """Count alerts that the budget has withheld, by reason."""
+        """Count alerts that were withheld, by reason."""
         for reason, count in counts.items():
             self.withheld.labels(reason.value).inc(count)
+
+    def observe_verticals(self, verticals: Iterable[Mapping[str, Any]]) -> None:
+        """Set how many works each vertical of the latest views has; others are dropped."""
+        shown = {str(one["vertical"]): one for one in verticals}
+        for vertical in self._verticals - shown.keys():
+            for works in VERTICAL_WORKS:
+                self.vertical_works.remove(vertical, works)
+        for vertical, one in shown.items():
+            for works in VERTICAL_WORKS:
+                self.vertical_works.labels(vertical, works).set(one[VERTICAL_WORKS[works]])
+        self._verticals = set(shown)
+        self.vertical_stickiness.clear()
+        for vertical, one in shown.items():
+            if "stickiness" in one:
+                share = one["stickiness"]["daily_over_monthly"]
+                self.vertical_stickiness.labels(vertical).set(share)
 
     def observe_videos(self, partition: int, videos: Mapping[Stage, int]) -> None:
         """Set how many videos of a partition of stages are in each stage; absent ones are 0."""
         for stage in Stage:
             self.videos.labels(partition, stage.name.lower()).set(videos.get(stage, 0))
+
+    def observe_actions(self, accepted: int, rejects: Mapping[RejectReason, int]) -> None:
+        """Count what was told on guidance-actions."""
+        self.actions.inc(accepted)
+        for reason, count in rejects.items():
+            self.action_rejects.labels(reason.value).inc(count)
 
     def observe_candidates(self, judged: int, adopted: int) -> None:
         """Count forecasts that were learned, and those of them that were adopted."""

@@ -41,6 +41,7 @@ TOPIC_EXISTS: Final = 36
 OPERATIONS: Final[Mapping[Topic, tuple[str, ...]]] = {
     **dict.fromkeys(Topic, ("READ", "WRITE")),
     Topic.ENGAGEMENT: ("READ",),
+    Topic.GUIDANCE_ACTIONS: ("READ",),
     Topic.REJECTED: ("WRITE",),
 }
 """What a worker does with each topic (docs/architecture.md, "Topics"); DESCRIBE comes with both."""

@@ -321,8 +321,8 @@ class Settings(BaseSettings):
         lt=1,
         description=(
             "Of the videos that are called discovered in an epoch, the share that is false in the "
-            "mean at most (docs/detection.md). The default is the popular choice (Efron, Large-"
-            "Scale Inference, 2010)."
+            "mean at most (docs/detection.md). No convention is agreed on, but 0.1 seems to be "
+            "popular (Efron, Large-Scale Inference, 2010, chapter 4)."
         ),
     )
     level: Annotated[Level, NoDecode, BeforeValidator(_level)] = Field(
@@ -342,6 +342,14 @@ class Settings(BaseSettings):
             "kind of simulated series (docs/detection.md)."
         ),
     )
+    effect_window_ms: int = Field(
+        default=_DEFAULTS.effect_window_ms,
+        ge=HOUR_MS,
+        description=(
+            "The effect of an action is that on the activity of so long after it, against so long "
+            "before it (docs/actions.md); the half-life that activity is smoothed with."
+        ),
+    )
     model: str = Field(
         default="",
         description=(
@@ -353,10 +361,9 @@ class Settings(BaseSettings):
     learn_forecast: bool = Field(
         default=_DEFAULTS.learn_forecast,
         description=(
-            "Whether forecasts learn from the stream's own past: what was learned is mixed in when "
-            "that is better on videos that it was not learned from. False: what is in force stays. "
-            "It is mixed with a HOTSPOTS_MODEL that is set later, too; to begin anew, "
-            "choose another HOTSPOTS_APP_ID and HOTSPOTS_TOPIC_PREFIX."
+            "Whether forecasts learn from the stream's own past: what was learned is added to what "
+            "HOTSPOTS_MODEL says as long as that is better on videos that it was not learned from. "
+            "False: what is in force stays. With another HOTSPOTS_MODEL learning begins anew."
         ),
     )
     screening_rules: ScreeningFile = Field(

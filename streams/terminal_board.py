@@ -96,18 +96,28 @@ def headline(alert: Mapping[str, Any]) -> str:
     subject = alert["subject"]
     match alert["type"]:
         case AlertType.EMERGING:
-            return f"{subject} is emerging, probability {data['probability']:.2f}: {reason}"
+            said = f" is emerging, probability {data['probability']:.2f}: {reason}"
         case AlertType.CONFIRMED:
-            return f"{subject} is a hotspot: {reason}"
+            said = f" is a hotspot: {reason}"
         case AlertType.FADED:
-            return f"{subject} has faded: {reason}"
-    if "urgency" in data:
-        what = alert["type"].rpartition(".")[2].replace("_", " ")
-        return f"{subject}: {what} ({data['urgency']}): {reason}"
+            said = f" has faded: {reason}"
+        case AlertType.COORDINATED_PUSH:
+            said = f" may be pushed by accounts that act together: {reason}"
+        case AlertType.GUIDANCE_EFFECT:
+            said = f", after {data['action']['kind']}: {data['why']}"
+        case AlertType.STAGE_ENTERED:
+            said = _entered(data, reason)
+        case guidance:
+            what = guidance.rpartition(".")[2].replace("_", " ")
+            said = f": {what} ({data['urgency']}): {reason}"
+    return f"{subject}{said}"
+
+
+def _entered(data: Mapping[str, Any], reason: str) -> str:
     if data["state"] == State.INTERRUPTED:
-        return f"{subject} is interrupted in {data['stage']} ({data['route']}): {reason}"
+        return f" is interrupted in {data['stage']} ({data['route']}): {reason}"
     again = "again " if data["state"] == State.REVIVED else ""
-    return f"{subject} {again}enters {data['stage']} ({data['route']}): {_why(data, reason)}"
+    return f" {again}enters {data['stage']} ({data['route']}): {_why(data, reason)}"
 
 
 def _why(data: Mapping[str, Any], reason: str) -> str:

@@ -33,11 +33,13 @@ class Topic(StrEnum):
 
     ENGAGEMENT = "engagement"
     REJECTED = "engagement-rejected"
+    GUIDANCE_ACTIONS = "guidance-actions"
     BATCHES = "engagement-batches"
     VIDEOS_CHANGELOG = "videos-changelog"
     VIDEO_STAGES = "video-stages"
     LEARNED = "learned"
     WORKS_CHANGELOG = "works-changelog"
+    ACTIONS_CHANGELOG = "actions-changelog"
     ALERTS = "alerts"
     BOARD = "hotspot-board"
     INPUT_IDENTITY = "input-identity"
@@ -92,7 +94,12 @@ OUTPUT_RETENTION_BYTES: Final = 4 * GIB
 def topic_names(settings: TopicSettings) -> dict[str, str]:
     """Return the real name of each logical topic."""
     names = {topic.value: f"{settings.topic_prefix}{topic.value}" for topic in Topic}
-    for own in (Topic.VIDEOS_CHANGELOG, Topic.WORKS_CHANGELOG, Topic.INPUT_IDENTITY):
+    for own in (
+        Topic.VIDEOS_CHANGELOG,
+        Topic.WORKS_CHANGELOG,
+        Topic.ACTIONS_CHANGELOG,
+        Topic.INPUT_IDENTITY,
+    ):
         names[own] = f"{settings.topic_prefix}{settings.app_id}-{own.value}"
     names[Topic.ENGAGEMENT] = settings.input_topic
     return names
@@ -124,6 +131,11 @@ def topic_specs(settings: TopicSettings) -> list[TopicSpec]:
         ),
         Topic.LEARNED: (1, {**_COMPACTED, **_BROKER_TIME, **_LARGE}),
         Topic.WORKS_CHANGELOG: (1, {**_COMPACTED, **_LARGE}),
+        Topic.GUIDANCE_ACTIONS: (
+            1,
+            {**_BY_SIZE, size: str(OUTPUT_RETENTION_BYTES), **_BROKER_TIME},
+        ),
+        Topic.ACTIONS_CHANGELOG: (1, {**_COMPACTED}),
         Topic.ALERTS: (
             1,
             {**_BY_SIZE, size: str(OUTPUT_RETENTION_BYTES), **_BROKER_TIME, **_LARGE},
@@ -184,6 +196,20 @@ async def create_input_topic(settings: TopicSettings, *, partitions: int) -> Non
     async with _Admin(settings) as admin:
         await admin.create([spec])
         await admin.wait_for_leaders([spec.name])
+
+
+async def create_actions_topic(settings: TopicSettings) -> None:
+    """Create `guidance-actions` when it is missing: who tells actions may be there first.
+
+    Raises:
+        TopicsError: Kafka does not answer, or refuses.
+        UserError: A certificate or key file cannot be read.
+    """
+    name = topic_names(settings)[Topic.GUIDANCE_ACTIONS]
+    specs = [spec for spec in topic_specs(settings) if spec.name == name]
+    async with _Admin(settings) as admin:
+        await admin.create(specs)
+        await admin.wait_for_leaders([name])
 
 
 def _input_missing(settings: TopicSettings) -> Problem:

@@ -180,7 +180,11 @@ class PartitionTransactions:
         topic = self._topics[output.topic]
         _check_size(topic, output.key, output.value)
         acknowledged: Awaitable[object] = await self._producer.send(
-            topic, key=output.key, value=output.value, partition=output.partition
+            topic,
+            key=output.key,
+            value=output.value,
+            partition=output.partition,
+            headers=list(output.headers),
         )
         return acknowledged
 

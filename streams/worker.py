@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 from models.events import DecodingLimits
 from models.intake import Intake
 from models.warming_up import warm_up
+from streams.agents.guidance import guidance_factory, guidance_observer
 from streams.agents.hotspots import hotspots_factory, hotspots_observer
 from streams.agents.stages import stages_factory, stages_observer
 from streams.assembly import Steps, WorkerApp, build_app
@@ -27,16 +28,19 @@ def product_app(settings: Settings) -> WorkerApp:
     metrics = Metrics(CollectorRegistry())
     parameters = settings.parameters()
     require_learning(settings)
+    forecaster = forecaster_of(settings)
     steps = Steps(
         intake=Intake(
             settings.partitions,
             settings.actor_key.get_secret_value().encode(),
             DecodingLimits(max_ahead_ms=settings.max_ahead_ms),
         ),
-        stages=stages_factory(parameters, forecaster_of(settings)),
-        hotspots=hotspots_factory(parameters),
+        stages=stages_factory(parameters, forecaster),
+        hotspots=hotspots_factory(parameters, forecaster.name),
+        guidance=guidance_factory(settings.decoding_limits()),
         observe_stages=stages_observer(metrics, lambda: time.time_ns() // 1_000_000),
         observe_hotspots=hotspots_observer(metrics),
+        observe_guidance=guidance_observer(metrics),
         warm_up=warm_up,
     )
     store = (

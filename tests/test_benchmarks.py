@@ -56,6 +56,41 @@ def test_every_line_has_the_same_length(with_ids: bool, length: int) -> None:
         assert len({json.loads(line)["event_id"] for line in block}) == 500
 
 
+def test_comments_say_something_and_nothing_else_changes() -> None:
+    plain, spoken = (
+        Workload(events=5_000, videos=5),
+        Workload(events=5_000, videos=5, with_texts=True),
+    )
+    (before,), (block,) = (list(lines_of(each, columns_of(each))) for each in (plain, spoken))
+    events, plain_events = ([json.loads(line) for line in lines] for lines in (block, before))
+    same = ("time", "platform", "video_id", "action", "actor_id")
+    replies = 0
+    known: dict[str, str] = {}
+    for event, plain_event, line in zip(events, plain_events, before, strict=True):
+        is_text = event["action"] in ("comment", "reply", "danmaku")
+        assert is_text == ("text" in event)
+        assert ("actor_region" in event) == ("comment_id" in event)
+        assert len(line) == LINE_BYTES
+        if "comment_id" in event:
+            if parent := known.get(event.get("parent_id", "")):
+                replies += 1
+                assert parent == event["video_id"]
+            known[event["comment_id"]] = event["video_id"]
+        if event["actor_role"] == "ordinary":
+            assert {name: event[name] for name in same} == {n: plain_event[n] for n in same}
+    assert replies > 0
+    assert 0.005 < np.mean([e["actor_role"] != "ordinary" for e in events if "text" in e]) < 0.06
+    assert compare(true_counts(columns_of(plain)), true_counts(columns_of(spoken))).is_exact
+
+
+def test_each_view_may_say_how_long_it_was_watched() -> None:
+    workload = Workload(events=500, videos=50, with_watch=True)
+    (block,) = lines_of(workload, columns_of(workload))
+    events = [json.loads(line) for line in block]
+    assert all(("watch_ms" in event) == (event["action"] == "view") for event in events)
+    assert {event.get("watch_ms", 10_000) // 10_000 for event in events} == {1}
+
+
 def test_bad_lines_are_in_no_count() -> None:
     workload = Workload(events=2_000, videos=50, bad_share=0.1)
     columns = columns_of(workload)

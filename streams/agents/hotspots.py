@@ -11,11 +11,16 @@ from models.steps import PartitionStep, StepFactory
 from streams.metrics import Agent, Metrics
 
 
-def hotspots_factory(parameters: Parameters) -> StepFactory:
-    """Return what makes the step of the one partition of `video-stages`."""
+def hotspots_factory(parameters: Parameters, forecaster: str) -> StepFactory:
+    """Return what makes the step of the one partition of `video-stages`.
+
+    Args:
+        parameters: Of the pipeline.
+        forecaster: The name of what forecasts in `stages` without anything learned in the stream.
+    """
 
     def make(partition: int) -> PartitionStep:
-        return HotspotsStep(partition, parameters)
+        return HotspotsStep(partition, parameters, forecaster)
 
     return make
 
@@ -38,10 +43,12 @@ def hotspots_observer(metrics: Metrics) -> Callable[[int, PartitionStep], None]:
         metrics.forecast_moments.labels("kept").set(len(learning))
         metrics.forecast_moments.labels("matured").set(learning.matured)
         if learning.judgement is not None:
-            metrics.forecast_log_loss.labels("in force").set(learning.judgement.in_force)
+            metrics.forecast_log_loss.labels("without it").set(learning.judgement.first)
             metrics.forecast_log_loss.labels("candidate").set(learning.judgement.candidate)
         metrics.observe_withheld(step.withheld.take_counts())
         metrics.discoveries.inc(step.discoveries.take_count())
         metrics.tested_videos.set(step.discoveries.tested)
+        metrics.merged_topics.set(len(step.roll_up.merges))
+        metrics.observe_verticals(step.views.latest.get("verticals", ()))
 
     return observe

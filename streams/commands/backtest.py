@@ -1,8 +1,12 @@
 """`hotspots backtest`: the same models over a file, no broker."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from streams.offline.backtest import Backtest
 
 OFFLINE_KEY = b"hotspots backtest, nothing leaves"
 """Hashes actors where no HOTSPOTS_ACTOR_KEY is set: the hashes end in sketches and are not
@@ -16,6 +20,11 @@ written."""
     required=True,
     type=click.Path(path_type=Path, dir_okay=False),
     help="Where to write the alerts, one CloudEvent a line.",
+)
+@click.option(
+    "--actions",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="What people did about hotspots, one action a line (docs/actions.md).",
 )
 @click.option(
     "--forecasts",
@@ -32,6 +41,7 @@ written."""
 def command(
     file: Path,
     alerts: Path,
+    actions: Path | None,
     forecasts: Path | None,
     model: Path | None,
     level: str | None,
@@ -74,6 +84,7 @@ def command(
     )
     if any(out is not None and out.resolve() == file.resolve() for out in (alerts, forecasts)):
         raise UserError(f"{file} would be overwritten", remedy="name another file to write")
+    _act(backtest, actions)
     events = read_events(file)
     # Read before anything is opened for writing: a wrong FILE must not empty an earlier result.
     first = list(islice(events, 1))
@@ -106,3 +117,23 @@ def command(
     say(f"{backtest.events:,} events, {rejected:,} rejected, {told:,} alerts in {alerts}")
     for reason, count in backtest.rejects.most_common():
         say(f"  rejected as {reason.value}: {count:,}")
+
+
+def _act(backtest: "Backtest", actions: Path | None) -> None:
+    """Take in a file of actions, if there is one.
+
+    Raises:
+        UserError: It cannot be read, or a line of it is no action.
+    """
+    from models.events import RejectedEventError
+    from streams.errors import UserError
+    from streams.scenarios.event_files import read_events
+
+    if actions is None:
+        return
+    try:
+        backtest.act(read_events(actions))
+    except RejectedEventError as error:
+        raise UserError(
+            f"{actions} holds what is no action ({error})", remedy="see docs/actions.md"
+        ) from error

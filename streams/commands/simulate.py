@@ -43,6 +43,11 @@ SCENARIOS = {
     help="Write JSON lines to a file (.gz, .zst) instead of Kafka.",
 )
 @click.option("--truth", type=click.Path(dir_okay=False, path_type=Path), help="Write the truth.")
+@click.option(
+    "--actions",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write what people did about hotspots, for `hotspots backtest --actions`.",
+)
 @click.option("--no-end", is_flag=True, help="Leave the end marks out.")
 def command(
     scenario: str,
@@ -53,6 +58,7 @@ def command(
     kafka: str | None,
     out: Path | None,
     truth: Path | None,
+    actions: Path | None,
     no_end: bool,
 ) -> None:
     """Send the events of a scenario with known truth to Kafka, or write them to a file.
@@ -64,6 +70,11 @@ def command(
         for name, about in SCENARIOS.items():
             click.echo(f"{name}  {about}")
         return
+    import asyncio
+
+    import polars as pl
+
+    from streams.acting import send_action
     from streams.scenarios.british_museum import SEED, british_museum
     from streams.scenarios.event_files import write_events
     from streams.scenarios.truth import write_truth
@@ -77,12 +88,16 @@ def command(
     generated = british_museum(SEED if seed is None else seed, ordinary_videos)
     if truth is not None:
         write_truth(generated.truth, truth)
+    if actions is not None:
+        write_events(pl.Series([line.decode() for line in generated.actions]), actions)
     if out is not None:
         write_events(generated.events["line"], out)
         click.echo(f"{generated.events.height:,} events written to {out}")
     elif settings is not None:
         from streams.sending import send_all
 
+        for action in generated.actions:
+            asyncio.run(send_action(settings, action))
         send_all(
             settings,
             generated.timed_events(),

@@ -1,4 +1,4 @@
-"""`hotspots withheld`: what emerged and was not told because of the alert budget."""
+"""`hotspots withheld`: what emerged and was not told, because of the budget or a suspicion."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -6,8 +6,6 @@ import click
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from streams.settings import Settings
 
 
 @click.command("withheld")
@@ -18,27 +16,15 @@ def command(*, as_json: bool) -> None:
     Read from the board in Redis (HOTSPOTS_REDIS): as many as the board shows hotspots. What is told
     later, since its score rose above the bar, leaves the list.
     """
-    import asyncio
     import json
 
-    from streams.errors import UserError
-    from streams.settings import load_settings
+    from streams.commands.stored_board import read_board
 
-    settings = load_settings(needs=("redis",))
-    board = asyncio.run(_read_board(settings))
-    if board is None:
-        raise UserError("there is no board", remedy="start a worker with this HOTSPOTS_REDIS")
+    board = read_board()
     for one in board["withheld"]:
         click.echo(json.dumps(one, ensure_ascii=False) if as_json else line_of(one))
     if not board["withheld"] and not as_json:
         click.echo("nothing was withheld")
-
-
-async def _read_board(settings: "Settings") -> dict[str, Any] | None:
-    from streams.delivery.board_store import BoardStore
-
-    async with BoardStore(settings.redis, settings.board_key, settings.board_expire_s) as store:
-        return await store.read_board()
 
 
 def line_of(one: "Mapping[str, Any]") -> str:
@@ -47,9 +33,15 @@ def line_of(one: "Mapping[str, Any]") -> str:
     >>> line_of({"subject": "p/v", "title": "a cat", "time_ms": 1_693_353_600_000, "score": 0.42,
     ...          "probability": 0.81, "bar": 0.5})
     '2023-08-30T00:00:00.000Z  probability 0.81, score 0.42 below 0.50  p/v  a cat'
+    >>> line_of({"subject": "p/v", "title": "", "time_ms": 1_693_353_600_000, "score": 0.1,
+    ...          "probability": 0.2, "bar": None, "reason": "coordinated_push_suspected"})
+    '2023-08-30T00:00:00.000Z  probability 0.20, score 0.10 suspected to be pushed  p/v'
     """
     from models.alerts import rfc3339
+    from models.withheld import WithheldReason
 
     bar = "the budget was spent" if one["bar"] is None else f"below {one['bar']:.2f}"
+    if one.get("reason") == WithheldReason.SUSPECTED:
+        bar = "suspected to be pushed"
     figures = f"probability {one['probability']:.2f}, score {one['score']:.2f} {bar}"
     return "  ".join(filter(None, (rfc3339(one["time_ms"]), figures, one["subject"], one["title"])))

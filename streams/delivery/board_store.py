@@ -6,7 +6,8 @@ fall into one slot of a cluster and can change in one transaction:
 | key | type | holds |
 |---|---|---|
 | `{hotspots}:board` | sorted set | ids of the hotspots, scored by rank (1 is the hottest) |
-| `{hotspots}:board:about` | hash | `time_ms`, `hotspots` (how many), `withheld`, `discoveries` |
+| `{hotspots}:board:about` | hash | `time_ms`, `hotspots` (how many); `withheld`, `discoveries`, |
+| | | `actions` (docs/actions.md) and `views` (docs/views.md) as JSON |
 | `{hotspots}:hotspot:ID` | hash | one hotspot: each field as text, the whole as JSON in `json` |
 | `{hotspots}:alerts` | list | the latest alerts (CloudEvents JSON), newest first |
 | `{hotspots}:alerts:ids` | sorted set | ids of alerts seen, scored by arrival |
@@ -51,6 +52,13 @@ ATTEMPTS_LIMIT: Final = 10
 """Optimistic transactions tried in a row: several workers may write while a rebalance goes on."""
 TIMEOUT_S: Final = 5.0
 """For connecting and for each answer: redis-py's own default since 8.0, stated here."""
+BESIDE: Final[Mapping[str, Sequence[object] | Mapping[str, object]]] = {
+    "withheld": [],
+    "discoveries": {},
+    "actions": [],
+    "views": {},
+}
+"""What stands on a board beside its hotspots, and what of it there is where nothing is."""
 
 
 Result = TypeVar("Result")
@@ -89,8 +97,9 @@ class BoardStore:
 
         `board` is the JSON of the topic `hotspot-board`: `time_ms`, `hotspots`, each with
         `hotspot_id` and `rank`; `withheld`, what emerged and was not told because of the alert
-        budget; and `discoveries`, those of the latest epoch. A hotspot that is no longer on it
-        loses its hash.
+        budget; `discoveries`, those of the latest epoch; `actions`, what people did of late and
+        what came of it; and `views` by vertical, creator and agency (models/views.py). A hotspot
+        that is no longer on it loses its hash.
 
         Raises:
             BoardStoreError: See the class.
@@ -101,9 +110,10 @@ class BoardStore:
             raise ValueError(f"{len(hotspots)} hotspots on a board, {HOTSPOTS_LIMIT} are the most")
         time_ms = int(board["time_ms"])
         names = {str(hotspot["hotspot_id"]) for hotspot in hotspots}
-        # A board of a version before the budget has none.
-        withheld = _as_json(board.get("withheld", []))
-        discoveries = _as_json(board.get("discoveries", {}))
+        # A board of an earlier version has not all of them.
+        beside: dict[FieldT, EncodableT] = {
+            name: _as_json(board.get(name, nothing)) for name, nothing in BESIDE.items()
+        }
         building = self._tag + self._new_branch()
 
         async def attempt(pipe: Pipeline) -> bool:
@@ -118,8 +128,7 @@ class BoardStore:
             about: dict[FieldT, EncodableT] = {
                 "time_ms": time_ms,
                 "hotspots": len(hotspots),
-                "withheld": withheld,
-                "discoveries": discoveries,
+                **beside,
             }
             pipe.hset(self._about_key, mapping=about)
             pipe.expire(self._about_key, self._expire_s)
@@ -133,9 +142,7 @@ class BoardStore:
 
         async def attempt(pipe: Pipeline) -> dict[str, Any] | None:
             await pipe.watch(self._about_key, self._board_key)
-            time_ms, withheld, discoveries = await pipe.hmget(
-                self._about_key, ["time_ms", "withheld", "discoveries"]
-            )
+            time_ms, *beside = await pipe.hmget(self._about_key, ["time_ms", *BESIDE])
             names = await _members(pipe, self._board_key)
             _begin(pipe)
             for name in names:
@@ -147,8 +154,10 @@ class BoardStore:
             return {
                 "time_ms": int(time_ms),
                 "hotspots": hotspots,
-                "withheld": json.loads(withheld or "[]"),
-                "discoveries": json.loads(discoveries or "{}"),
+                **{
+                    name: nothing if text is None else json.loads(text)
+                    for (name, nothing), text in zip(BESIDE.items(), beside, strict=True)
+                },
             }
 
         return await self._transact(attempt)

@@ -12,6 +12,7 @@ from typing import Final
 
 from models.events import END_MARK_KEY, DecodingLimits, RejectReason
 from models.forecasting import BASELINE, Forecaster
+from models.guidance_actions import validate_action
 from models.identity import split_video_key
 from models.intake import Intake
 from models.parameters import Parameters
@@ -66,6 +67,17 @@ class Backtest:
     def __post_init__(self) -> None:
         self.pipeline = Pipeline(replace(self.parameters, partitions=1), self.forecaster)
         self.pipeline.stages[0].decided_videos = self._decided
+
+    def act(self, lines: Iterable[bytes]) -> int:
+        """Take in the actions that people took, before `run`; return how many there were.
+
+        Raises:
+            RejectedEventError: A line is no action of the contract (docs/actions.md).
+        """
+        latest_ms = self.received_ms + self.limits.max_ahead_ms
+        actions = [validate_action(line, latest_ms=latest_ms, limits=self.limits) for line in lines]
+        self.pipeline.act(actions)
+        return len(actions)
 
     def run(self, lines: Iterable[bytes]) -> Iterator[tuple[int, list[bytes], list[Forecast]]]:
         """Yield after each chunk how many lines it had, and the alerts and forecasts it brought."""

@@ -6,6 +6,7 @@ from typing import Final
 
 from models.alerts import ALERTS
 from models.forecasting import BASELINE, Forecaster
+from models.guidance_actions import GuidanceAction, encode_action
 from models.hotspots import LEARNED, HotspotsStep
 from models.parameters import Parameters
 from models.ranking import BOARD
@@ -39,10 +40,16 @@ class Pipeline:
         self.parameters = parameters
         partitions = range(parameters.partitions)
         self.stages = [StagesStep(p, parameters, forecaster) for p in partitions]
-        self.hotspots = HotspotsStep(0, parameters)
+        self.hotspots = HotspotsStep(0, parameters, forecaster.name)
         self.outcome = Outcome()
         self._offsets = [0] * parameters.partitions
         self._reported = 0
+
+    def act(self, actions: Iterable[GuidanceAction]) -> None:
+        """Take in actions, before anything else: none of them comes late."""
+        told = [encode_action(action) for action in actions]
+        self.hotspots.process(chunk_of(told, self._reported))
+        self._reported += len(told)
 
     def feed(self, messages: Sequence[Iterable[bytes]]) -> None:
         """Feed messages of `engagement-batches`: one iterable per partition."""

@@ -4,6 +4,7 @@ Views of a video in a slot are Poisson around a rate that wobbles from hour to h
 events of a signal are binomial in the views, at a propensity that wobbles, too.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -50,6 +51,7 @@ class Videos:
         texts: What comments say.
         sentiment: Its mean, -1 to 1.
         roles: Who comments.
+        enters_ms: From when on those of some roles do.
     """
 
     number: Ints
@@ -62,6 +64,7 @@ class Videos:
     texts: tuple[str, ...] = PLAIN_TEXTS
     sentiment: float = 0.1
     roles: dict[Role, float] = field(default_factory=lambda: {Role.ORDINARY: 1.0})
+    enters_ms: Mapping[Role, int] = field(default_factory=dict)
 
 
 def slot_times_ms() -> Ints:
@@ -181,6 +184,8 @@ def _actions(
                 videos.texts,
                 videos.sentiment,
                 videos.roles,
+                time_ms[chosen],
+                videos.enters_ms,
             )
         block = _block(videos, row, action, time_ms[chosen], actor=actor, extra=extra)
         blocks.append(block)

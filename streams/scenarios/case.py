@@ -89,6 +89,17 @@ MEDIA: Final = (
 )
 """Who reported and when: People's Daily and the film channel are the seeds', the film channel's
 time is known (09-03); the others stand for the media reports that followed."""
+ELITES_ENTER_MS: Final = {
+    Role.MEDIA: f.china_ms("2023-08-31T09:00"),
+    Role.ELITE: f.china_ms("2023-09-02T12:00"),
+    Role.EXPERT: f.china_ms("2023-09-04T11:00"),
+    Role.OFFICIAL: f.china_ms("2023-09-05T10:00"),
+}
+"""When those of a role first took part in the case: with the first report of theirs (MEDIA). No
+report says when the social elites came: an assumption."""
+
+ENTRY_TEXT: Final = "短短三集，说的是我们都想说的话"
+
 OFFLINE_FROM: Final = "2023-09-02T09:00"
 OFFLINE_DAYS: Final = 5
 OFFLINE_VISITS_A_DAY: Final = 40
@@ -176,6 +187,7 @@ def episode_videos(of: list[Episode]) -> Videos:
         texts=WARM_TEXTS,
         sentiment=0.6,
         roles=DISCUSSION_ROLES,
+        enters_ms=ELITES_ENTER_MS,
     )
 
 
@@ -228,7 +240,20 @@ def reports(rng: np.random.Generator, of: list[Episode]) -> pl.DataFrame:
                 rows.append(
                     (opening_ms + int(at_ms), e.number, ACTION_CODE[Action.OFFLINE], actor, {})
                 )
+    rows += _entries(of)
     return single_events(row for row in rows if row[0] < f.ENDS_MS)
+
+
+def _entries(of: list[Episode]) -> list[tuple[int, int, int, str | None, dict[str, Any]]]:
+    """Return the comments with which those of each role enter the discussion, under the first."""
+    first = min(of, key=lambda episode: episode.released_ms)
+    rows: list[tuple[int, int, int, str | None, dict[str, Any]]] = []
+    for role, time_ms in ELITES_ENTER_MS.items():
+        said = {"comment_id": f"{first.video_id}-{role.value}", "text": ENTRY_TEXT}
+        fields = {"actor_role": role.value, "actor_followers": 1_000_000} | said
+        row = (time_ms, first.number, ACTION_CODE[Action.COMMENT], f"{role.value}-1", fields)
+        rows.append(row)
+    return rows
 
 
 def events(rng: np.random.Generator, of: list[Episode]) -> list[pl.DataFrame]:

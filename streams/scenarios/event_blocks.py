@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from models.vocabulary import ACTIONS
+from models.vocabulary import ACTION_CODE, ACTIONS, Action
 
 BLOCK_SCHEMA: Final = {
     "arrival_ms": pl.Int64,
@@ -44,6 +44,12 @@ def single_events(
         schema=BLOCK_SCHEMA,
         orient="row",
     )
+
+
+def publication(time_ms: int, video: int, title: str, creator: str, **more: object) -> pl.DataFrame:
+    """Return a block of one `publish` by somebody whom few know; `more` are other fields of it."""
+    fields = {"title": title, "creator_id": creator, "creator_followers": 5_000, **more}
+    return single_events([(time_ms, video, ACTION_CODE[Action.PUBLISH], None, fields)])
 
 
 def as_lines(blocks: Sequence[pl.DataFrame], videos: Sequence[tuple[str, str]]) -> pl.DataFrame:

@@ -8,9 +8,9 @@ import polars as pl
 from models.vocabulary import ACTION_CODE, Action, Route, Signal, Stage, State
 from streams.scenarios import figures as f
 from streams.scenarios.arrivals import Videos, daily_rhythm, events_of, slot_times_ms
-from streams.scenarios.event_blocks import BLOCK_SCHEMA, single_events
+from streams.scenarios.event_blocks import BLOCK_SCHEMA, publication, single_events
 from streams.scenarios.ordinary import HALF_LIFE_H, RISE_H, views_curve
-from streams.scenarios.people import COLD_TEXTS, DISCUSSION_ROLES, PLAIN_TEXTS
+from streams.scenarios.people import COLD_TEXTS, PLAIN_TEXTS, PUBLIC_ROLES
 from streams.scenarios.planted import BEFORE, hours, median_propensity, ramp
 from streams.scenarios.truth import PlantedTransition
 
@@ -48,6 +48,10 @@ BOT_EVENTS: Final = {
     Action.COMMENT: 2_500,
     Action.REPLY: 1_000,
 }
+BOT_TAG: Final = "震惊挑战"
+"""What they push: the known attack made a tag trend."""
+BOT_REGION: Final = "CN"
+"""All sit in one place."""
 BOT_ACCOUNT_AGE_DAYS_MAX: Final = 20
 BOT_FOLLOWERS_MAX: Final = 12
 
@@ -91,9 +95,9 @@ def excluded(rng: np.random.Generator, number: int) -> list[pl.DataFrame]:
         boost=boost,
         texts=COLD_TEXTS,
         sentiment=-0.6,
-        roles=DISCUSSION_ROLES,
+        roles=PUBLIC_ROLES,
     )
-    published = _publication(EXCLUDED_PUBLISHED_MS, number, "硬蹭文物的带货短片", "creator-2")
+    published = publication(EXCLUDED_PUBLISHED_MS, number, "硬蹭文物的带货短片", "creator-2")
     return [published, *events_of(rng, videos)]
 
 
@@ -113,7 +117,9 @@ def ignored(rng: np.random.Generator, number: int) -> list[pl.DataFrame]:
         propensity=IGNORED_PROPENSITY[:, None],
         texts=PLAIN_TEXTS,
     )
-    published = _publication(IGNORED_PUBLISHED_MS, number, "品牌宣传片", "brand-1", ["advert"])
+    published = publication(
+        IGNORED_PUBLISHED_MS, number, "品牌宣传片", "brand-1", labels=["advert"]
+    )
     return [published, *events_of(rng, videos)]
 
 
@@ -128,7 +134,9 @@ def bots(rng: np.random.Generator, number: int) -> list[pl.DataFrame]:
         rate=BOTS_VIEWS * views_curve(published_ms, np.array([HALF_LIFE_H]), np.array([RISE_H])),
         propensity=median_propensity(BOTS[0], BOTS_VIEWS)[:, None],
     )
-    published = _publication(BOTS_PUBLISHED_MS, number, "震惊！点进来看", "creator-3")
+    published = publication(
+        BOTS_PUBLISHED_MS, number, "震惊！点进来看", "creator-3", topics=[BOT_TAG]
+    )
     pushed = [_pushed(rng, number, action, count) for action, count in BOT_EVENTS.items()]
     return [published, *events_of(rng, videos), *pushed]
 
@@ -148,17 +156,8 @@ def wish(rng: np.random.Generator, number: int) -> list[pl.DataFrame]:
     comment = {"comment_id": f"{WISH[1]}-origin", "text": WISH_TEXT, "sentiment": 0.5}
     at_ms = WISH_PUBLISHED_MS + hours(1)
     said = single_events([(at_ms, number, ACTION_CODE[Action.COMMENT], "p-wish", comment)])
-    published = _publication(WISH_PUBLISHED_MS, number, "大英博物馆一日游", "creator-4")
+    published = publication(WISH_PUBLISHED_MS, number, "大英博物馆一日游", "creator-4")
     return [published, said, *events_of(rng, videos)]
-
-
-def _publication(
-    time_ms: int, number: int, title: str, creator: str, labels: list[str] | None = None
-) -> pl.DataFrame:
-    fields: dict[str, object] = {"title": title, "creator_id": creator, "creator_followers": 5_000}
-    if labels:
-        fields["labels"] = labels
-    return single_events([(time_ms, number, ACTION_CODE[Action.PUBLISH], None, fields)])
 
 
 def _pushed(rng: np.random.Generator, number: int, action: Action, count: int) -> pl.DataFrame:
@@ -177,7 +176,11 @@ def _pushed(rng: np.random.Generator, number: int, action: Action, count: int) -
             "count": np.ones(count, np.int64),
             "actor": frame.select(pl.format("bot-{}", "account")).to_series(),
             "extra": frame.select(
-                pl.format('"actor_age_days":{},"actor_followers":{}', "age", "followers")
+                pl.format(
+                    f'"actor_region":"{BOT_REGION}","actor_age_days":{{}},"actor_followers":{{}}',
+                    "age",
+                    "followers",
+                )
             ).to_series(),
         },
         schema=BLOCK_SCHEMA,

@@ -1,5 +1,6 @@
 """Who acts: people of each video's own audience, what they say, what is known of them."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -57,6 +58,14 @@ DISCUSSION_ROLES: Final = {
 """Who discusses a hotspot ("mainstream media, social elites, experts, and scholars"): shares are
 an assumption."""
 
+PUBLIC_ROLES: Final[dict[Role, float]] = {
+    role: share
+    for role, share in DISCUSSION_ROLES.items()
+    if role in (Role.ORDINARY, Role.CREATOR, Role.KOL)
+}
+"""Who discusses what no mainstream media, elites, experts or officials have taken up; the rest of
+the shares is that of ordinary people."""
+
 ACCOUNT_AGE_DAYS_MEDIAN: Final = 900.0
 FOLLOWERS_MEDIAN: Final = 60.0
 """Accounts of real people: years old, some dozens of followers; lognormal. An assumption."""
@@ -87,7 +96,9 @@ def comment_fields(
     reply: npt.NDArray[np.bool_],
     texts: tuple[str, ...],
     sentiment: float,
-    role_shares: dict[Role, float],
+    role_shares: Mapping[Role, float],
+    time_ms: Ints,
+    enters_ms: Mapping[Role, int],
 ) -> pl.Series:
     """Return the JSON fields of comments and replies.
 
@@ -98,14 +109,20 @@ def comment_fields(
         reply: bool[n]; a reply answers any earlier comment, as strangers do.
         texts: What is said.
         sentiment: Mean of the sentiment that the platform reports, -1 to 1.
-        role_shares: Who comments.
+        role_shares: Who comments; what is missing to 1 are ordinary people.
+        time_ms: int64[n], when.
+        enters_ms: From when on those of a role take part; before, ordinary people do instead.
 
     Returns:
         String[n], JSON fields without braces.
     """
     n = len(number)
-    roles = list(role_shares)
-    role = rng.choice(len(roles), n, p=np.array(list(role_shares.values())))
+    shares = {Role.ORDINARY: 0.0} | dict(role_shares)
+    shares[Role.ORDINARY] = 1.0 - sum(shares.values()) + shares[Role.ORDINARY]
+    roles = list(shares)
+    role = rng.choice(len(roles), n, p=np.array(list(shares.values())))
+    since_ms = np.array([enters_ms.get(each, 0) for each in roles])
+    role = np.where(time_ms < since_ms[role], roles.index(Role.ORDINARY), role)
     frame = pl.DataFrame(
         {
             "prefix": prefix,

@@ -20,6 +20,24 @@ class Kind(StrEnum):
     EXCLUDED = "excluded"
     IGNORED = "ignored"
     BOTS = "bots"
+    DISPUTED = "disputed"
+    REJECTED = "rejected"
+    REDISCOVERED = "rediscovered"
+    NIGHT = "night in a museum"
+
+
+class Mechanism(StrEnum):
+    """What the model says may happen to a hotspot, beyond its stages (docs/model.md)."""
+
+    CONTROVERSY = "controversy"
+    NEGATIVE_VALUE = "negative value"
+    INTERRUPTION = "interruption"
+    REVIVAL = "revival"
+    HOMOGENISATION = "homogenisation"
+    ELITE_ENTRY = "elite entry"
+    TAKE_UP = "take-up by another platform"
+    PUSH = "coordinated push by bots"
+    ACTION = "guidance action"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +58,29 @@ class PlantedTransition:
 
 
 @dataclass(frozen=True, slots=True)
+class PlantedMechanism:
+    """A mechanism that the generator sets to work.
+
+    Attributes:
+        mechanism: Which.
+        subject: The video (`platform/video_id`) or work (`topic:...`) to which it happens.
+        time_ms: When it begins.
+        what: Who enters or takes it up, or how much more it is seen; empty where there is nothing.
+    """
+
+    mechanism: Mechanism
+    subject: str
+    time_ms: int
+    what: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Truth:
     """All that is planted, and what each video is.
 
     Attributes:
         planted: In order of time.
+        mechanisms: Likewise.
         kinds: (platform, video_id) to the part it plays.
         video_days: Video-days lived by the videos on which nothing is planted, from publication to
             the end of the scenario.
@@ -55,6 +91,7 @@ class Truth:
     kinds: dict[tuple[str, str], Kind]
     video_days: float
     tolerated: frozenset[tuple[str, str, Stage]] = field(default_factory=frozenset)
+    mechanisms: tuple[PlantedMechanism, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return a JSON-ready form: the planted transitions, and the kind of each special video."""
@@ -69,6 +106,15 @@ class Truth:
                     "route": p.route.value,
                 }
                 for p in self.planted
+            ],
+            "mechanisms": [
+                {
+                    "time_ms": p.time_ms,
+                    "subject": p.subject,
+                    "mechanism": p.mechanism.value,
+                    "what": p.what,
+                }
+                for p in self.mechanisms
             ],
             "videos": [
                 {"platform": platform, "video_id": video_id, "kind": kind.value}

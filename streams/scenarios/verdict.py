@@ -2,27 +2,26 @@
 
 A planted transition is detected by the first alert of the same video, stage (or interruption) and
 route inside its window. Every other transition is invented, wherever it is; those are held against
-the promised alarm rate. On the video that bots push there must be none at all.
+the promised alarm rate, together with guidance on what nothing was planted on. On the video that
+bots push there must be none at all.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from scipy.stats import poisson
 
 from models.alerts import AlertType
-from models.parameters import HOUR_MS
 from models.vocabulary import Route, State
+from streams.scenarios.mechanism_verdict import (
+    Alert,
+    JudgedMechanism,
+    advice_unasked,
+    judge_mechanisms,
+)
 from streams.scenarios.truth import Kind, PlantedTransition, Truth
-
-EARLY_MS: Final = HOUR_MS
-"""A detection may come so long before the planted time: the climb has begun by then, and planted
-time is only its middle."""
-
-WINDOW_MS: Final = 24 * HOUR_MS
-"""A detection later than this comes too late to guide anything: counted as missed."""
+from streams.scenarios.window import in_window, time_ms_of
 
 CONFIDENCE: Final = 0.95
 """Were the promise just kept, a run would exceed the allowed number in one of twenty seeds."""
@@ -51,7 +50,7 @@ class DetectedTransition:
             state=data["state"],
             route=data["route"],
             reason=data["reason"],
-            time_ms=int(datetime.fromisoformat(alert["time"]).timestamp() * 1000),
+            time_ms=time_ms_of(alert),
         )
 
 
@@ -76,6 +75,8 @@ class Verdict:
         judged: Every planted transition.
         invented: Transitions that nobody planted.
         by_bots: Those among them that bots brought about.
+        mechanisms: Every planted mechanism.
+        unasked: Guidance and suspicion (CloudEvents) on what nothing was planted on.
         allowed: How many inventions the promise allows on so many video-days.
         promised: How many it expects on average.
         video_days: On which nothing was planted.
@@ -84,6 +85,8 @@ class Verdict:
     judged: tuple[Judged, ...]
     invented: tuple[DetectedTransition, ...]
     by_bots: tuple[DetectedTransition, ...]
+    mechanisms: tuple[JudgedMechanism, ...]
+    unasked: tuple[Alert, ...]
     allowed: int
     promised: float
     video_days: float
@@ -96,7 +99,9 @@ class Verdict:
     @property
     def passed(self) -> bool:
         """Nothing missed, bots not believed, no more invented than allowed."""
-        return not self.missed and not self.by_bots and len(self.invented) <= self.allowed
+        missed = self.missed or any(judged.shown is None for judged in self.mechanisms)
+        invented = len(self.invented) + len(self.unasked)
+        return not missed and not self.by_bots and invented <= self.allowed
 
 
 def judge(
@@ -104,9 +109,9 @@ def judge(
 ) -> Verdict:
     """Hold alerts (CloudEvents) against the truth.
 
-    Alerts of other types than `hotspot.stage.entered` play no part: they follow from these, or are
-    forecasts, which have scores of their own.
+    Of the other types guidance and suspicion count, too; forecasts have scores of their own.
     """
+    alerts = list(alerts)
     transitions = sorted(
         (DetectedTransition.of(a) for a in alerts if a["type"] == AlertType.STAGE_ENTERED),
         key=lambda t: t.time_ms,
@@ -133,6 +138,8 @@ def judge(
         by_bots=tuple(
             t for t in invented if truth.kinds.get((t.platform, t.video_id)) is Kind.BOTS
         ),
+        mechanisms=judge_mechanisms(alerts, truth),
+        unasked=advice_unasked(alerts, truth),
         allowed=int(poisson.ppf(CONFIDENCE, promised)),
         promised=promised,
         video_days=truth.video_days,
@@ -141,7 +148,7 @@ def judge(
 
 def _detects(found: DetectedTransition, planted: PlantedTransition) -> bool:
     same_video = (found.platform, found.video_id) == (planted.platform, planted.video_id)
-    in_time = planted.time_ms - EARLY_MS <= found.time_ms <= planted.time_ms + WINDOW_MS
+    in_time = in_window(found.time_ms, planted.time_ms)
     same_route = planted.route is Route.UNDECIDED or found.route == planted.route
     return same_video and in_time and same_route and _same_kind(found, planted)
 
@@ -149,8 +156,8 @@ def _detects(found: DetectedTransition, planted: PlantedTransition) -> bool:
 def _same_kind(found: DetectedTransition, planted: PlantedTransition) -> bool:
     if planted.stage is None:
         return found.state == planted.state
-    entered = found.state in (State.ACTIVE, State.REVIVED)
-    return entered and found.stage == planted.stage.name.lower()
+    entered = planted.state == State.ACTIVE and found.state == State.REVIVED
+    return (entered or found.state == planted.state) and found.stage == planted.stage.name.lower()
 
 
 def _tolerated(found: DetectedTransition, truth: Truth) -> bool:

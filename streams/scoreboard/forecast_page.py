@@ -165,13 +165,17 @@ def precision_recall(score: Floats, hit: Flags) -> tuple[Floats, Floats]:
 
 
 def draw(answers: Sequence[Answer], directory: Path) -> list[Path]:
-    """Draw precision and recall, calibration, and lead times, a picture each."""
+    """Draw precision and recall, calibration, and lead times, a picture each, of what is by halves.
+
+    Curves by fifths would hardly be told from these.
+    """
     pictures: list[tuple[str, Callable[[Axes, Sequence[Answer]], None]]] = [
         ("precision-recall", _draw_precision_recall),
         ("calibration", _draw_calibration),
         ("lead-times", _draw_leads),
     ]
-    return [_picture(answers, directory / f"detection-{name}.svg", one) for name, one in pictures]
+    drawn = [one for one in answers if one.way in _COLOURS]
+    return [_picture(drawn, directory / f"detection-{name}.svg", one) for name, one in pictures]
 
 
 def _picture(

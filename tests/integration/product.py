@@ -220,8 +220,8 @@ class Truth:
     totals: Totals
 
 
-def truth_of(lines: list[bytes]) -> Truth:
-    """Tell the story of some lines without any broker."""
+def truth_of(lines: list[bytes], actions: Iterable[bytes] = ()) -> Truth:
+    """Tell the story of some lines, and of what was done about them, without any broker."""
     settings = Settings(**SETTINGS, actor_key=SecretStr(ACTOR_KEY))
     backtest = Backtest(
         parameters=settings.parameters(),
@@ -230,6 +230,7 @@ def truth_of(lines: list[bytes]) -> Truth:
         received_ms=time.time_ns() // 1_000_000,
         forecaster=forecaster_of(settings),
     )
+    backtest.act(actions)
     alerts = [json.loads(a) for _, new, _ in backtest.run(lines) for a in new]
     board = json.loads(backtest.pipeline.outcome.board or b"{}")
     totals = as_totals(

@@ -246,8 +246,9 @@ def test_the_image_has_a_user_of_its_own_and_no_extras(
 def test_the_board_is_kept_by_redis_7() -> None:
     hotspot = {"hotspot_id": "topic:逃出大英博物馆", "rank": 1, "stage": "diffusion", "heat": 9.5}
     gone = {"hotspot_id": "gone", "rank": 2}
-    first = {"time_ms": 1, "hotspots": [hotspot, gone], "withheld": [], "discoveries": {}}
-    second = {"time_ms": 2, "hotspots": [hotspot], "withheld": [], "discoveries": {}}
+    beside = {"withheld": [], "discoveries": {}, "actions": [], "views": {}}
+    first = {"time_ms": 1, "hotspots": [hotspot, gone], **beside}
+    second = {"time_ms": 2, "hotspots": [hotspot], **beside}
 
     async def write_and_read(url: str) -> None:
         async with BoardStore(url, "test") as store:

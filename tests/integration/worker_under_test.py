@@ -26,6 +26,7 @@ from counting import (
 
 from models.packed_chunk import PackedChunk
 from models.steps import Chunk, Output
+from streams.agents.guidance import guidance_factory
 from streams.assembly import Steps, build_app
 from streams.delivery.board_store import BoardStore
 from streams.running import run_app
@@ -82,6 +83,7 @@ def main() -> None:
         intake=SlowIntake(settings.partitions),
         stages=WaitingStages if waits else SlowStages,
         hotspots=TeachingHotspots if waits else counting,
+        guidance=guidance_factory(settings.decoding_limits()),
     )
     store = BoardStore(settings.redis, settings.board_key) if settings.redis else None
     run_app(build_app(settings, steps, store=store, transactions=DyingTransactions))

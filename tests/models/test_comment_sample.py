@@ -1,5 +1,6 @@
 import random
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,6 +12,7 @@ from models.comment_sample import (
     Reception,
     SampledComment,
     mixed,
+    mixed_all,
     priority_of,
 )
 
@@ -25,6 +27,11 @@ def sample_of(numbers: list[int]) -> CommentSample:
     for number in numbers:
         sample.offer(comment(number))
     return sample
+
+
+@given(st.lists(st.integers(0, 2**64 - 1), max_size=9))
+def test_many_numbers_are_mixed_as_one_is(numbers: list[int]) -> None:
+    assert mixed_all(np.array(numbers, np.uint64)).tolist() == [mixed(one) for one in numbers]
 
 
 many = st.lists(st.integers(0, 10_000), max_size=150)

@@ -80,11 +80,13 @@ def test_of_views_it_is_a_probability_that_grows_with_the_present_pace(
 
     def said(fast_per_hour: float) -> float:
         return float(
-            forecast.probability_by(forecast.VIEWS, progress, fast_per_hour, slow, age_ms, level)
+            forecast.probability_by(
+                forecast.VIEWS, progress, fast_per_hour, slow, age_ms, level, 0.5
+            )
         )
 
     assert 0 <= said(fast) <= said(2 * fast) <= 1
-    assert forecast.probability_by(forecast.VIEWS, level, fast, slow, age_ms, level) == 1
+    assert forecast.probability_by(forecast.VIEWS, level, fast, slow, age_ms, level, 0.5) == 1
 
 
 def test_of_views_words_follow_its_own_coefficients() -> None:

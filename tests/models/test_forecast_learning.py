@@ -1,5 +1,6 @@
 """What is kept to learn from: when it matures, what it costs, and what a restart finds."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -10,8 +11,10 @@ from models import forecast_learning
 from models.boosted_trees import Size
 from models.forecast_features import FEATURES
 from models.forecast_learning import VERSIONS_KEPT, ForecastLearning, Judgement
-from models.forecast_model import ForecastModel
+from models.forecast_model import ForecastModel, ModelFormatError
 from models.forecast_moments import MOMENT, kept_at
+from models.forecast_versions import ForecastVersions, key_of
+from models.forecasting import BASELINE, BASELINE_OF_VIEWS
 from models.parameters import HOUR_MS, Level, Parameters
 from models.steps import AbandonedError
 
@@ -73,21 +76,21 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_it_learns_what_comes_and_what_was_learned_takes_force() -> None:
-    learning = ForecastLearning(PARAMETERS)
+    learning = ForecastLearning(PARAMETERS, BASELINE.name)
     records = run(learning, history(20))
     (key, value), *_ = [record for record in records if record[1] is not None]
     assert value is not None
     model = ForecastModel.from_bytes(value, FEATURES)
     fast = np.zeros((2, len(FEATURES)))
     fast[1, 3] = 4.0
-    low, high = model.probabilities(fast)
+    low, high = model.probabilities(fast, np.zeros(2))
     assert low < 0.2
     assert high > 0.8
     assert key == b"forecast:epoch:" + model.name.split(":")[-1].encode()
 
 
 def test_nothing_matures_before_the_horizon_whatever_became_of_it() -> None:
-    learning = ForecastLearning(PARAMETERS)
+    learning = ForecastLearning(PARAMETERS, BASELINE.name)
     told = history(HORIZON_EPOCHS)
     assert not run(learning, told)
     assert learning.matured == 0
@@ -99,8 +102,8 @@ def test_nothing_matures_before_the_horizon_whatever_became_of_it() -> None:
 
 def test_how_many_epochs_end_at_once_changes_nothing() -> None:
     told = history(20)
-    one_by_one = run(ForecastLearning(PARAMETERS), told)
-    at_once = ForecastLearning(PARAMETERS)
+    one_by_one = run(ForecastLearning(PARAMETERS, BASELINE.name), told)
+    at_once = ForecastLearning(PARAMETERS, BASELINE.name)
     for part in reversed(told):
         at_once.note(part[::-1])
     assert at_once.learn_through(len(told) - 1) == one_by_one
@@ -109,11 +112,11 @@ def test_how_many_epochs_end_at_once_changes_nothing() -> None:
 @pytest.mark.parametrize("restart", [3, 9, 14])
 def test_a_restart_finds_everything(restart: int) -> None:
     told = history(20)
-    expected = run(ForecastLearning(PARAMETERS), told)
-    first = ForecastLearning(PARAMETERS)
+    expected = run(ForecastLearning(PARAMETERS, BASELINE.name), told)
+    first = ForecastLearning(PARAMETERS, BASELINE.name)
     records = run(first, told[:restart])
     saved: dict[bytes, bytes | None] = dict(first.rows())
-    again = ForecastLearning(PARAMETERS)
+    again = ForecastLearning(PARAMETERS, BASELINE.name)
     for key, value in saved.items():
         if value is not None:
             again.load(key, value)
@@ -126,7 +129,7 @@ def test_a_restart_finds_everything(restart: int) -> None:
 
 
 def test_what_is_saved_changes_only_where_something_did() -> None:
-    learning = ForecastLearning(PARAMETERS)
+    learning = ForecastLearning(PARAMETERS, BASELINE.name)
     told = history(6)
     run(learning, told[:5])
     learning.rows()
@@ -138,7 +141,7 @@ def test_what_is_saved_changes_only_where_something_did() -> None:
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(forecast_learning, "KEPT_MAX", 800)
-    learning = ForecastLearning(PARAMETERS)
+    learning = ForecastLearning(PARAMETERS, BASELINE.name)
     numbers = np.random.default_rng(2).integers(0, 2**62, (12, 1_000))
     saved: dict[bytes, bytes] = {}
     told = [0, 0]
@@ -156,7 +159,7 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     # A hundred of an epoch fill half of what is kept: one of ten videos, so one of sixteen or so.
     assert set(told[2:]) <= {3, 4}
     assert len([key for key in saved if key.startswith(b"f/epoch/")]) <= 12
-    again = ForecastLearning(PARAMETERS)
+    again = ForecastLearning(PARAMETERS, BASELINE.name)
     for key, value in saved.items():
         again.load(key, value)
     again.recovered()
@@ -164,7 +167,7 @@ def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_what_is_told_thinned_is_counted_whole() -> None:
-    learning = ForecastLearning(PARAMETERS)
+    learning = ForecastLearning(PARAMETERS, BASELINE.name)
     most = forecast_learning.KEPT_MAX // (2 * HORIZON_EPOCHS)
     numbers = np.random.default_rng(3).integers(0, 2**62, 3 * most)
     told = [0, 0]
@@ -178,13 +181,13 @@ def test_what_is_told_thinned_is_counted_whole() -> None:
 
 
 def test_other_settings_begin_anew_and_forget() -> None:
-    learning = ForecastLearning(PARAMETERS)
+    learning = ForecastLearning(PARAMETERS, BASELINE.name)
     run(learning, history(6))
     saved = dict(learning.rows())
     other = Parameters(
         epoch_ms=PARAMETERS.epoch_ms, horizon_ms=PARAMETERS.horizon_ms, level=Level("view", 4_000)
     )
-    again = ForecastLearning(other)
+    again = ForecastLearning(other, BASELINE.name)
     for key, value in saved.items():
         if value is not None:
             again.load(key, value)
@@ -201,20 +204,97 @@ def test_a_worse_candidate_changes_nothing() -> None:
     rng = np.random.default_rng(5)
     for part in told:
         part["features"] = rng.normal(size=part["features"].shape)
-    assert not run(ForecastLearning(PARAMETERS), told)
+    assert not run(ForecastLearning(PARAMETERS, BASELINE.name), told)
     # Nor where everything is known already.
     told = history(12)
     for part in told:
         part["first"] = np.where(part["video"] % 2 == 1, 0.999, 0.001)
-    assert not run(ForecastLearning(PARAMETERS), told)
+    assert not run(ForecastLearning(PARAMETERS, BASELINE.name), told)
+
+
+def judgements(monkeypatch: pytest.MonkeyPatch, gains: list[float]) -> None:
+    """Let candidates be better by so much, one after the other, then by nothing."""
+    rest = list(gains)
+    monkeypatch.setattr(
+        ForecastLearning,
+        "_judged",
+        lambda *_: Judgement(1.0, 1.0 - (rest.pop(0) if rest else 0.0), 0.1),
+    )
+
+
+def versions(records: list[tuple[bytes, bytes | None]]) -> list[ForecastModel]:
+    return [ForecastModel.from_bytes(value, FEATURES) for _, value in records if value is not None]
+
+
+@pytest.mark.parametrize("restart", [0, 12])
+def test_a_version_is_taken_back_when_the_next_candidate_is_not_better(
+    monkeypatch: pytest.MonkeyPatch, restart: int
+) -> None:
+    judgements(monkeypatch, [0.5, 0.05])
+    told = history(24)
+    first = ForecastLearning(PARAMETERS, BASELINE.name)
+    records = run(first, told[:restart])
+    again = ForecastLearning(PARAMETERS, BASELINE.name)
+    for key, value in first.rows():
+        if value is not None:
+            again.load(key, value)
+    again.recovered()
+    learned, nothing = versions(records + run(again, told, restart))
+    assert len(learned.roots) > 0
+    # It says what is said without it, and is told once.
+    assert len(nothing.roots) == 0
+    assert first.judged + again.judged > 2
+
+
+def test_what_an_older_program_learned_is_refused() -> None:
+    learning = ForecastLearning(PARAMETERS, BASELINE.name)
+    (version, *_) = versions(run(learning, history(20)))
+    alone = replace(version, upon="")
+    saved = {key: value for key, value in learning.rows() if value is not None}
+    again = ForecastLearning(PARAMETERS, BASELINE.name)
+    for key, value in (saved | {b"f/model": alone.to_bytes()}).items():
+        again.load(key, value)
+    with pytest.raises(ModelFormatError, match="of an older program"):
+        again.recovered()
+    held = ForecastVersions(PARAMETERS, BASELINE)
+    with pytest.raises(ModelFormatError, match="of an older program"):
+        held.learn(key_of(8), alone.to_bytes())
+
+
+def test_another_first_forecast_begins_anew() -> None:
+    learning = ForecastLearning(PARAMETERS, BASELINE.name)
+    told = history(20)
+    (version, *_) = versions(run(learning, told))
+    again = ForecastLearning(PARAMETERS, BASELINE_OF_VIEWS.name)
+    for key, value in learning.rows():
+        if value is not None:
+            again.load(key, value)
+    again.recovered()
+    assert len(again) == 0
+    held = ForecastVersions(PARAMETERS, BASELINE_OF_VIEWS)
+    held.learn(key_of(8), version.to_bytes())
+    assert held.of(12) is BASELINE_OF_VIEWS
+
+
+def test_a_version_without_trees_gives_the_word_back_to_who_spoke_first() -> None:
+    learning = ForecastLearning(PARAMETERS, BASELINE.name)
+    (version, *_) = versions(run(learning, history(20)))
+    held = ForecastVersions(PARAMETERS, BASELINE)
+    held.learn(key_of(8), version.to_bytes())
+    nothing = replace(version, nodes=version.nodes[:0], roots=version.roots[:0])
+    held.learn(key_of(12), nothing.to_bytes())
+    assert held.of(9) is BASELINE
+    assert held.of(10).adds_to_first
+    assert held.of(13).name == version.name
+    assert held.of(14) is BASELINE
 
 
 def test_an_old_version_stays_until_a_newer_one_has_long_been_in_force(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(ForecastLearning, "_judged", lambda *_: Judgement(2.0, 1.0, 0.0))
-    learning = ForecastLearning(PARAMETERS)
-    versions, removed = [], []
+    learning = ForecastLearning(PARAMETERS, BASELINE.name)
+    told, removed = [], []
     for epoch, part in enumerate(history(24)):
         learning.note(part)
         for key, value in learning.learn_through(epoch):
@@ -223,37 +303,37 @@ def test_an_old_version_stays_until_a_newer_one_has_long_been_in_force(
                 removed.append((of_epoch, epoch))
             else:
                 assert of_epoch == epoch
-                versions.append(of_epoch)
+                told.append(of_epoch)
     assert len(removed) >= 2
-    later = dict(pairwise(versions))
+    later = dict(pairwise(told))
     assert removed == [(of_epoch, later[of_epoch] + VERSIONS_KEPT) for of_epoch, _ in removed]
 
 
 def test_who_is_no_longer_waited_for_stops_at_the_next_tree() -> None:
-    learning = ForecastLearning(PARAMETERS)
+    learning = ForecastLearning(PARAMETERS, BASELINE.name)
     told = history(24)
-    versions = 0
+    learned = 0
     for epoch, part in enumerate(told):
         learning.note(part)
-        if versions:
+        if learned:
             learning.abandon()
         before = learning.trees_grown
         try:
-            versions += len(learning.learn_through(epoch))
+            learned += len(learning.learn_through(epoch))
         except AbandonedError:
             break
     else:
         pytest.fail("it learned to the end")
-    assert versions
+    assert learned
     assert learning.trees_grown == before
 
 
 def test_what_was_judged_is_told() -> None:
-    learning = ForecastLearning(PARAMETERS)
-    versions = [key for key, value in run(learning, history(24)) if value is not None]
-    assert learning.adopted == len(versions) > 0
+    learning = ForecastLearning(PARAMETERS, BASELINE.name)
+    adding = [one for one in versions(run(learning, history(24))) if len(one.roots)]
+    assert learning.adopted == len(adding) > 0
     assert learning.judged >= learning.adopted
     assert learning.judgement is not None
-    assert learning.judgement.in_force > 0
+    assert learning.judgement.first > 0
     assert learning.judgement.candidate > 0
     assert learning.trees_grown > 0

@@ -1,6 +1,7 @@
 """A forecast's file holds what was trained, and nothing in it can crash or hang who reads it."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,31 @@ def test_the_trees_are_walked_and_their_sum_is_calibrated() -> None:
 
     # Sums: -0.5-1-0.25 = -1.75; -0.5+2+0.75 = 2.25; -0.5+0.5-0.25 = -0.25; 2.25.
     assert found == pytest.approx([0.1 + 0.3 * 0.125, 0.9, 0.1 + 0.3 * 0.875, 0.9])
+
+
+def test_one_that_adds_to_what_was_said_needs_to_know_it() -> None:
+    features = np.array([[0.5, 9.0, 1.0], [0.6, 2.0, 1.1]])
+    upon = replace(model(), upon="first")
+    np.testing.assert_array_equal(
+        upon.probabilities(features, np.zeros(2)), model().probabilities(features)
+    )
+    # Sums of -1.75 + 1.75 and of 2.25 - 2.25.
+    assert upon.probabilities(features, np.array([1.75, -2.25])) == pytest.approx([0.4, 0.4])
+    with pytest.raises(ValueError, match="said without"):
+        upon.probabilities(features)
+    with pytest.raises(ValueError, match="said without"):
+        model().probabilities(features, np.zeros(2))
+    again = ForecastModel.from_bytes(upon.to_bytes(), KNOWN)
+    assert again.upon == "first"
+    assert not ForecastModel.from_bytes(model().to_bytes(), KNOWN).upon
+
+
+def test_only_one_that_adds_to_what_was_said_may_have_nothing_to_add() -> None:
+    empty = replace(model(), nodes=model().nodes[:0], roots=model().roots[:0])
+    with pytest.raises(ModelFormatError, match="0 nodes and 0 trees"):
+        ForecastModel.from_bytes(empty.to_bytes(), KNOWN)
+    upon = replace(empty, upon="first")
+    assert len(ForecastModel.from_bytes(upon.to_bytes(), KNOWN).roots) == 0
 
 
 def test_a_score_below_the_first_knot_says_the_first_probability() -> None:

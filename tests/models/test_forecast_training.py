@@ -21,7 +21,7 @@ from models.forecast_training import (
     video_number,
 )
 from models.parameters import DAY_MS, HOUR_MS, Level
-from models.probability_calibration import calibrate
+from models.probability_calibration import calibrate, log_loss
 from models.report_building import MadeForecasts
 
 LEVEL = Level("view", 1_000)
@@ -42,13 +42,44 @@ def some(videos: int = 300, seed: int = 1, first: int = 0) -> Examples:
     return Examples(numbers, random.integers(0, 10**9, len(which)), features, hit)
 
 
-def trained(*parts: Examples, sizes: tuple[Size, ...] = SMALL) -> ForecastModel:
-    return train(*parts, level=LEVEL, horizon_ms=HORIZON_MS, name="test", sizes=sizes)
+def trained(*parts: Examples, sizes: tuple[Size, ...] = SMALL, upon: str = "") -> ForecastModel:
+    return train(*parts, level=LEVEL, horizon_ms=HORIZON_MS, name="test", upon=upon, sizes=sizes)
 
 
 @pytest.fixture(scope="module")
 def model() -> ForecastModel:
     return trained(some())
+
+
+def test_upon_what_was_said_only_what_it_lacks_is_learned() -> None:
+    taught, unseen = some(600), some(600, seed=2, first=10_000)
+    random = np.random.default_rng(3)
+
+    def knowing(examples: Examples, share: float) -> Examples:
+        """What was said knows the first feature in part, and says nothing of the rest."""
+        return replace(examples, before=share * examples.features[:, 0].astype(np.float64))
+
+    for share in (0.0, 0.25):
+        model = trained(knowing(taught, share), upon="first")
+        assert model.upon == "first"
+        before = knowing(unseen, share).before
+        assert before is not None
+        said = model.probabilities(unseen.features.astype(np.float64), before)
+        ones = np.ones(len(unseen))
+        odds = np.log(said / (1 - said))
+        assert log_loss(odds, unseen.hit, ones) < log_loss(before, unseen.hit, ones)
+    # The order of the examples plays no part, nor where each of them stands.
+    order = random.permutation(len(taught))
+    again = trained(knowing(taught, 0.25).at(order), upon="first")
+    assert again.to_bytes() == model.to_bytes()
+
+
+def test_what_was_said_before_and_who_said_it_belong_together() -> None:
+    examples = some()
+    with pytest.raises(ValueError, match="who said it"):
+        trained(examples, upon="first")
+    with pytest.raises(ValueError, match="who said it"):
+        trained(replace(examples, before=np.zeros(len(examples))))
 
 
 def test_what_was_learned_holds_for_videos_it_has_not_seen(model: ForecastModel) -> None:

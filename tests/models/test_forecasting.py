@@ -1,5 +1,6 @@
 """When a video is forecast anew, by what, and what is said of it."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,14 @@ from models import forecast
 from models.decisions import Decided
 from models.forecast_features import FEATURES
 from models.forecast_model import LEAF, NODE, Calibration, ForecastModel
-from models.forecasting import BASELINE, LEAST_GROWTH, LEAST_SHARE, Forecaster
+from models.forecasting import (
+    BASELINE,
+    BASELINE_OF_VIEWS,
+    LEAST_GROWTH,
+    LEAST_SHARE,
+    Forecaster,
+    log_odds,
+)
 from models.parameters import DAY_MS, Level, Parameters
 from models.video_state import VideoTable
 
@@ -128,6 +136,62 @@ def test_without_a_model_the_regression_speaks() -> None:
         )
         if row["episode_progress"] >= LEAST_SHARE * LEVEL:
             assert row["probability"] == np.float32(alone)
+
+
+def test_a_version_adds_its_trees_to_what_is_said_without_it() -> None:
+    alone, upon = Video(PARAMETERS, BASELINE_OF_VIEWS), model()
+    version = Forecaster.of(replace(upon, upon="first")).upon(BASELINE_OF_VIEWS)
+    video = Video(PARAMETERS, version)
+    for _ in range(20):
+        without, made = alone.has(view=400, like=30), video.has(view=400, like=30)
+        if not len(made.forecasts) or made.decisions["probability"][0] == 1:
+            continue
+        (said,) = without.decisions["probability"]
+        assert made.forecasts["first"].tolist() == [np.float32(said)]
+        expected = replace(upon, upon="first").probabilities(
+            made.forecasts["features"][:, [1, 0]].astype(np.float64),
+            np.array([log_odds(float(made.forecasts["first"][0]))]),
+        )
+        assert made.decisions["probability"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_version_tells_what_spoke_first_and_what_it_added() -> None:
+    strong = replace(model(), upon="first")
+    strong.nodes["value"][1:] *= 10
+    video = Video(PARAMETERS, Forecaster.of(strong).upon(BASELINE_OF_VIEWS))
+    explanations: dict[int, dict[str, Any]] = {}
+    while not explanations:
+        explanations = video.has(view=2_000, like=900).explanations
+    assert explanations[0]["model"] == "one tree"
+    # Of the tree, which knows nothing else, and of the regression.
+    assert "60 % of the level reached" in explanations[0]["signals"]
+    assert any(said.startswith("growing in") for said in explanations[0]["signals"])
+
+
+def test_of_views_the_regression_counts_propensities() -> None:
+    said = []
+    for likes in (1, 300):
+        video = Video(PARAMETERS, BASELINE_OF_VIEWS)
+        made = video.has(view=1_000, like=likes)
+        (row,), features = made.decisions, made.forecasts["features"][0]
+        added = sum(
+            forecast.VIEWS[forecast.PROPENSITIES_AT + at] * features[FEATURES.index(name)]
+            for at, name in enumerate(("identification", "interaction", "diffusion"))
+        )
+        assert row["probability"] == pytest.approx(
+            forecast.probability_by(
+                forecast.VIEWS,
+                row["episode_progress"],
+                row["pace_fast_per_hour"],
+                row["pace_slow_per_hour"],
+                row["episode_age_ms"],
+                LEVEL,
+                added,
+            ),
+            abs=1e-6,
+        )
+        said.append(float(row["probability"]))
+    assert said[0] < said[1]
 
 
 def test_a_model_may_look_at_any_features_in_any_order() -> None:

@@ -66,10 +66,18 @@ def test_what_its_author_took_back_is_left_out() -> None:
     assert found((comment(), 0.5), reception=reception) == []
 
 
-def test_more_likes_and_replies_rank_higher() -> None:
-    def candidate(priority: int, likes: int, replies: int) -> Candidate:
-        return Candidate(priority, str(priority), REASONED, 0, 0.5, True, likes, replies)
+def candidate(priority: int, likes: int, replies: int, text: str = "") -> Candidate:
+    text = text or f"{REASONED}{priority}"
+    return Candidate(priority, str(priority), text, 0, 0.5, True, likes, replies)
 
+
+def test_of_comments_that_say_the_same_only_the_best_is_shown() -> None:
+    same = [candidate(1, 2, 0, REASONED), candidate(2, 9, 0, REASONED + "！！")]
+    ranked = best_of([*same, candidate(3, 1, 0)], 2)
+    assert [one.comment_id for one in ranked] == ["2", "3"]
+
+
+def test_more_likes_and_replies_rank_higher() -> None:
     ranked = best_of([candidate(1, 0, 0), candidate(2, 50, 0), candidate(3, 50, 8)], 2)
     assert [one.comment_id for one in ranked] == ["3", "2"]
 

@@ -9,11 +9,14 @@ from told_reports import BUCKET_MS, START_BUCKET, report_of
 from models.alerts import ALERTS
 from models.epoch_evidence import Candidate, EpochEvidence
 from models.guidance import GUIDED
+from models.guidance_actions import GuidanceAction, encode_action
 from models.hotspots import LEARNED, HotspotsStep
+from models.looks import look_buckets
 from models.parameters import HOUR_MS, Level, Parameters
 from models.ranking import BOARD
 from models.stage_reports import StageReport, encode_report
 from models.steps import BrokenChainError
+from models.tracked_videos import TRACKED
 from models.vocabulary import Stage
 from models.works import WORK
 from streams.offline.pipeline import chunk_of
@@ -201,12 +204,13 @@ def test_a_topic_fades_in_silence_once_and_is_told_anew_when_it_returns() -> Non
 
 
 def judged(bucket: int, time_ms: int) -> list[dict[str, Any]]:
-    """Return the transitions of a bucket in which an episode of the story begins."""
+    """Return the transitions of a bucket in which an episode begins; every other is discussed."""
     if bucket % (9 * EPOCH):
         return []
     excluded = {"signal": "exclusion", "route": "exclusion", "time_ms": time_ms}
     discussed = {"signal": "interaction", "route": "exclusion", "time_ms": time_ms}
-    return [entered(Stage.JUDGMENT) | excluded, entered(Stage.INTERACTION) | discussed]
+    told = [entered(Stage.JUDGMENT) | excluded, entered(Stage.INTERACTION) | discussed]
+    return told[:1] if bucket % (18 * EPOCH) else told
 
 
 def story() -> list[StageReport]:
@@ -240,6 +244,20 @@ def story() -> list[StageReport]:
     return reports
 
 
+def messages() -> list[bytes]:
+    """Return the story, and between its reports what people did: some of it late, some twice."""
+    told = []
+    for number, report in enumerate(story()):
+        told.append(encode_report(report))
+        if number % 9 == 5:
+            taken_at_ms = report.through_bucket * BUCKET_MS
+            taken_at_ms -= number % 4 * 7 * HOUR_MS
+            subject = (f"p0\x1fv{number % 3}", f"topic:t{number % 3}")[number % 2]
+            action = GuidanceAction(f"a{number // 2}", taken_at_ms, subject, "creative", "recut")
+            told += [encode_action(action)] * (1 + number % 2)
+    return told
+
+
 def known(step: HotspotsStep) -> dict[str, Any]:
     """Return all that a step knows of works and videos, without the slots it keeps them in."""
     roll_up = step.roll_up
@@ -256,7 +274,7 @@ def known(step: HotspotsStep) -> dict[str, Any]:
     videos = {
         video.video: (
             replace(video, slot=0),
-            roll_up.tracked.rows[video.slot].tolist(),
+            [roll_up.tracked.rows[video.slot][name].tolist() for name in TRACKED.names or ()],
             [work.work_id for work in roll_up.works_of(video)],
         )
         for video in roll_up.tracked
@@ -269,16 +287,22 @@ def known(step: HotspotsStep) -> dict[str, Any]:
         if (work := by_slot[row["slot"]]) is not None
     }
     assert len(guidance) == len(guided)
-    return {**works, **videos, **guidance}
+    looks = (roll_up.next_look - 1) // look_buckets(step.parameters)
+    history = {
+        f"look {look}": kept.tobytes()
+        for look in range(looks - 1_000, looks + 1)
+        if (kept := step.actions.history.at(look)) is not None
+    }
+    return {**works, **videos, **guidance, **history, "actions": step.actions.latest(1_000)}
 
 
 def outcome(sizes: int, *, crash: bool) -> tuple[list[Any], Any, dict[str, Any], int]:
     """Feed the story, so many reports at a time; a crash goes back to the rows of the last cut."""
     parameters = {"expire_after_ms": 40 * HOUR_MS}
     step, rows, alerts, board = new_step(**parameters), dict[bytes, bytes | None](), [], None
-    reports = [encode_report(report) for report in story()]
-    for low in range(0, len(reports), sizes):
-        step.process(chunk_of(reports[low : low + sizes], low))
+    told = messages()
+    for low in range(0, len(told), sizes):
+        step.process(chunk_of(told[low : low + sizes], low))
         cut = step.cut()
         for key, value in cut.rows:
             rows[key] = value
@@ -306,6 +330,8 @@ def test_how_reports_are_chunked_and_crashes_change_nothing() -> None:
     assert len(alerts) > 10
     guided = {alert["type"].rpartition(".")[2] for alert in alerts if "urgency" in alert["data"]}
     assert guided == {"elite_entry", "homogenisation", "negative_value_surge", "interruption_risk"}
+    effects = [a["data"]["action"]["action_id"] for a in alerts if "effect" in a["type"]]
+    assert len(effects) == len(set(effects)) > 5
     assert kept > 20
     for sizes, crash in ((23, True), (2, False), (24, False)):
         again = outcome(sizes, crash=crash)

@@ -1,9 +1,11 @@
+import re
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.comment_sample import NO_SENTIMENT, CommentSample, SampledComment, mixed
+from models.comment_sample import NO_SENTIMENT, SAMPLE_SIZE, CommentSample, SampledComment, mixed
 from models.phrase_counts import PhraseCounts
-from models.phrases import PEOPLE_MIN, PHRASES_TOLD, phrases_in, phrases_of, without_parts
+from models.phrases import PEOPLE_MIN, PHRASES_TOLD, most_of, phrases_in, without_parts
 
 
 def sample_of(*said: tuple[int, str]) -> CommentSample:
@@ -15,9 +17,35 @@ def sample_of(*said: tuple[int, str]) -> CommentSample:
 
 
 def test_hashtags_words_and_runs_are_phrases() -> None:
-    found = phrases_of("#大英博物馆# 家书回来了 The Museum #gohome")
-    assert {"#大英博物馆", "家书", "museum", "#gohome"} <= found
-    assert not {"the", "回来了", "馆", "大英"} & found
+    text = "#大英博物馆# 家书回来了 The Museum #gohome"
+    found = phrases_in(sample_of(*((actor, text) for actor in range(1, PEOPLE_MIN + 1))))
+    # 了 ends no phrase, and a piece of the rest gives way to it.
+    assert set(found) == {"#大英博物馆", "家书回来", "museum", "#gohome"}
+
+
+def plain_phrases(text: str) -> set[str]:
+    """Every phrase of a text, whoever else uses it."""
+    tagged = text.lower()
+    found = {f"#{tag.strip()}" for tag in re.findall(r"[#＃]([^#＃\n]{2,32})[#＃]", tagged)}
+    rest = re.sub(r"[#＃]([^#＃\n]{2,32})[#＃]", " ", tagged)
+    found |= {f"#{tag}" for tag in re.findall(r"[#＃](\w{2,32})", rest)}
+    rest = re.sub(r"[#＃](\w{2,32})", " ", rest)
+    found |= set(re.findall(r"[a-z][a-z0-9']{2,}", rest))
+    for run in re.findall(r"[\u4e00-\u9fff]{2,}", rest):
+        pieces = {run[a:b] for a in range(len(run)) for b in range(a + 2, min(a + 6, len(run)) + 1)}
+        found |= {p for p in pieces if len(set(p)) > 1 and not {p[0], p[-1]} & set("的了")}
+    return found
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.text("文物回家的了家 #ab", max_size=14))))
+def test_phrases_are_those_of_a_plain_count(said: list[tuple[int, str]]) -> None:
+    people: dict[str, set[object]] = {}
+    for actor, text in said[:SAMPLE_SIZE]:
+        for phrase in plain_phrases(text):
+            people.setdefault(phrase, set()).add(actor or text)
+    counts = {phrase: len(who) for phrase, who in people.items() if len(who) >= PEOPLE_MIN}
+    found = phrases_in(sample_of(*said[:SAMPLE_SIZE]))
+    assert found == most_of(without_parts(counts), PHRASES_TOLD)
 
 
 def test_a_phrase_needs_several_people() -> None:

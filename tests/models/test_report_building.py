@@ -158,6 +158,7 @@ def test_the_numbers_are_those_of_the_decision() -> None:
     platform = Platform()
     numbers = {
         "last_ms": 11, "age_ms": 12, "views": 13, "total_views": 14, "acted": [1, 2, 3, 4],
+        "total_acted": [5, 6, 7, 8],
         "progress": 15, "total_progress": 16, "episode_progress": 17, "probability": 0.75,
         "roles": 18, "stage": 2, "route": 3, "state": 1, "episode": 4,
     }  # fmt: skip

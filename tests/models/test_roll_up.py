@@ -39,6 +39,7 @@ def told(*said: dict[str, Any], bucket: int = START_BUCKET) -> DecidedRows:
         {i: [{}] for i, one in enumerate(said) if one.get("happened")},
         {},
         {},
+        [],
     )
 
 
@@ -264,6 +265,8 @@ class PlainRollUp:
             if work_id.startswith("video:"):
                 work.views = one["total_views"] - one["views"]
                 work.progress = one["total_progress"] - one["progress"]
+                both = zip(one["total_acted"], one["acted"], strict=True)
+                work.acted = [total - now for total, now in both]
         platform, since_ms = video.video.partition("\x1f")[0], one["last_ms"] - one["age_ms"]
         if work_id not in video.counted or platform not in work.platforms:
             work.platforms[platform] = min(work.platforms.get(platform, since_ms), since_ms)
@@ -307,6 +310,7 @@ ROW = st.fixed_dictionaries(
         "progress": st.integers(0, 9),
         "total_progress": st.integers(9, 99),
         "acted": st.lists(st.integers(0, 9), min_size=4, max_size=4),
+        "total_acted": st.lists(st.integers(9, 99), min_size=4, max_size=4),
         "roles": st.integers(0, 255),
         "age_ms": st.integers(0, 10**9),
         "last_ms": st.integers(10**12, 10**12 + 50),

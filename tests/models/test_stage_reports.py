@@ -12,7 +12,13 @@ from models.epoch_evidence import Candidate, EpochEvidence
 from models.forecast_features import FEATURES
 from models.forecast_moments import MOMENT
 from models.known_actors import ACTED
-from models.stage_reports import ReportFormatError, StageReport, decode_report, encode_report
+from models.stage_reports import (
+    VERSION,
+    ReportFormatError,
+    StageReport,
+    decode_report,
+    encode_report,
+)
 
 NAMES = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
 ROWS = st.lists(
@@ -22,6 +28,7 @@ ROWS = st.lists(
             "profile": st.none() | st.just({"title": "大英", "topics": ["x"]}),
             "views": st.integers(0, 2**62),
             "acted": st.lists(st.integers(0, 2**62), min_size=4, max_size=4),
+            "total_acted": st.lists(st.integers(0, 2**62), min_size=4, max_size=4),
             "probability": st.floats(0, 1, width=32),
             "explanation": st.none() | st.just({"model": "m", "signals": ["大英"]}),
             "voices": st.none() | st.just({"offered": 3, "phrases": {"大英": 2}}),
@@ -115,12 +122,12 @@ def test_a_truncated_message_is_told(length: int) -> None:
     "metadata",
     [
         b'"version": 1',
-        b'"VERSION": 9',
+        b'"VERSION": %d' % VERSION,
         b'"version": x',
     ],
 )
 def test_a_message_of_another_version_is_told(metadata: bytes) -> None:
-    damaged = WHOLE.replace(b'"version": 9', metadata)
+    damaged = WHOLE.replace(b'"version": %d' % VERSION, metadata)
     assert damaged != WHOLE
     with pytest.raises(ReportFormatError, match=r"report|version"):
         decode_report(damaged)

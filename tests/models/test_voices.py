@@ -122,6 +122,10 @@ spoken = st.dictionaries(
 )
 
 
+def visit(bucket: int) -> int:
+    return voices_module.visit_of(VIDEOS[0], bucket, PER_VISIT)
+
+
 def told_of(
     said: dict[tuple[int, int], list[int]], cuts: list[int], restarts: random.Random | None = None
 ) -> list[tuple[int, int, object]]:
@@ -164,8 +168,21 @@ def test_what_is_told_depends_neither_on_parts_nor_on_restarts(
 
 
 def test_a_visit_is_told_with_the_first_row_after_it() -> None:
-    told = told_of({(1, 0): [1], (3, 0): [2], (PER_VISIT + 1, 0): [3]}, [])
-    assert [(bucket, slot) for bucket, slot, _ in told] == [(PER_VISIT, 0), (2 * PER_VISIT, 0)]
+    begins = next(bucket for bucket in range(1, 9) if visit(bucket) != visit(bucket - 1))
+    ends = begins + PER_VISIT
+    told = told_of({(begins, 0): [1], (begins + 2, 0): [2], (ends + 1, 0): [3]}, [])
+    assert [(bucket, slot) for bucket, slot, _ in told] == [(ends, 0), (ends + PER_VISIT, 0)]
+
+
+def test_visits_are_as_long_as_they_should_be_and_do_not_all_begin_at_once() -> None:
+    buckets = range(4 * PER_VISIT)
+    begin: set[int] = set()
+    for number in range(100):
+        visits = [voices_module.visit_of(f"p\x1f{number}", each, PER_VISIT) for each in buckets]
+        assert visits == sorted(visits)
+        assert all(visits.count(one) == PER_VISIT for one in set(visits[PER_VISIT:-PER_VISIT]))
+        begin.add(next(each for each in buckets if visits[each] != visits[0]))
+    assert begin == set(range(1, PER_VISIT + 1))
 
 
 def test_those_who_were_silent_longest_give_way(monkeypatch: pytest.MonkeyPatch) -> None:

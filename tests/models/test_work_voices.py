@@ -21,7 +21,7 @@ def said_of(polarity: float = 0.5, **phrases: int) -> dict[str, Any]:
 
 
 def candidate(number: int, likes: int) -> list[Any]:
-    return [number, f"c{number}", TEXT, 0, 0.5, True, likes, 0]
+    return [number, f"c{number}", f"{TEXT}{number}", 0, 0.5, True, likes, 0]
 
 
 def saved(voices: WorkVoices) -> dict[bytes, bytes]:
@@ -65,7 +65,7 @@ def test_the_best_comments_of_all_videos_are_told_as_they_were_last_told() -> No
     assert [one["comment_id"] for one in best] == ["c3", "c2", "c1"][:HIGHLIGHTS_TOLD]
     assert best[0]["video_id"] == "3"
     assert best[0]["likes"] == 8
-    assert best[0]["text"] == TEXT
+    assert best[0]["text"] == f"{TEXT}3"
 
 
 def test_few_videos_of_a_work_are_kept_for_their_comments() -> None:

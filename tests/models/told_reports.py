@@ -26,7 +26,7 @@ def report_of(
     """Return a report; what is said of a row in words stands beside its numbers."""
     numbers = np.zeros(len(rows), REPORT)
     numbers["bucket"] = through_bucket
-    beside = ("video", "profile", "transitions", "explanation", "voices")
+    beside = ("video", "profile", "transitions", "explanation", "voices", "participation")
     for number, row in zip(numbers, rows, strict=True):
         for name, value in row.items():
             if name not in beside:
@@ -47,6 +47,9 @@ def report_of(
             (i, row["explanation"]) for i, row in enumerate(rows) if row.get("explanation")
         ],
         voices=[(i, row["voices"]) for i, row in enumerate(rows) if row.get("voices")],
+        participations=[
+            (i, row["participation"]) for i, row in enumerate(rows) if row.get("participation")
+        ],
     )
 
 

@@ -1,7 +1,9 @@
 """What the papers call for, as timelines: events in, guidance out."""
 
 import pytest
-from timelines import Timeline, alerts_of, guidance_of, hour_of
+from timelines import NOON_MS, Timeline, alerts_of, guidance_of, hour_of
+
+from models.parameters import HOUR_MS
 
 TOPIC = "逃出大英博物馆"
 WORK = f"topic:{TOPIC}"
@@ -70,6 +72,34 @@ def test_exclusion_is_told_as_a_surge_and_again_as_a_risk_when_dissemination_fal
     assert 0.1 < risk["data"]["figures"]["activity_share_of_peak"] <= 0.317
     (over,) = [a for a in alerts if a["data"].get("state") == "interrupted"]
     assert 10 < hour_of(risk) < hour_of(over)
+
+
+def test_a_surge_counts_those_who_judged_before_anything_was_noticed() -> None:
+    timeline = Timeline()
+    timeline.publish(0, "douyin/bad")
+    timeline.during(0, 10, "douyin/bad", "view", 3_000)
+    timeline.crowd(0, 10, "douyin/bad", "like", 30)
+    timeline.crowd(0, 10, "douyin/bad", "dislike", 300)
+    (surge,) = guidance_of(alerts_of(timeline, 12), "guidance.negative_value_surge")
+    looked_ms = NOON_MS + round(hour_of(surge) * HOUR_MS)
+    figures = surge["data"]["figures"]
+    for name, action in (("identification", "like"), ("exclusion", "dislike")):
+        when = [ms for ms, _, event in timeline.lines if event["action"] == action]
+        assert figures[name] == sum(ms <= looked_ms for ms in when) < len(when)
+        assert figures[f"{name}_recent"] <= figures[name]
+
+
+def test_what_was_rejected_and_argued_about_fades_and_is_not_at_risk() -> None:
+    timeline = Timeline()
+    timeline.publish(0, "douyin/bad", topics=["争议"])
+    timeline.during(0, 10, "douyin/bad", "view", 3_000)
+    timeline.crowd(0, 10, "douyin/bad", "dislike", 400)
+    timeline.crowd(3, 10, "douyin/bad", "comment", 400)
+    timeline.during(10, 40, "douyin/bad", "view", 100)
+    alerts = alerts_of(timeline, 60)
+    assert guidance_of(alerts, "guidance.negative_value_surge")
+    assert not guidance_of(alerts, "guidance.interruption_risk")
+    assert [a["data"]["state"] for a in guidance_of(alerts, "faded") if "state" in a["data"]]
 
 
 def test_a_video_that_people_like_gives_neither() -> None:
@@ -147,3 +177,17 @@ def test_an_original_derivative_that_goes_deep_is_to_be_supported_a_copy_is_not(
     told = guidance_of(alerts, "guidance.deep_creation")
     assert [a["data"]["figures"]["derivative"] for a in told] == ["bilibili/deep"]
     assert told[0]["data"]["figures"]["creator_id"] == "scholar"
+
+
+def test_what_began_as_a_comment_elsewhere_is_no_creation_beside_its_own_original() -> None:
+    timeline = discussed()
+    timeline.publish(-30, "douyin/wish")
+    comment = {"comment_id": "wish-c1", "text": "想拍一部动画片，讲文物回家"}
+    timeline.event(-29, "douyin/wish", "comment", actor_id="wisher", **comment)
+    timeline.derive(3, "douyin/begun", "douyin/wish", topics=[TOPIC], source_comment_id="wish-c1")
+    timeline.derive(3, "bilibili/deep", "douyin/e1", title="文物为什么在伦敦")
+    for video in ("douyin/begun", "bilibili/deep"):
+        timeline.rise(4, 10, video, views=2_000)
+    told = guidance_of(alerts_of(timeline, 24), "guidance.deep_creation")
+    of_topic = [a["data"]["figures"]["derivative"] for a in told if a["subject"] == WORK]
+    assert of_topic == ["bilibili/deep"]

@@ -25,10 +25,12 @@ class Timeline:
 
     Attributes:
         lines: Events so far, with their times.
+        actions: What the team did, as it tells it on `guidance-actions`.
         people: How many different people have taken part.
     """
 
     lines: list[tuple[int, int, dict[str, Any]]] = field(default_factory=list)
+    actions: list[dict[str, Any]] = field(default_factory=list)
     people: int = 0
 
     def event(self, hour: float, video: str, action: str, **fields: object) -> None:
@@ -37,6 +39,12 @@ class Timeline:
         time_ms = NOON_MS + round(hour * HOUR_MS)
         told = {"time": time_ms, "platform": platform, "video_id": video_id, "action": action}
         self.lines.append((time_ms, len(self.lines), told | fields))
+
+    def act(self, hour: float, action_id: str, level: str, kind: str, **fields: object) -> None:
+        """Let the team do something about a video (platform, video_id) or a topic."""
+        time_ms = NOON_MS + round(hour * HOUR_MS)
+        told = {"action_id": action_id, "taken_at": time_ms, "level": level, "kind": kind}
+        self.actions.append(told | fields)
 
     def publish(self, hour: float, video: str, **fields: object) -> None:
         """Let a video be published by its creator."""
@@ -86,12 +94,21 @@ def alerts_of(
     timeline: Timeline, until: float, parameters: Parameters = PARAMETERS
 ) -> list[dict[str, Any]]:
     """Return the alerts of a timeline, up to an hour of its own."""
+    return outcome_of(timeline, until, parameters)[0]
+
+
+def outcome_of(
+    timeline: Timeline, until: float, parameters: Parameters = PARAMETERS
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    """Return the alerts of a timeline, up to an hour of its own, and the board as of then."""
     timeline.event(until, "clock/ticks", "view")
     lines = [json.dumps(event).encode() for _, _, event in sorted(timeline.lines)]
     backtest = Backtest(parameters, bytes(16), DecodingLimits(), RECEIVED_MS)
+    backtest.act(json.dumps(action).encode() for action in timeline.actions)
     told = [json.loads(alert) for _, some, _ in backtest.run(lines) for alert in some]
     assert not backtest.rejects
-    return told
+    assert backtest.pipeline.outcome.board is not None
+    return told, json.loads(backtest.pipeline.outcome.board)
 
 
 def guidance_of(alerts: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:

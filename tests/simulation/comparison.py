@@ -12,12 +12,21 @@ from simulated_broker import Broker
 from simulated_platform import Platform
 from simulated_worker import TOPICS, SimulatedStore
 
+from models.alerts import AlertType
 from models.batch_header import BatchKind
 from models.batches import decode_batch
-from models.hotspots import LEARNED
+from models.events import DecodingLimits, RejectedEventError
+from models.forecast_versions import is_forecast
+from models.guidance_actions import (
+    GuidanceAction,
+    decode_action,
+    is_action,
+    validate_action,
+)
+from models.hotspots import LEARNED, HotspotsStep
 from models.intake import Intake
 from models.parameters import DAY_MS
-from models.stage_reports import decode_report
+from models.stage_reports import ALWAYS, decode_report
 from models.stages import StagesStep
 from models.steps import Chunk, Cut, Output, PartitionStep
 from streams.checkpoints import POSITION_KEY
@@ -40,12 +49,18 @@ class Outcome:
     events: int = 0
     alerts: int = 0
     participations: int = 0
+    participations_kept: int = 0
+    pushes: int = 0
     withheld: int = 0
+    forecasts: int = 0
+    """Versions of the forecast that were learned."""
     faults: dict[str, int] = field(default_factory=dict)
     steps: int = 0
     requests: int = 0
     compared_with_undisturbed: bool = False
     told_again: int = 0
+    effects: int = 0
+    measured: int = 0
 
     def report(self) -> str:
         """Say what went wrong, and how it came to it."""
@@ -76,11 +91,13 @@ class Comparison:
             )
         ]
         self.outcome.told_again = self._told_again()
-        replayed = Reference(self.platform)
+        arrivals = self._arrivals()
+        replayed = Reference(self.platform, arrivals)
         replayed.feed(batches)
         self._hold_against("a replay of its log", replayed)
         self._compare_state(replayed)
-        undisturbed = Reference(self.platform)
+        self._compare_works(replayed)
+        undisturbed = Reference(self.platform, arrivals)
         rejects = undisturbed.take_in(self.platform.sources)
         self._compare_rejects(rejects)
         if self.platform.is_order_free and not any(
@@ -99,11 +116,33 @@ class Comparison:
         """Return how often a partition told again what it had told before a crash."""
         expected: dict[int, int] = {}
         times = 0
-        for entry in self.broker.committed(TOPICS[Topic.VIDEO_STAGES]):
-            report = decode_report(entry.value or b"")
+        for report in map(decode_report, self._reports()):
             times += report.sequence < expected.get(report.partition, 0)
             expected[report.partition] = report.sequence + 1
         return times
+
+    def _reports(self) -> list[bytes]:
+        told = [e.value or b"" for e in self.broker.committed(TOPICS[Topic.VIDEO_STAGES])]
+        return [value for value in told if not is_action(value)]
+
+    def _arrivals(self) -> list[tuple[GuidanceAction, int]]:
+        """Return the actions of `video-stages`, each with what all had told before it."""
+        through: dict[int, int] = {}
+        arrivals = []
+        for entry in self.broker.committed(TOPICS[Topic.VIDEO_STAGES]):
+            value = entry.value or b""
+            if is_action(value):
+                everyone = len(through) == self.parameters.partitions
+                arrived = min(through.values()) if everyone else ALWAYS
+                arrivals.append((decode_action(value), arrived))
+                continue
+            report = decode_report(value)
+            before = through.get(report.partition, ALWAYS)
+            through[report.partition] = max(before, report.through_bucket)
+        told = [action.action_id for action, _ in arrivals]
+        sent = [json.loads(line)["action_id"] for line in self.platform.actions if _is_good(line)]
+        self._same("actions in the log", sent, told)
+        return arrivals
 
     def _same(self, what: str, expected: object, found: object) -> None:
         if expected != found:
@@ -113,6 +152,8 @@ class Comparison:
         alerts = [entry.value for entry in self.broker.committed(TOPICS[Topic.ALERTS])]
         self.outcome.alerts = len(alerts)
         self._same(f"alerts and those of {name}", reference.outcome.alerts, alerts)
+        kinds = [json.loads(alert or b"")["type"] for alert in alerts]
+        self.outcome.pushes = kinds.count(AlertType.COORDINATED_PUSH)
         self._compare_versions(name, reference.learned)
         told = {json.loads(alert or b"")["id"] for alert in alerts}
         self._same("alerts in the store", told, set(self.store.alerts))
@@ -122,8 +163,11 @@ class Comparison:
         kept = json.loads(board) if board is not None else None
         self.outcome.withheld = len(kept["withheld"]) if kept is not None else 0
         self._same("the board in the store", kept, self.store.board)
-        reports = [e.value or b"" for e in self.broker.committed(TOPICS[Topic.VIDEO_STAGES])]
-        participations = _participations(reports)
+        effects = [json.loads(alert or b"") for alert in alerts]
+        effects = [one for one in effects if one["type"] == AlertType.GUIDANCE_EFFECT]
+        self.outcome.effects = len(effects)
+        self.outcome.measured = sum("effect" in one["data"] for one in effects)
+        participations = _participations(self._reports())
         self.outcome.participations = len(participations)
         expected = _participations(reference.outcome.reports)
         self._same(f"participations and those of {name}", expected, participations)
@@ -142,6 +186,7 @@ class Comparison:
         first = expected[0][0] if expected else None
         begin = next((at for at, (key, _) in enumerate(found) if key == first), 0)
         self._same(f"versions and those of {name}", expected, found[begin:])
+        self.outcome.forecasts = sum(is_forecast(key or b"") for key, _ in found)
         empty = [value for _, value in found[:begin] if json.loads(value)["platforms"]]
         self._same("versions before the first event", [], empty)
 
@@ -160,6 +205,21 @@ class Comparison:
             self._same("progress", _progress(expected), _progress(rows))
         self._same("saved totals and those of a replay", replayed.totals(), totals)
 
+    def _compare_works(self, replayed: "Reference") -> None:
+        """Compare what a restart of `hotspots` would know of who takes part, and suspect."""
+        step = HotspotsStep(0, self.parameters)
+        for key, value in self._rows(Partition(TOPICS[Topic.WORKS_CHANGELOG], 0)).items():
+            step.load(key, value)
+        step.recovered()
+        kept, expected = _kept(step), _kept(replayed.hotspots)
+        self.outcome.participations_kept = len(kept)
+        self._same("participations kept and those of a replay", expected, kept)
+        for name, found, known in (
+            ("suspicions", step.integrity.rows(), replayed.hotspots.integrity.rows()),
+            ("depths of works", step.depth.rows(), replayed.hotspots.depth.rows()),
+        ):
+            self._same(f"{name} and those of a replay", known, found)
+
     def _rows(self, partition: Partition) -> dict[bytes, bytes]:
         """Return the rows that a changelog holds, without the position."""
         log = self.broker.logs[partition]
@@ -173,18 +233,43 @@ class Comparison:
         return rows
 
     def _compare_rejects(self, expected: dict[bytes, tuple[bytes | None, str]]) -> None:
+        expected = expected | self._refused_actions()
         found = {}
         for entry in self.broker.committed(TOPICS[Topic.REJECTED]):
             assert entry.key is not None
             found[entry.key] = (entry.value, dict(entry.headers)["reason"].decode())
         self._same("rejects", expected, found)
 
+    def _refused_actions(self) -> dict[bytes, tuple[bytes | None, str]]:
+        """Return the messages of `guidance-actions` that are none."""
+        entries = self.broker.committed(TOPICS[Topic.GUIDANCE_ACTIONS])
+        return {
+            f"guidance-actions:0:{offset}".encode(): (entry.value, refusal)
+            for offset, entry in enumerate(entries)
+            if (refusal := _refusal(entry.value))
+        }
+
+
+def _refusal(line: bytes | None) -> str:
+    """Return why a line is no action, an empty string where it is one."""
+    try:
+        validate_action(line, latest_ms=RECEIVED_MS, limits=DecodingLimits())
+    except RejectedEventError as error:
+        return error.reason.value
+    return ""
+
+
+def _is_good(line: bytes) -> bool:
+    return not _refusal(line)
+
 
 class Reference(Pipeline):
     """The steps with nothing between them that could fail."""
 
-    def __init__(self, platform: Platform) -> None:
+    def __init__(self, platform: Platform, arrivals: list[tuple[GuidanceAction, int]]) -> None:
         super().__init__(platform.parameters)
+        for action, through in arrivals:
+            self.hotspots.actions.take(action, through)
         self.learned: list[tuple[bytes | None, bytes]] = []
         self.rows = [_recorded(step) for step in self.stages]
 
@@ -252,6 +337,12 @@ def _participations(reports: list[bytes]) -> dict[tuple[str, int], set[bytes]]:
             place = (report.videos[report.video[row]], int(report.rows["bucket"][row]))
             told.setdefault(place, set()).add(packed)
     return told
+
+
+def _kept(step: HotspotsStep) -> dict[str, bytes]:
+    """Return the records of videos that `hotspots` keeps."""
+    records = {key: step.participation.of_video(key) for key in step.roll_up.tracked.slot_of}
+    return {key: record.tobytes() for key, record in records.items() if record is not None}
 
 
 def _of_videos(rows: dict[bytes, bytes]) -> dict[bytes, bytes]:

@@ -3,7 +3,7 @@
 import os
 import random
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
@@ -12,7 +12,12 @@ from comparison import ACTOR_KEY, Comparison, Outcome
 from simulated_broker import Broker, Rates
 from simulated_clients import SimulatedProducer, SimulatedReader
 from simulated_group import Group
-from simulated_platform import Platform, draw_platform
+from simulated_platform import (
+    Platform,
+    draw_actions,
+    draw_learning_platform,
+    draw_platform,
+)
 from simulated_worker import (
     CONSUMED,
     TOPICS,
@@ -24,10 +29,13 @@ from simulated_worker import (
 from virtual_loop import CURRENT, DeadlockError, Process, ProcessEnded, VirtualLoop
 
 from models import report_log
+from models.action_intake import ActionIntakeStep
 from models.batch_header import BatchKind
 from models.batches import decode_batch
+from models.events import DecodingLimits
 from models.hotspots import LEARNED, HotspotsStep
 from models.stages import StagesStep
+from models.vocabulary import Stage
 from streams.checkpoints import ROWS_TOLD_WITH
 from streams.topics import Topic
 from streams.transport.ledger import Partition
@@ -48,6 +56,10 @@ REBALANCE_S = 10.0
 TRANSACTION_TIMEOUT_S = 60.0
 VISIT_MS = 20_000
 """So often it is told who takes part in a video: every second bucket."""
+LOOK_MS = 10_000
+"""All works are looked at so often: after each bucket."""
+LEAST_CONTROLS = 2
+"""So few videos suffice to measure what an action did."""
 FORBIDDEN_ENDS = (
     "BrokenChain",
     "ReservedKey",
@@ -82,10 +94,14 @@ class Supervised:
 class History:
     """The world of one seed."""
 
-    def __init__(self, seed: int, *, calm: bool = False) -> None:
+    def __init__(self, seed: int, *, calm: bool = False, learns: bool = False) -> None:
         self.seed = seed
         self.choices = random.Random(seed)  # noqa: S311 - a history is to be repeated from its seed
-        self.platform: Platform = draw_platform(self.choices, BUDGETS[seed % len(BUDGETS)])
+        self.platform: Platform = (
+            draw_learning_platform(self.choices)
+            if learns
+            else draw_platform(self.choices, BUDGETS[seed % len(BUDGETS)], draw_actions(seed))
+        )
         parameters = self.platform.parameters
         self.loop = VirtualLoop(self.choices)
         self.broker = Broker(
@@ -99,6 +115,8 @@ class History:
                 TOPICS[Topic.VIDEO_STAGES]: 1,
                 TOPICS[Topic.LEARNED]: 1,
                 TOPICS[Topic.WORKS_CHANGELOG]: 1,
+                TOPICS[Topic.GUIDANCE_ACTIONS]: 1,
+                TOPICS[Topic.ACTIONS_CHANGELOG]: 1,
                 TOPICS[Topic.ALERTS]: 1,
                 TOPICS[Topic.BOARD]: 1,
             },
@@ -114,6 +132,7 @@ class History:
             chunk_records=self.choices.choice(((1, 3, 10), (5, 20), (30, 100))),
             stages=lambda partition: StagesStep(partition, parameters),
             hotspots=lambda partition: HotspotsStep(partition, parameters),
+            guidance=lambda partition: ActionIntakeStep(partition, DecodingLimits()),
         )
         self.calm = calm
         self.fault_rate = 0.0 if calm else self.choices.choice((0.002, 0.005, 0.02))
@@ -282,8 +301,13 @@ class History:
     async def _send_all(self) -> None:
         """Let the platform send its events: all at once, or a few at a time."""
         rest = [list(source) for source in self.platform.sources]
+        actions = list(self.platform.actions)
         at_once = self.choices.choice((10_000, 10_000, 40))
-        while any(rest):
+        while any(rest) or actions:
+            if actions:
+                told = Partition(TOPICS[Topic.GUIDANCE_ACTIONS], 0)
+                self.broker.platform_writes(told, [(None, actions.pop(0))])
+                await _sleep(self.loop, self.choices.random())
             for number, source in enumerate(rest):
                 taken, rest[number] = source[:at_once], source[at_once:]
                 if taken:
@@ -360,7 +384,7 @@ class History:
             requests=self.broker.requests,
         )
         if not self.problems:
-            with _short_visits():
+            with _short_spans():
                 Comparison(self.platform, self.broker, self.store, outcome).compare()
         return outcome
 
@@ -371,9 +395,17 @@ async def _sleep(loop: VirtualLoop, seconds: float) -> None:
     await future
 
 
-def _short_visits() -> AbstractContextManager[object]:
-    """Let visits be shorter than a history, or none would end in it."""
-    return patch("models.participation_table.VISIT_MS", VISIT_MS)
+@contextmanager
+def _short_spans() -> Iterator[None]:
+    """Let visits, looks and windows be shorter than a history, or none would end in it."""
+    with (
+        patch("models.participation_table.VISIT_MS", VISIT_MS),
+        patch("models.looks.LOOK_MS", LOOK_MS),
+        patch("models.activity_history.LEAST_STAGE", Stage.PRESENTATION),
+        patch("models.guidance_effects.LEAST_CONTROLS", LEAST_CONTROLS),
+        patch("models.measured_actions.LEAST_LOOKS", 1),
+    ):
+        yield
 
 
 @contextmanager
@@ -394,7 +426,7 @@ def _simulated(history: History) -> Iterator[None]:
         patch("streams.learned.AIOKafkaConsumer", SimulatedReader),
         # A cut is read bit by bit: the step goes on in between, as with many rows.
         patch("models.dirty_rows.PACKED_AT_ONCE", 1),
-        _short_visits(),
+        _short_spans(),
         # In every other history what is told goes ahead of all rows, few as they are.
         patch("streams.checkpoints.ROWS_TOLD_WITH", ROWS_TOLD_WITH if history.seed % 2 else 0),
         patch("streams.ending.os", SimpleNamespace(write=tell, _exit=os._exit)),

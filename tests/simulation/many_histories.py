@@ -45,6 +45,13 @@ def run_seeds(seeds: list[int]) -> list[Outcome]:
     return outcomes
 
 
+def run_learning(seed: int) -> Outcome:
+    """Run a history in which forecasts are learned."""
+    outcome = History(seed, learns=True).run()
+    gc.collect()
+    return outcome
+
+
 def run_calmly(seed: int) -> Outcome:
     """Run a history in which nothing goes wrong."""
     return History(seed, calm=True).run()

@@ -15,10 +15,12 @@ from simulated_worker import SimulatedApp
 
 from models.event_time import SourceClocks
 from models.hotspots import HotspotsStep
+from models.measured_actions import MeasuredActions
 from models.participation_table import ParticipationTable
 from models.stage_reports import StageReport
 from models.steps import Output
 from models.video_state import VideoTable
+from models.work_participation import WorkParticipation
 from streams.agents.intake import IntakePartitions
 from streams.learned import LearnedReader
 from streams.stateful import StatefulPartitions
@@ -82,7 +84,11 @@ async def _transact(
     for output in outputs:
         await (
             await producer.send(
-                names[output.topic], key=output.key, value=output.value, partition=output.partition
+                names[output.topic],
+                key=output.key,
+                value=output.value,
+                partition=output.partition,
+                headers=output.headers,
             )
         )
     if offset is not None:
@@ -187,6 +193,16 @@ def a_restart_forgets_the_budget(stack: ExitStack, _history: History) -> None:
     stack.enter_context(patch.object(HotspotsStep, "_load_budget", lambda _step, _stored: None))
 
 
+def a_restart_forgets_who_takes_part(stack: ExitStack, _history: History) -> None:
+    """Begin with no record of who takes part in works after every restart."""
+    stack.enter_context(patch.object(WorkParticipation, "load", lambda _self, _key, _value: None))
+
+
+def a_restart_forgets_what_was_done(stack: ExitStack, _history: History) -> None:
+    """Know nothing after a restart of the actions that were taken."""
+    stack.enter_context(patch.object(MeasuredActions, "load", lambda *_: None))
+
+
 DEFECTS: Mapping[str, Callable[[ExitStack, History], None]] = {
     plant.__name__: plant
     for plant in (
@@ -205,5 +221,7 @@ DEFECTS: Mapping[str, Callable[[ExitStack, History], None]] = {
         rows_change_while_they_are_written,
         participations_change_while_they_are_written,
         a_restart_forgets_the_budget,
+        a_restart_forgets_who_takes_part,
+        a_restart_forgets_what_was_done,
     )
 }

@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from models.events import END_MARK_KEY
@@ -14,6 +15,10 @@ BAD_LINES = (b"{", b"[]", b'{"time": 1}', b"\xff\xfe", b'{"time": "x", "platform
 ACTIONS = ("view", "view", "view", "like", "like", "comment", "share", "skip", "bookmark")
 
 
+PUSHED = "v1"
+"""The video whose accounts are new: when it is acted on enough, it is suspected to be pushed."""
+
+
 @dataclass(frozen=True)
 class Platform:
     """What the platform sends, and the parameters it is watched with."""
@@ -21,6 +26,8 @@ class Platform:
     parameters: Parameters
     sources: list[list[tuple[bytes | None, bytes | None]]]
     """Keys and values of each source partition; the last is its end mark."""
+    actions: list[bytes]
+    """What its team tells on `guidance-actions`."""
     events: int
     is_order_free: bool
     """Whether nothing in it depends on the order in which source partitions are read: no profile
@@ -28,8 +35,31 @@ class Platform:
     log says), and no id is repeated on another partition (the first in the log counts)."""
 
 
-def draw_platform(choices: random.Random, alerts_per_day: int = 0) -> Platform:
-    """Draw one, whose team can read so many alerts a day."""
+def draw_actions(seed: int) -> list[bytes]:
+    """Draw what the team of a platform tells: every other one acts, and tells some of it twice."""
+    choices = random.Random(seed)  # noqa: S311 - the same in each history of that seed
+    if seed % 2:
+        return []
+    told: list[bytes] = []
+    for number in range(choices.choice((1, 1, 2, 4))):
+        video = {"platform": "p", "video_id": choices.choice(("v0", "v1", "d0", "d1", "d2"))}
+        action = {
+            "action_id": f"act{number}",
+            "taken_at": START_MS + choices.randrange(-10_000, 60_000),
+            "level": "interaction",
+            "kind": "pin_comment",
+            **(video if choices.random() < 0.8 else {"topic": "work1"}),
+        }
+        told.append(json.dumps(action).encode())
+        if choices.random() < 0.2:
+            told.append(choices.choice((*told, *BAD_LINES)))
+    return told
+
+
+def draw_platform(
+    choices: random.Random, alerts_per_day: int = 0, actions: Sequence[bytes] = ()
+) -> Platform:
+    """Draw one, whose team can read so many alerts a day, and tells these actions."""
     bucket_ms = 10_000
     parameters = Parameters(
         partitions=choices.choice((1, 2, 2, 3)),
@@ -42,6 +72,7 @@ def draw_platform(choices: random.Random, alerts_per_day: int = 0) -> Platform:
         emerging_probability=choices.choice((0.2, 0.6)),
         expire_after_ms=choices.choice((30 * DAY_MS, 4 * bucket_ms)),
         repeat_window_ms=choices.choice((HOUR_MS, 3 * bucket_ms)),
+        effect_window_ms=bucket_ms,
     )
     videos = [f"v{number}" for number in range(choices.randint(2, 6))]
     count = choices.randint(50, 400)
@@ -64,6 +95,7 @@ def draw_platform(choices: random.Random, alerts_per_day: int = 0) -> Platform:
     return Platform(
         parameters,
         [[*((None, line) for line in source), (END_MARK_KEY, None)] for source in sources],
+        list(actions),
         count,
         is_order_free,
     )
@@ -91,7 +123,8 @@ def _line(
         "actor_id": f"a{choices.randrange(60)}",
     }
     if number % 3 == 0:
-        event |= _details(random.Random(number), number)  # noqa: S311 - the same in each history
+        pushed = event["video_id"] == PUSHED
+        event |= _details(random.Random(number), number, pushed=pushed)  # noqa: S311 - the same in each history
     if choices.random() < 0.3:
         event["event_id"] = f"e{number}"
     if choices.random() < 0.2:
@@ -105,11 +138,15 @@ def _line(
             "action": "derive",
             "source_video_id": event["video_id"],
             "video_id": f"d{choices.randrange(3)}",
-            "topics": ["work"],
+            "topics": [f"work{number % 8}"],
         }
         event.pop("count", None)
     elif kind < 0.13:
-        event |= {"action": "publish", "title": f"t{number}", "topics": ["work"]}
+        event |= {
+            "action": "publish",
+            "title": f"t{number}",
+            "topics": [f"work{number % 8}"],
+        } | _made_by(number)
         event.pop("count", None)
     if "topics" in event and not late_profiles:
         event["time"] = START_MS + at_ms
@@ -119,12 +156,23 @@ def _line(
     return json.dumps(event).encode()
 
 
-def _details(choices: random.Random, number: int) -> dict[str, object]:
+def _made_by(number: int) -> dict[str, object]:
+    """Return what a publication says of its creator and kind, the same in each history."""
+    return {
+        "creator_id": f"c{number % 3}",
+        "creator_followers": 10 * number,
+        "mcn": f"m{number % 2}",
+        "vertical": f"kind{number % 2}",
+        "labels": ["advert"] if number % 5 == 0 else ["original"],
+    }
+
+
+def _details(choices: random.Random, number: int, *, pushed: bool) -> dict[str, object]:
     """Draw what an event says beyond who did what when."""
     return {
         "actor_role": choices.choice(("ordinary", "creator", "media", "expert")),
         "actor_region": choices.choice(("江苏", "CN-SH", "US")),
-        "actor_age_days": choices.randrange(1_000),
+        "actor_age_days": 0 if pushed else choices.randrange(1_000),
         "actor_followers": choices.randrange(10_000),
         "via_actor_id": f"a{choices.randrange(20)}",
         "comment_id": f"c{number}",
@@ -132,3 +180,44 @@ def _details(choices: random.Random, number: int) -> dict[str, object]:
         "sentiment": choices.choice((-0.5, 0.25, 1)),
         "watch_ms": choices.randrange(60_000),
     }
+
+
+LEARNED_VIDEOS = 160
+"""Enough that of those which a candidate is judged by ten reach the level, and ten do not."""
+
+
+def draw_learning_platform(choices: random.Random) -> Platform:
+    """Draw one whose outcomes mature in time, and from which something can be learned.
+
+    Videos begin one after the other; those that are liked will be seen, the rest fades.
+    """
+    bucket_ms = 10_000
+    parameters = Parameters(
+        partitions=choices.choice((1, 2)),
+        bucket_ms=bucket_ms,
+        epoch_ms=6 * bucket_ms,
+        level=Level("view", 100),
+        horizon_ms=12 * bucket_ms,
+        emerging_probability=0.6,
+        expire_after_ms=30 * DAY_MS,
+    )
+    lines: list[tuple[int, bytes]] = []
+    for number in range(LEARNED_VIDEOS):
+        begun_ms = START_MS + number * bucket_ms // 3 + choices.randrange(bucket_ms)
+        liked = choices.random() < 0.5
+        for step in range(12):
+            at_ms = begun_ms + step * 8_000 + choices.randrange(4_000)
+            views = choices.randint(4, 9) if step < 4 or not liked else choices.randint(8, 20)
+            event = {"time": at_ms, "platform": "p", "video_id": f"v{number}"}
+            lines.append((at_ms, json.dumps(event | {"action": "view", "count": views}).encode()))
+            if liked:
+                lines.append((at_ms, json.dumps(event | {"action": "like", "count": 2}).encode()))
+    lines.sort(key=lambda line: line[0])
+    sources: list[list[tuple[bytes | None, bytes | None]]] = [
+        [] for _ in range(choices.choice((1, 2)))
+    ]
+    for _, line in lines:
+        choices.choice(sources).append((None, line))
+    for source in sources:
+        source.append((END_MARK_KEY, None))
+    return Platform(parameters, sources, [], len(lines), is_order_free=True)

@@ -46,7 +46,13 @@ Delivered = Chunk | PackedChunk
 APP_ID = "sim"
 TOPICS = {topic.value: topic.value for topic in Topic}
 
-AGENTS = ((Topic.ENGAGEMENT,), (Topic.BATCHES,), (Topic.VIDEO_STAGES,), (Topic.ALERTS, Topic.BOARD))
+AGENTS = (
+    (Topic.ENGAGEMENT,),
+    (Topic.BATCHES,),
+    (Topic.GUIDANCE_ACTIONS,),
+    (Topic.VIDEO_STAGES,),
+    (Topic.ALERTS, Topic.BOARD),
+)
 """The topics of each agent; those of one agent share a queue, as in Faust."""
 CONSUMED = tuple(TOPICS[topic] for topics in AGENTS for topic in topics)
 METRICS = Metrics(CollectorRegistry())
@@ -66,6 +72,7 @@ class Setup:
     chunk_records: tuple[int, ...]
     stages: StepFactory
     hotspots: StepFactory
+    guidance: StepFactory
 
 
 @dataclass
@@ -250,6 +257,9 @@ class SimulatedApp:
 
         self.stateful = (
             stateful(Agent.STAGES, Topic.BATCHES, Topic.VIDEOS_CHANGELOG, setup.stages),
+            stateful(
+                Agent.GUIDANCE, Topic.GUIDANCE_ACTIONS, Topic.ACTIONS_CHANGELOG, setup.guidance
+            ),
             stateful(Agent.HOTSPOTS, Topic.VIDEO_STAGES, Topic.WORKS_CHANGELOG, setup.hotspots),
         )
         self.delivery = DeliveryPartitions(topics=TOPICS, store=self.store, metrics=metrics)

@@ -12,11 +12,20 @@ from concurrent.futures import ProcessPoolExecutor
 
 import pytest
 from history import Outcome
-from many_histories import find_defect, parts, processes, run_calmly, run_seeds
+from many_histories import (
+    find_defect,
+    parts,
+    processes,
+    run_calmly,
+    run_learning,
+    run_seeds,
+)
 from planted_defects import DEFECTS
 
 FIRST_SEED = int(os.environ.get("HOTSPOTS_SIMULATION_SEED", "0"))
 HISTORIES = int(os.environ.get("HOTSPOTS_SIMULATION_HISTORIES", "1200"))
+LEARNING_HISTORIES = 12
+"""In which forecasts are learned, which takes seconds each."""
 HISTORIES_TO_FIND = 400
 """In so many histories each planted defect must show; the rarest takes some 215."""
 FAULTS = {"killed", "paused", "ended itself", "left in order", "joined", "broker restarted"}
@@ -58,7 +67,11 @@ def test_histories_with_faults_end_as_if_there_had_been_none(
             f"{sum(outcome.requests for outcome in outcomes):,} requests, "
             f"{sum(outcome.alerts for outcome in outcomes):,} alerts, "
             f"{sum(outcome.withheld for outcome in outcomes):,} withheld, "
-            f"{sum(outcome.participations for outcome in outcomes):,} participations told; "
+            f"{sum(outcome.participations for outcome in outcomes):,} participations told, "
+            f"{sum(outcome.participations_kept for outcome in outcomes):,} kept, "
+            f"{sum(outcome.pushes for outcome in outcomes):,} pushes suspected; "
+            f"{sum(outcome.effects for outcome in outcomes):,} effects of actions told, of these "
+            f"measured {sum(outcome.measured for outcome in outcomes):,}; "
             f"{', '.join(f'{name} {count:,}' for name, count in sorted(faults.items()))}; "
             f"reports told again {told_again:,}; "
             f"{undisturbed} also compared with the run without faults"
@@ -70,7 +83,30 @@ def test_histories_with_faults_end_as_if_there_had_been_none(
         assert told_again
         assert sum(outcome.alerts for outcome in outcomes) > HISTORIES
         assert sum(outcome.participations for outcome in outcomes) > HISTORIES
+        assert sum(outcome.participations_kept for outcome in outcomes) > HISTORIES
+        assert sum(outcome.pushes for outcome in outcomes) > HISTORIES / 50
+        assert sum(outcome.effects for outcome in outcomes) > HISTORIES / 2
+        assert sum(outcome.measured for outcome in outcomes) > HISTORIES / 60
         assert sum(outcome.withheld > 0 for outcome in outcomes) > HISTORIES / 20
+
+
+def test_what_is_learned_under_fire_is_what_is_learned_in_peace(
+    pool: ProcessPoolExecutor, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcomes = []
+    faults: Counter[str] = Counter()
+    for outcome in pool.map(run_learning, range(FIRST_SEED, FIRST_SEED + LEARNING_HISTORIES)):
+        assert not outcome.problems, outcome.report()
+        outcomes.append(outcome)
+        faults.update(outcome.faults)
+    forecasts = sum(outcome.forecasts for outcome in outcomes)
+    with capsys.disabled():
+        print(  # noqa: T201 - as above
+            f"\n{len(outcomes)} histories from seed {FIRST_SEED} learned {forecasts} forecasts; "
+            f"{', '.join(f'{name} {count:,}' for name, count in sorted(faults.items()))}"
+        )
+    assert forecasts >= len(outcomes)
+    assert faults["killed"]
 
 
 @pytest.mark.parametrize("name", DEFECTS)

@@ -52,6 +52,8 @@ def board(time_ms: int, *names: str) -> dict[str, Any]:
         "hotspots": [hotspot(name, rank) for rank, name in enumerate(names, 1)],
         "withheld": [],
         "discoveries": {},
+        "actions": [],
+        "views": {},
     }
 
 
@@ -81,7 +83,9 @@ def keys(client: redis.Redis, prefix: str) -> set[str]:
 async def test_what_was_withheld_or_discovered_stands_beside_the_board(store: BoardStore) -> None:
     withheld = [{"subject": "bilibili/v", "title": "英", "score": 0.4, "bar": None}]
     found = {"tested": 7, "videos": [{"video_id": "v", "title": "英"}]}
-    beside = {"withheld": withheld, "discoveries": found}
+    views = {"time_ms": 1, "verticals": [{"vertical": "戏剧", "works": 1}]}
+    actions = [{"subject": "bilibili/v", "action_id": "a", "kind": "置顶", "reason": "waiting"}]
+    beside = {"withheld": withheld, "discoveries": found, "actions": actions, "views": views}
     await store.write_board({**board(1, "a"), **beside})
     assert await store.read_board() == {**board(1, "a"), **beside}
     before_budgets = {"time_ms": 2, "hotspots": []}
@@ -112,6 +116,8 @@ async def test_what_others_find_in_redis(
         "hotspots": "2",
         "withheld": "[]",
         "discoveries": "{}",
+        "actions": "[]",
+        "views": "{}",
     }
     row = client.hgetall(f"{tag}:hotspot:b")
     assert json.loads(row.pop("json")) == hotspot("b", 2)
@@ -176,6 +182,8 @@ async def test_a_reader_sees_one_board_or_the_other_and_never_a_mixture(
             "hotspots": [hotspot(n, r, views=time_ms) for r, n in enumerate(names, 1)],
             "withheld": [],
             "discoveries": {},
+            "actions": [],
+            "views": {},
         }
 
     async def write(times: range) -> None:

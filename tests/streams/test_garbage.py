@@ -26,4 +26,4 @@ assert after() is None, "nothing was searched any more"
 
 def test_what_stays_is_set_aside_and_new_garbage_is_found() -> None:
     """In a process of its own: the collector is one for all."""
-    subprocess.run([sys.executable, "-c", PROGRAM], check=True)  # noqa: S603 - our own program
+    subprocess.run([sys.executable, "-c", PROGRAM], check=True)

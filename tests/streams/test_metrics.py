@@ -68,6 +68,21 @@ def test_what_the_budget_withholds_is_counted_by_reason(metrics: Metrics) -> Non
         assert value(metrics, "hotspots_withheld_total", reason=reason.value) == count
 
 
+def test_a_vertical_that_is_in_no_view_any_more_is_no_label_any_more(metrics: Metrics) -> None:
+    food = {"vertical": "food", "works": 5, "emerging": 2, "hotspots": 1}
+    sticky = {"stickiness": {"daily_over_monthly": 0.25}}
+    metrics.observe_verticals([food, food | {"vertical": "film"} | sticky])
+    (found,) = next(iter(metrics.vertical_stickiness.collect())).samples
+    assert (found.labels["vertical"], found.value) == ("film", 0.25)
+    metrics.observe_verticals([food | {"works": 6}])
+    samples = next(iter(metrics.vertical_works.collect())).samples
+    assert {(s.labels["vertical"], s.labels["works"]): s.value for s in samples} == {
+        ("food", "all"): 6,
+        ("food", "emerging"): 2,
+        ("food", "hotspots"): 1,
+    }
+
+
 @pytest.mark.parametrize(
     ("stage", "juncture"),
     [

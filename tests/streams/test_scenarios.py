@@ -10,18 +10,19 @@ from scipy.stats import spearmanr
 
 from models.decoding import decode
 from models.events import DecodingLimits
+from models.guidance_actions import validate_action
 from models.identity import HashKeys
 from models.packed_chunk import packed
 from models.parameters import HOUR_MS
 from models.steps import Chunk
 from models.vocabulary import SIGNAL_ACTIONS, Signal, Stage, State
-from streams.scenarios import figures, incidents
+from streams.scenarios import figures, incidents, judged_anew, museum_nights
 from streams.scenarios.british_museum import Scenario, british_museum
 from streams.scenarios.case import STAGE_SIGNALS, episodes
 from streams.scenarios.derivatives import FLIPPED_BITS_MAX
 from streams.scenarios.ordinary import propensities
 from streams.scenarios.planted import RAMP_MS
-from streams.scenarios.truth import Kind
+from streams.scenarios.truth import Kind, Mechanism
 
 ORDINARY_VIDEOS = 300
 
@@ -47,6 +48,8 @@ def events(scenario: Scenario) -> pl.DataFrame:
         "fingerprint": pl.String,
         "source_platform": pl.String,
         "source_video_id": pl.String,
+        "actor_role": pl.String,
+        "topics": pl.List(pl.String),
     }
     text = "\n".join(scenario.events["line"].to_list()).encode()
     frame = pl.read_ndjson(text, schema=fields)
@@ -252,12 +255,108 @@ def test_the_ignored_video_is_shown_and_then_is_not(events: pl.DataFrame) -> Non
     assert total(after, "view") < 0.01 * total(shown, "view")
 
 
+def per_view(own: pl.DataFrame, begins_ms: int, hours: float, signal: Signal) -> float:
+    acted, views = response(own, begins_ms, begins_ms + round(hours * HOUR_MS), signal)
+    return acted / views
+
+
+def test_the_disputed_video_is_liked_and_then_rejected_as_well(
+    scenario: Scenario, events: pl.DataFrame
+) -> None:
+    own = of_kind(scenario, events, Kind.DISPUTED)
+    liked_ms, rejected_ms = judged_anew.DISPUTED_JUDGMENT_MS, judged_anew.DISPUTED_EXCLUSION_MS
+    for signal, before_ms in (
+        (Signal.IDENTIFICATION, liked_ms - HOUR_MS),
+        (Signal.EXCLUSION, rejected_ms - HOUR_MS),
+    ):
+        before = per_view(own, judged_anew.DISPUTED_PUBLISHED_MS, 2, signal)
+        assert per_view(own, before_ms + 2 * HOUR_MS, 6, signal) > 2 * before
+    # Nobody stops liking it when others begin to reject it.
+    before = per_view(own, liked_ms + HOUR_MS, 2, Signal.IDENTIFICATION)
+    assert per_view(own, rejected_ms + HOUR_MS, 2, Signal.IDENTIFICATION) > 0.6 * before
+
+
+def test_the_rejected_video_is_shown_until_it_is_not_and_hardly_spoken_of(
+    scenario: Scenario, events: pl.DataFrame
+) -> None:
+    own = of_kind(scenario, events, Kind.REJECTED)
+    shown_ms, until_ms = judged_anew.REJECTED_PUBLISHED_MS, judged_anew.REJECTED_UNTIL_MS
+    assert per_view(own, until_ms - 5 * HOUR_MS, 5, Signal.EXCLUSION) > 0.03
+    assert per_view(own, shown_ms, 10, Signal.INTERACTION) < 0.02
+    after = own.filter(pl.col("time") >= until_ms + figures.SLOT_MS)
+    assert total(after, "view") < 0.01 * total(own, "view")
+
+
+def test_the_rediscovered_video_has_two_waves_and_nothing_between(
+    scenario: Scenario, events: pl.DataFrame
+) -> None:
+    own = of_kind(scenario, events, Kind.REDISCOVERED)
+    waves = judged_anew.REDISCOVERED_PUBLISHED_MS, judged_anew.REDISCOVERED_AGAIN_MS
+    day_ms = 24 * HOUR_MS
+    views = [response(own, ms, ms + day_ms, Signal.IDENTIFICATION)[1] for ms in waves]
+    assert views[0] == pytest.approx(views[1], rel=0.3)
+    assert response(own, waves[1] - day_ms, waves[1], Signal.IDENTIFICATION)[1] < 0.05 * views[0]
+    for begins_ms in waves:
+        before = per_view(own, begins_ms, 2, Signal.IDENTIFICATION)
+        assert per_view(own, begins_ms + 4 * HOUR_MS, 8, Signal.IDENTIFICATION) > 2 * before
+
+
+def test_one_of_many_nights_in_museums_is_seen_more_once_the_team_has_acted(
+    scenario: Scenario, events: pl.DataFrame
+) -> None:
+    (line,) = scenario.actions
+    action = validate_action(line, latest_ms=figures.ENDS_MS, limits=DecodingLimits())
+    assert action.taken_at_ms == museum_nights.ACTED_MS
+    own = of_kind(scenario, events, Kind.NIGHT).filter(pl.col("action") == "view")
+    window_ms = 6 * HOUR_MS
+    grown: dict[str, float] = {}
+    for video in own["video_id"].unique().to_list():
+        views = own.filter(pl.col("video_id") == video)
+        after = views.filter(pl.col("time") >= action.taken_at_ms)
+        before = views.filter(pl.col("time") < action.taken_at_ms)
+        after = after.filter(pl.col("time") < action.taken_at_ms + window_ms)
+        before = before.filter(pl.col("time") >= action.taken_at_ms - window_ms)
+        grown[video] = total(after, "view") / total(before, "view")
+    assert len(grown) == museum_nights.NIGHTS
+    guided = grown.pop(museum_nights.GUIDED[1])
+    found = guided / float(np.median(list(grown.values())))
+    assert found == pytest.approx(museum_nights.FACTOR, rel=0.4)
+
+
+def test_each_role_enters_when_planted_and_only_in_the_case(
+    scenario: Scenario, events: pl.DataFrame
+) -> None:
+    entries = {
+        p.what: p.time_ms for p in scenario.truth.mechanisms if p.mechanism is Mechanism.ELITE_ENTRY
+    }
+    assert set(entries) == {"media", "elite", "expert", "official"}
+    elites = events.filter(pl.col("actor_role").is_in(list(entries)))
+    first = dict(elites.group_by("actor_role").agg(pl.col("time").min()).iter_rows())
+    assert first == entries
+    kinds = {scenario.truth.kinds[name] for name in elites.select("platform", "video_id").rows()}
+    assert kinds == {Kind.EPISODE}
+
+
+def test_each_platform_takes_the_work_up_when_planted(
+    scenario: Scenario, events: pl.DataFrame
+) -> None:
+    tagged = events.filter(pl.col("topics").list.contains(figures.TOPIC))
+    first = dict(tagged.group_by("platform").agg(pl.col("time").min()).iter_rows())
+    planted = {
+        p.what: p.time_ms for p in scenario.truth.mechanisms if p.mechanism is Mechanism.TAKE_UP
+    }
+    assert planted == {name: ms for name, ms in first.items() if name != "douyin"}
+    assert len(planted) == 4
+
+
 def test_truth_knows_every_video(scenario: Scenario, events: pl.DataFrame) -> None:
     seen = set(events.select("platform", "video_id").unique().iter_rows())
     assert seen <= set(scenario.truth.kinds)
     planted = {(p.platform, p.video_id) for p in scenario.truth.planted}
     assert planted <= set(scenario.truth.kinds)
     states = {p.state for p in scenario.truth.planted}
-    assert states == {State.ACTIVE, State.INTERRUPTED}
+    assert states == {State.ACTIVE, State.INTERRUPTED, State.REVIVED}
+    assert {p.mechanism for p in scenario.truth.mechanisms} == set(Mechanism)
     written = json.loads(json.dumps(scenario.truth.to_dict()))
     assert len(written["planted"]) == len(scenario.truth.planted)
+    assert len(written["mechanisms"]) == len(scenario.truth.mechanisms)

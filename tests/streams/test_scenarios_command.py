@@ -13,12 +13,25 @@ from streams.scenarios.event_files import read_events
 
 def test_the_file_holds_the_scenario_and_the_truth_beside_it(tmp_path: Path) -> None:
     out, truth = tmp_path / "events.jsonl.zst", tmp_path / "truth.json"
-    arguments = ["--ordinary-videos", "5", "--seed", "3", "--out", str(out), "--truth", str(truth)]
+    actions = tmp_path / "actions.jsonl"
+    arguments = [
+        "--actions",
+        str(actions),
+        "--ordinary-videos",
+        "5",
+        "--seed",
+        "3",
+        "--out",
+        str(out),
+        "--truth",
+        str(truth),
+    ]
     done = CliRunner().invoke(hotspots, ["simulate", *arguments])
     assert done.exit_code == 0, done.output
     scenario = british_museum(3, 5)
     assert f"{scenario.events.height:,} events written" in done.output
     assert list(read_events(out)) == [line for _, line in scenario.timed_events()]
+    assert actions.read_bytes().splitlines() == list(scenario.actions)
     assert json.loads(truth.read_text("utf-8")) == scenario.truth.to_dict()
 
 

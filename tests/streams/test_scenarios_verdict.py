@@ -8,7 +8,8 @@ from models.alerts import rfc3339
 from models.parameters import DAY_MS, HOUR_MS
 from models.vocabulary import Route, Stage, State
 from streams.scenarios.truth import Kind, PlantedTransition, Truth
-from streams.scenarios.verdict import EARLY_MS, WINDOW_MS, judge
+from streams.scenarios.verdict import judge
+from streams.scenarios.window import EARLY_MS, WINDOW_MS
 from streams.verdict_table import sentences, show_verdict
 
 AT_MS = 1_693_371_600_000
@@ -76,6 +77,15 @@ def test_anything_else_misses_and_is_invented(wrong: dict[str, Any]) -> None:
     assert len(verdict.missed) == 1
     assert len(verdict.invented) == 1
     assert not verdict.passed
+
+
+def test_a_revival_is_detected_by_nothing_that_went_on() -> None:
+    planted = PlantedTransition(
+        "p", "hot", Stage.JUDGMENT, State.REVIVED, AT_MS, Route.IDENTIFICATION
+    )
+    for state, missed in (("active", 1), ("revived", 0)):
+        verdict = judge([alert(route="identification", state=state)], truth(planted), RATE)
+        assert len(verdict.missed) == missed
 
 
 def test_an_interruption_is_found_in_any_stage_and_judgment_before_it_is_tolerated() -> None:

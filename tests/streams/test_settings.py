@@ -61,6 +61,7 @@ def test_every_parameter_and_limit_is_a_setting(tmp_path: Path) -> None:
             "HOTSPOTS_EXPIRE_AFTER_MS": "9",
             "HOTSPOTS_REPEAT_WINDOW_MS": "10",
             "HOTSPOTS_BOARD_SIZE": "11",
+            "HOTSPOTS_EFFECT_WINDOW_MS": "7200000",
             "HOTSPOTS_BURST_RETURN_MS": "100000000",
             "HOTSPOTS_LEARN_FORECAST": "false",
             "HOTSPOTS_SCREENING_RULES": str(rules),

@@ -131,7 +131,10 @@ def test_every_type_of_alert_has_its_sentence(told: dict[str, Any], said: str) -
 
 def test_no_type_of_alert_is_without_a_sentence() -> None:
     told = {"stage": "judgment", "state": "active", "route": "contested", "probability": 0.5}
-    guided = {kind: {"urgency": "low"} for kind in AlertType if ".guidance." in kind}
+    guided: dict[AlertType, dict[str, Any]] = {
+        kind: {"urgency": "low"} for kind in AlertType if ".guidance." in kind
+    }
+    guided[AlertType.GUIDANCE_EFFECT] = {"action": {"kind": "pin"}, "why": "cannot be measured"}
     lines = {headline(alert(kind, **told, **guided.get(kind, {}))) for kind in AlertType}
     assert len(lines) == len(AlertType)
 

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
@@ -13,10 +14,22 @@ import numpy as np
 import polars as pl
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
+from models.forecast_features import FEATURES
+from models.forecast_training import FOLDS, SIZES, Examples, video_number
 from models.parameters import Level
+from models.report_building import MadeForecasts
 from streams.measured_pages import DOCS, replaced
-from streams.scoreboard import bursts_told, forecast_page, forecast_sets, stage_order
+from streams.offline.training import Past
+from streams.scoreboard import (
+    bursts_told,
+    forecast_page,
+    forecast_sets,
+    forecasts,
+    stage_order,
+)
 from streams.scoreboard.__main__ import PAGE, SETS, main
 from streams.scoreboard.detection_tweets import Curve, Point
 from streams.scoreboard.forecast_judging import Said, judged
@@ -232,6 +245,64 @@ def test_alerts_of_the_pipeline_are_counted_by_their_reason(tmp_path: Path) -> N
     # Rushing towards the level before the window: told once, and false.
     assert (everything.alerts, everything.false_alarms, everything.caught) == (1, 1, 0)
     assert list(told) == ["of it, `forecast_above_alert_level`"]
+
+
+@given(st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=50), st.sampled_from([2, 5]))
+def test_every_video_is_in_one_part_whatever_it_is_among(numbers: list[int], parts: int) -> None:
+    found = forecasts.parted(np.array(numbers), parts)
+    assert ((found >= 0) & (found < parts)).all()
+    assert found.tolist() == [int(forecasts.parted(np.array([one]), parts)[0]) for one in numbers]
+
+
+@pytest.mark.parametrize("parts", [forecasts.HALVES, forecasts.FIFTHS])
+def test_parts_say_nothing_of_the_folds_that_are_made_in_training(parts: int) -> None:
+    numbers = np.arange(parts * FOLDS * 7)
+    together = Counter(
+        zip((numbers % FOLDS).tolist(), forecasts.parted(numbers, parts).tolist(), strict=True)
+    )
+    assert len(together) == parts * FOLDS
+    assert set(together.values()) == {7}
+
+
+@pytest.mark.parametrize("parts", [forecasts.HALVES, forecasts.FIFTHS])
+def test_no_video_is_forecast_by_what_has_seen_it(
+    parts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each model says how often it has seen a video; of those that it forecasts, never."""
+    random = np.random.default_rng(1)
+    keys = [f"p\x1fv{number}" for number in random.integers(0, 40, 300)]
+    features = np.zeros((300, len(FEATURES)), np.float32)
+    features[:, 0] = [int(key.partition("v")[2]) for key in keys]
+    made = MadeForecasts(
+        videos=keys,
+        time_ms=np.arange(300),
+        episode=np.full(300, -1),
+        progress=np.full(300, 5),
+        features=features,
+        probability=np.zeros(300, np.float32),
+    )
+    past = Past(Level("view", 9), DAY_S * 1_000, [made])
+
+    class Seen:
+        def __init__(self, examples: Examples) -> None:
+            self.videos = set(examples.features[:, 0].tolist())
+
+        def probabilities(self, asked: np.ndarray) -> np.ndarray:
+            return np.array([float(one in self.videos) for one in asked[:, 0].tolist()])
+
+    taught: list[Seen] = []
+
+    def train(examples: Examples, **_: object) -> Seen:
+        taught.append(Seen(examples))
+        return taught[-1]
+
+    monkeypatch.setattr(forecasts, "train", train)
+    question = Question("q", "a set", "views per hour", Level("view", 9), lambda _: WATCHED)
+    number = np.array([video_number(key) for key in keys])
+    one = forecasts.ReadSet(question, past, WATCHED, keys, number, said((0, 1.0, 0.5)))
+    assert not forecasts.unseen(one, [one], SIZES, parts).any()
+    assert len(taught) == parts
+    assert all(len(each.videos) > 20 * (parts - 1) / parts for each in taught)
 
 
 def answer() -> Answer:

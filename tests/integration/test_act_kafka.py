@@ -1,0 +1,73 @@
+"""What is done about hotspots, told by `hotspots act`, counts once and its effect is told once."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaProducer
+from product import START_MS, Product, story, truth_of
+
+from models.alerts import AlertType
+from models.guidance_actions import is_action
+from models.parameters import HOUR_MS
+from streams.local.kafka import EmbeddedKafka
+from streams.topics import Topic
+
+pytestmark = [pytest.mark.kafka, pytest.mark.asyncio]
+
+ACTIONS = [
+    {"taken_at": START_MS + 2 * HOUR_MS, "platform": "bilibili", "video_id": "h0"},
+    {"taken_at": START_MS + 3 * HOUR_MS, "topic": "work of h0"},
+]
+
+
+@pytest.fixture
+def product(kafka: EmbeddedKafka, redis_url: str, tmp_path: Path) -> Iterator[Product]:
+    made = Product(kafka.bootstrap_servers, tmp_path, redis_url=redis_url)
+    try:
+        yield made
+    finally:
+        made.stop_workers()
+        print(made.logs())  # noqa: T201 - pytest shows it when the test fails
+
+
+async def actions_in_the_log(product: Product) -> int:
+    told = [value or b"" for _, _, value in await product.read(Topic.VIDEO_STAGES)]
+    return sum(map(is_action, told))
+
+
+async def test_what_is_told_twice_and_through_a_kill_has_one_effect(product: Product) -> None:
+    lines = story()
+    said = {"level": "interaction", "kind": "pin"}
+    told = [json.dumps({"action_id": f"a{n}", **said, **a}).encode() for n, a in enumerate(ACTIONS)]
+    truth = truth_of(lines, told)
+    await product.replay(lines[: len(lines) // 2], "--no-end")
+    for number, action in enumerate([*ACTIONS, ACTIONS[0]]):
+        subject = f"topic:{action['topic']}" if "topic" in action else "bilibili/h0"
+        hour = (int(str(action["taken_at"])) - START_MS) // HOUR_MS
+        done = await asyncio.to_thread(
+            product.run, "act", subject, "--level", "interaction", "--kind", "pin",
+            "--at", f"2023-08-30T{hour:02}:00:00Z", "--id", f"a{number % 2}",
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+    async with AIOKafkaProducer(bootstrap_servers=product.bootstrap_servers) as producer:
+        await producer.send_and_wait(product.topics[Topic.GUIDANCE_ACTIONS], b"nonsense")
+    worker = product.start_worker()
+    await product.until_it_begins(0)
+    while not await actions_in_the_log(product):  # noqa: ASYNC110 - Kafka has no event for it
+        await asyncio.sleep(0.1)
+    worker.kill()
+    await asyncio.to_thread(worker.wait)
+    product.workers.remove(worker)
+    product.start_worker()
+    await product.replay(lines[len(lines) // 2 :])
+    await product.wait_for(truth)
+    effects = [a for a in await product.alerts() if a["type"] == AlertType.GUIDANCE_EFFECT]
+    assert sorted(e["data"]["action"]["action_id"] for e in effects) == ["a0", "a1"]
+    expected = [a for a in truth.alerts if a["type"] == AlertType.GUIDANCE_EFFECT]
+    assert sorted(e["id"] for e in effects) == sorted(e["id"] for e in expected)
+    (refused,) = await product.records(Topic.REJECTED)
+    assert refused.value == b"nonsense"
+    assert dict(refused.headers)["reason"] == b"not_json"
