@@ -21,8 +21,8 @@ import numpy.typing as npt
 
 from models.decided_rows import DecidedRows
 from models.participation import PARTICIPATION, ParticipationFormatError, merge, pack, unpack
+from models.records import grown
 from models.roll_up import RollUp
-from models.video_state import grown
 from models.works import Work
 
 Ints = npt.NDArray[np.int64]
