@@ -65,8 +65,8 @@ _SHRINKS_ABOVE: Final = 2
 """How much longer than what is left the entries may be when buckets are dropped."""
 _SMALL: Final = 8_192
 """So many entries (4 MB) are always kept room for."""
-_KEPT_MOST: Final = 32_768
-"""Room for so many entries (16 MB) is kept where as many have just been decided: with the next
+_KEPT_MOST: Final = 16_384
+"""Room for so many entries (8 MB) is kept where as many have just been decided: with the next
 chunk of a replay they come again, and growing by doubling took a tenth of the step (measured)."""
 _MOVED_AT_ONCE: Final = 4_096
 """Entries are moved to the front 2 MB at a time: copied at once, they would stand there twice."""

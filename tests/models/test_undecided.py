@@ -199,7 +199,7 @@ def test_the_assigned_bucket_is_the_one_that_an_event_is_summed_in(
 
 def test_what_a_rush_of_new_videos_took_is_given_back() -> None:
     """Two thirds of many entries are dropped: what stays is all there, with its people."""
-    videos = [f"p\x1f{number}" for number in range(30_000)]
+    videos = [f"p\x1f{number}" for number in range(60_000)]
     said = [
         {
             "video": number,
