@@ -23,8 +23,8 @@ from many_histories import (
 from planted_defects import DEFECTS
 
 FIRST_SEED = int(os.environ.get("HOTSPOTS_SIMULATION_SEED", "0"))
-HISTORIES = int(os.environ.get("HOTSPOTS_SIMULATION_HISTORIES", "1200"))
-LEARNING_HISTORIES = 12
+HISTORIES = int(os.environ.get("HOTSPOTS_SIMULATION_HISTORIES", "1000"))
+LEARNING_HISTORIES = 8
 """In which forecasts are learned, which takes seconds each."""
 HISTORIES_TO_FIND = 400
 """In so many histories each planted defect must show; the rarest takes some 215."""
