@@ -19,7 +19,6 @@ import numpy.typing as npt
 from models import sketches
 from models.account_signs import ACCOUNTS, merge_accounts, note_account
 from models.compiled import compiled
-from models.details import NO_NUMBER
 from models.dialogue import DIALOGUE, merge_dialogue, note_comment
 from models.heavy_hitters import COUNTER, count_key, merge_counters
 from models.people_sample import (
@@ -138,7 +137,6 @@ Row = Any
 
 _COMMENT: Final = ACTION_CODE[Action.COMMENT]
 _REPLY: Final = ACTION_CODE[Action.REPLY]
-_VIEW: Final = ACTION_CODE[Action.VIEW]
 _PUBLISH: Final = ACTION_CODE[Action.PUBLISH]
 _NOBODY: Final = np.uint64(0)
 
@@ -153,7 +151,7 @@ def take_in(record: Participation, row: Row) -> None:
     if record.first_ms == 0:
         record.first_ms = row.time_ms
     record.first_ms = min(record.first_ms, row.time_ms)
-    record.last_ms = max(record.last_ms, row.time_ms)
+    record.last_ms = max(record.last_ms, row.last_ms)
     record.last_bucket = row.bucket
     deed = np.int64(_DEED_OF_ACTION[row.action])
     if deed != _NO_DEED:
@@ -203,8 +201,8 @@ def _count_details(record: Participation, row: Row) -> None:
     if row.region[0] != 0:
         record.located += row.count
         count_key(record.regions, row.region[0], row.region[1], row.count)
-    if row.action == _VIEW and row.watch_ms != NO_NUMBER:
-        record.watches += 1
+    if row.watches:
+        record.watches += row.watches
         record.watch_ms += row.watch_ms
     if not np.isnan(row.sentiment):
         sentiment = np.float64(row.sentiment)

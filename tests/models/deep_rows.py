@@ -39,6 +39,8 @@ def deep_rows(said: list[Said]) -> npt.NDArray[np.void]:
             row[name] = one.get(name, 0)
         for name in ("followers", "watch_ms", "age_days"):
             row[name] = one.get(name, NO_NUMBER)
+        row["last_ms"] = row["time_ms"]
+        row["watches"] = one.get("action") == "view" and "watch_ms" in one
         row["region"] = region_words([one.get("region", "")])[1]
     return rows[np.argsort(rows["time_ms"], kind="stable")]
 
