@@ -44,16 +44,16 @@ DEEP: Final = np.dtype(
         ("followers", np.int64),
         ("watch_ms", np.int64),
         ("age_days", np.int32),
-        ("sentiment", np.float32),
-        ("last_ms", np.int64),
         ("watches", np.int32),
+        ("last_ms", np.int64),
         ("action", np.uint8),
         ("role", np.uint8),
-        ("spare", np.uint8, (2,)),
+        ("spare", np.uint8, (6,)),
     ]
 )
 """A deep row; `slot` points into the video table. `region` are the words of `region_words`, 0 where
-it is not known; the other details are those of models/details.py. `last_ms` is `time_ms`, and
+it is not known; the other details are those of models/details.py, but for the sentiment, which is
+of the comment alone (models/undecided_comments.py). `last_ms` is `time_ms`, and
 `watches` 1 where a view says how long it was, else 0; but in the one row of those who merely
 watched a video in a bucket, `time_ms` to `last_ms` are the first to the last of them, and
 `watch_ms` is the sum of so many `watches`. `content` is a digest of what it says: it orders rows of
@@ -64,6 +64,7 @@ _ORDINARY: Final = ROLE_CODE[Role.ORDINARY]
 _VIEW: Final = ACTION_CODE[Action.VIEW]
 _MULTIPLIER: Final = np.uint64(0x9E37_79B9_7F4A_7C15)
 _TURN: Final = np.uint64(29)
+_NO_LENGTH: Final = np.int64(NO_NUMBER)
 NO_ENTRY: Final = -1
 """Stands for the entry of a row that was skipped or came late."""
 
@@ -110,9 +111,6 @@ def _content(row: Rows) -> np.uint64:
         np.uint64(said.followers),
         np.uint64(said.watch_ms),
         np.uint64(np.int64(said.age_days)),
-        np.uint64(np.int64(said.sentiment * np.float32(1e6)))
-        if said.sentiment == said.sentiment
-        else _MULTIPLIER,
         np.uint64(said.action),
         np.uint64(said.role),
     ):
@@ -160,7 +158,7 @@ def _gather(
             # Anything else that a view may say changes the record of its video.
             said_more = told and not _merely_watches(details[detail])
             if not said_more:
-                watch_ms = details[detail].watch_ms if told else np.int64(NO_NUMBER)
+                watch_ms = details[detail].watch_ms if told else _NO_LENGTH
                 _watch(entries[number], time_ms[at_row], watch_ms)
                 continue
         kept = rows[size]
@@ -174,12 +172,11 @@ def _gather(
             kept.region[0] = regions[said.region, 0]
             kept.region[1] = regions[said.region, 1]
             kept.followers, kept.watch_ms = said.followers, said.watch_ms
-            kept.age_days, kept.sentiment = said.age_days, said.sentiment
+            kept.age_days = said.age_days
         else:
             kept.via = kept.comment = kept.parent = 0
             kept.region[:] = 0
             kept.followers = kept.watch_ms = kept.age_days = NO_NUMBER
-            kept.sentiment = np.nan
         kept.watches = what == _VIEW and kept.watch_ms != NO_NUMBER
         kept.spare[:] = 0
         kept.content = _content(rows[size : size + 1])
@@ -190,12 +187,12 @@ def _gather(
 @compiled
 def _merely_watches(said: Any) -> bool:  # noqa: ANN401 - a record
     """Tell whether a view's detail says nothing that its video's record keeps but its length."""
-    nothing: bool = said.via == 0 and said.region == NO_REGION and np.isnan(said.sentiment)
+    nothing: bool = said.via == 0 and said.region == NO_REGION
     return nothing
 
 
 @compiled
-def _watch(entry: Any, at_ms: int, watch_ms: int) -> None:  # noqa: ANN401 - a record
+def _watch(entry: Any, at_ms: np.int64, watch_ms: np.int64) -> None:  # noqa: ANN401 - a record
     """Add somebody who merely watched to an entry of models/undecided.py, in place."""
     if not entry.is_watched:
         entry.is_watched = 1
@@ -231,7 +228,6 @@ def watched_rows(entries: Rows, count: int, through_bucket: int) -> Rows:
         row.time_ms, row.last_ms = entry.watch_first_ms, entry.watch_last_ms
         row.watches, row.watch_ms = entry.watches, entry.watch_ms
         row.followers = row.age_days = NO_NUMBER
-        row.sentiment = np.nan
         at += 1
     return rows
 

@@ -71,8 +71,8 @@ def batch_with_details(said: list[dict[str, Any]]) -> Batch:
 
 
 def merely_watches(event: dict[str, Any]) -> bool:
-    told = event.get("detail", {"via": 0, "region": 0, "sentiment": np.nan})
-    led = told["via"] or told["region"] or not np.isnan(told["sentiment"])
+    told = event.get("detail", {"via": 0, "region": 0})
+    led = told["via"] or told["region"]
     sampled = 0 < event["actor"] <= SAMPLED
     return event["action"] == "view" and event["count"] > 0 and not sampled and not led
 
@@ -98,21 +98,20 @@ def test_deep_rows_wait_until_their_buckets_are_taken(
         if not deep or late or event.get("skip"):
             continue
         nothing = {name: 0 if name in ("via", "comment", "parent") else -1 for name in NUMBERS}
-        told = detail or {**nothing, "region": 0, "sentiment": np.nan}
+        told = detail or {**nothing, "region": 0}
         place = (at_ms // BUCKET_MS, 1 - event["video"])
         if merely_watches(event):
             watched.setdefault(place, []).append((at_ms, told["watch_ms"]))
             continue
         region = ["", *REGIONS][told["region"]]
-        feeling = None if np.isnan(told["sentiment"]) else told["sentiment"]
         watches = int(event["action"] == "view" and told["watch_ms"] >= 0)
-        what = (at_ms, at_ms, event["count"], event["actor"], watches, region, feeling)
+        what = (at_ms, at_ms, event["count"], event["actor"], watches, region)
         expected.append((*place, *what, *[told[name] for name in NUMBERS]))
     for place, views in sorted(watched.items()):
         lengths = [watch_ms for _, watch_ms in views if watch_ms >= 0]
         numbers = {**dict.fromkeys(NUMBERS, 0), "age_days": -1, "followers": -1}
         numbers["watch_ms"] = sum(lengths)
-        what = (min(views)[0], max(views)[0], 1, 0, len(lengths), "", None)
+        what = (min(views)[0], max(views)[0], 1, 0, len(lengths), "")
         expected.append((*place, *what, *numbers.values()))
     waiting = Undecided()
     waiting.details.rows = np.empty(1, DEEP)
@@ -132,10 +131,9 @@ def test_deep_rows_wait_until_their_buckets_are_taken(
 def as_said(rows: Any) -> list[list[Any]]:  # noqa: ANN401 - DEEP[n]
     out = []
     for row in rows:
-        feeling = None if np.isnan(row["sentiment"]) else float(row["sentiment"])
         numbers = [int(row[name]) for name in NUMBERS]
         place = [int(row[name]) for name in PLACE]
-        out.append([*place, region_name(*row["region"].tolist()), feeling, *numbers])
+        out.append([*place, region_name(*row["region"].tolist()), *numbers])
     return out
 
 
@@ -155,7 +153,6 @@ def test_rows_that_say_the_same_have_the_same_digest_and_others_do_not() -> None
         for name in ("via", "comment", "parent", "age_days", "followers", "watch_ms")
     ]
     others += [{**plain, "detail": {**detail, "region": 2}}]
-    others += [{**plain, "detail": {**detail, "sentiment": -0.5}}]
     said = [plain, plain, *others]
     waiting = Undecided()
     batch = batch_with_details(said)
