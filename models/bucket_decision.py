@@ -28,6 +28,7 @@ from models.forecasting import BASELINE, Forecaster, Voices, forecast_row, is_du
 from models.known_actors import NOBODY, KnownActors, Looked, meet
 from models.parameters import DAY_MS, HOUR_MS, Parameters
 from models.records import joined
+from models.transition_words import transition_of
 from models.transitions import (
     CELL,
     NULL,
@@ -42,7 +43,6 @@ from models.transitions import (
     has_collapsed,
     judge_scarcity,
     tell_burst,
-    transition_of,
 )
 from models.undecided import Undecided
 from models.video_state import NEVER, UNWATCHED, VideoTable
@@ -475,9 +475,8 @@ def _enter(
     """Enter stages where the evidence suffices; return how many transitions are told by now."""
     judge_scarcity(row, watch, null, log_c)
     for signal in range(SIGNALS):
-        strength = entered_by(row, watch, signal, log_c)
-        if strength > 0.0:
-            enter(row, signal, null, strength, last_ms, told[said])
+        if entered_by(row, watch, signal, log_c) > 0.0:
+            enter(row, watch, signal, null, last_ms, told[said])
             said += 1
     return said
 

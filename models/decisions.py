@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from models.cohorts import SIGNALS
 from models.forecast_features import FEATURES
-from models.transitions import Transition
+from models.transition_words import Transition
 from models.undecided_details import DEEP
 
 Floats = npt.NDArray[np.float64]

@@ -94,6 +94,19 @@ class _Epoch:
 
 
 @dataclass(frozen=True, slots=True)
+class Bias:
+    """How far probabilities lie from what happened, in the mean (calibration in the large).
+
+    Attributes:
+        mean: Mean probability minus the share that happened; above 0: too much was promised.
+        error: Standard error of it.
+    """
+
+    mean: float
+    error: float
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """A candidate against what is said without it, on the newest moments that have matured.
 
@@ -102,11 +115,15 @@ class Judgement:
             to what happened.
         candidate: The same of the candidate.
         error: Standard error of the difference.
+        first_bias: Of what is said without any version.
+        candidate_bias: Of the candidate.
     """
 
     first: float
     candidate: float
     error: float
+    first_bias: Bias
+    candidate_bias: Bias
 
     @property
     def gain(self) -> float:
@@ -351,14 +368,18 @@ class ForecastLearning:
         candidate = self._train(older, {})
         judged = self._examples(newest)
         said = candidate.probabilities(judged.features.astype(np.float64), judged.before)
-        lost_without = _loss(newest["first"].astype(np.float64), judged.hit)
-        lost_with = _loss(said, judged.hit)
+        said_without = newest["first"].astype(np.float64)
+        lost_without, lost_with = _loss(said_without, judged.hit), _loss(said, judged.hit)
         weight = judged.weights() / judged.weights().sum()
-        first, of_candidate = float(weight @ lost_without), float(weight @ lost_with)
         _, which = np.unique(judged.video, return_inverse=True)
-        saved = lost_without - lost_with - (first - of_candidate)
-        of_video = np.bincount(which, weight * saved)
-        return Judgement(first, of_candidate, float(np.sqrt((of_video**2).sum())))
+        _, error = _mean_over_videos(lost_without - lost_with, weight, which)
+        return Judgement(
+            float(weight @ lost_without),
+            float(weight @ lost_with),
+            error,
+            Bias(*_mean_over_videos(said_without - judged.hit, weight, which)),
+            Bias(*_mean_over_videos(said - judged.hit, weight, which)),
+        )
 
     # -- what is saved ------------------------------------------------------------------------
 
@@ -459,6 +480,13 @@ def _split(kept: Records) -> tuple[Records, Records]:
 def _log_odds(probability: Floats) -> Floats:
     inside = np.clip(probability, LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
     return np.asarray(np.log(inside / (1 - inside)))
+
+
+def _mean_over_videos(values: Floats, weight: Floats, video: Ints) -> tuple[float, float]:
+    """Return the weighted mean of what moments have, and its standard error over videos."""
+    mean = float(weight @ values)
+    of_video = np.bincount(video, weight * (values - mean))
+    return mean, float(np.sqrt((of_video**2).sum()))
 
 
 def _loss(probability: Floats, hit: npt.NDArray[np.bool_]) -> Floats:

@@ -25,7 +25,7 @@ from models.parameters import Parameters
 from models.participation_table import ParticipationTable
 from models.records import joined
 from models.stage_reports import ALWAYS, REPORT, Said, StageReport, encode_report
-from models.transitions import Transition
+from models.transition_words import Transition
 from models.video_state import VideoTable
 from models.vocabulary import Stage
 

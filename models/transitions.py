@@ -15,11 +15,11 @@ References:
 """
 
 import math
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from models import sketches
 from models.bursts import hours_of, log_return_days
@@ -35,7 +35,7 @@ from models.evidence import (
 )
 from models.parameters import HOUR_MS, MINUTE_MS
 from models.video_state import NOT_DUE
-from models.vocabulary import JUNCTURE_INTO, STAGE_OF_SIGNAL, Route, Signal, Stage, State
+from models.vocabulary import STAGE_OF_SIGNAL, Route, Signal, State
 
 Row = Any
 """One record of video_state.ROW, in place."""
@@ -171,77 +171,6 @@ REASONS: Final = tuple(Reason)
 _BY_RESPONSE, _BY_INTENSITY, _AFTER_EXCLUSION, _WHEN_IGNORED, _COLLAPSED, _DELETED, _BURST = range(
     7
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Transition:
-    """One thing that happened to one video.
-
-    `row` is its index among the decisions of its report; `figures` what it was decided on.
-    """
-
-    row: int
-    time_ms: int
-    stage: Stage
-    state: State
-    route: Route
-    episode: int
-    reason: Reason
-    signal: Signal | None = None
-    juncture: str | None = None
-    figures: dict[str, float | str] = field(default_factory=dict)
-
-
-def transition_of(told: Told, log_c: float, version: str) -> Transition:
-    """Return what compiled code told, in words.
-
-    Args:
-        told: One record of TOLD.
-        log_c: Logarithm of the evidence that was asked for.
-        version: Name of the cohort version that the nulls came from.
-    """
-    f = told["figures"].tolist()
-    stage, signal, juncture = Stage(int(told["stage"])), None, None
-    figures: dict[str, float | str]
-    if told["kind"] == ENTRY:
-        people, views, hours, null_per_exposure, null_per_hour, reach, strength = f[:7]
-        signal = Signal(int(told["signal"]))
-        juncture = JUNCTURE_INTO[stage].value
-        figures = {
-            "people": round(people, 1),
-            "exposures": views,
-            "hours": round(hours, 3),
-            "per_exposure": round(people / max(views, people, 1.0), 5),
-            "null_per_exposure": round(null_per_exposure * DRIFT, 5),
-            "per_hour": round(people / hours, 1),
-            "null_per_hour": round(null_per_hour, 1),
-            "reach": reach,
-            "log_evidence": round(strength, 2),
-            "log_threshold": round(log_c, 2),
-            "cohort_version": version,
-        }
-    elif told["kind"] == BURST:
-        signal = Signal(int(told["signal"]))
-        figures = {"last_hour": round(f[0], 1), "hour_of_the_day": round(f[1], 2)}
-        figures |= {"return_days": round(f[2], 1), "return_days_asked": f[3]}
-    else:
-        figures = {
-            "activity_per_hour": round(f[0], 2),
-            "peak_per_hour": round(f[1], 2),
-            "collapse_share": COLLAPSE,
-        }
-    return Transition(
-        row=int(told["decision"]),
-        time_ms=int(told["time_ms"]),
-        stage=stage,
-        state=STATES[told["state"]],
-        route=ROUTES[told["route"]],
-        episode=int(told["episode"]),
-        reason=REASONS[told["reason"]],
-        signal=signal,
-        juncture=juncture,
-        figures=figures,
-    )
 
 
 @compiled
@@ -433,7 +362,7 @@ def entered_by(row: Row, watch: Watch, signal: int, log_c: float) -> float:
 
 
 @compiled
-def enter(row: Row, signal: int, null: Null, strength: float, last_ms: int, told: Told) -> None:
+def enter(row: Row, watch: Watch, signal: int, null: Null, last_ms: int, told: Told) -> None:
     """Let a row enter the stage of a signal and tell it; both in place."""
     stage = _STAGE_OF_SIGNAL[signal]
     if row.state in (_FADED, _INTERRUPTED):
@@ -458,7 +387,16 @@ def enter(row: Row, signal: int, null: Null, strength: float, last_ms: int, told
     told.figures[3] = null.propensity[signal]
     told.figures[4] = null.per_hour[signal]
     told.figures[5] = row.views
-    told.figures[6] = strength
+    told.figures[6] = mixed(watch.propensity_evidence[signal])
+    told.figures[7] = _mixed_before(watch.propensity_before_visit[signal])
+    told.figures[8] = mixed(watch.intensity_evidence[signal])
+    told.figures[9] = _mixed_before(watch.intensity_before_visit[signal])
+
+
+@compiled
+def _mixed_before(before_visit: npt.NDArray[np.float32]) -> float:
+    """Return the evidence that a visit was chained onto: M = max(M, 1) of each alternative."""
+    return mixed(np.maximum(before_visit, np.float32(0.0)))
 
 
 @compiled

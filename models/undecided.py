@@ -407,14 +407,24 @@ class Undecided:
                 assign(self.entries[first : first + len(part)], self.entries.take(part))
         needed = max(len(stays), min(self.count, _KEPT_MOST), _SMALL)
         if len(self.entries) > _SHRINKS_ABOVE * needed:
-            # After a rush of new videos this is as large as their rows. Gives back in place.
-            self.entries.resize(needed + needed // 4)
+            self._shrink(needed + needed // 4)
         kept = _keep_people(self.people, self.person_count, number_of, self.entries)
         self.count, self.person_count = len(stays), kept
         self._entry_table = _empty_table(2 * len(self.entries))
         _index_entries(self._entry_table, self.entries, self.count)
         self._person_table = _empty_table(2 * len(self.people))
         _index_people(self._person_table, self.people, self.person_count)
+
+    def _shrink(self, length: int) -> None:
+        """Give back the entries from `length` on: after a rush as much memory as its new videos."""
+        try:
+            # In place: a copy beside them would stand there at the peak.
+            self.entries.resize(length)
+        except ValueError:
+            # Somebody else looks at them (a profiler, a debugger): theirs stay as they are.
+            kept = np.empty(length, ENTRY)
+            assign(kept, self.entries[:length])
+            self.entries = kept
 
 
 @compiled

@@ -13,7 +13,7 @@ from enum import StrEnum
 from importlib.metadata import version
 from threading import Thread
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, start_http_server
@@ -25,6 +25,9 @@ from models.steps import Output
 from models.vocabulary import JUNCTURE_INTO, Stage, State
 from models.withheld import WithheldReason
 from streams.errors import UserError
+
+if TYPE_CHECKING:
+    from models.forecast_learning import Judgement
 
 CHECKPOINT_SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """prometheus-client's default buckets from 5 ms on: a transaction takes two round trips at least,
@@ -51,6 +54,15 @@ class Agent(StrEnum):
     DELIVERY = "delivery"
 
 
+class Delivered(StrEnum):
+    """What delivery hands on, as a label."""
+
+    ALERTS = "alerts"
+    BOARD = "board"
+
+
+DELIVERY_OUTCOMES: Final = ("delivered", "failed")
+"""What comes of an attempt to hand something on."""
 STATEFUL_AGENTS: Final = (Agent.STAGES, Agent.GUIDANCE, Agent.HOTSPOTS)
 """Those that keep rows, recover them and can be held."""
 CANDIDATE_OUTCOMES: Final = ("adopted", "not better")
@@ -170,6 +182,19 @@ class Metrics:
             ["forecast"],
             registry=self.registry,
         )
+        self.forecast_bias = Gauge(
+            "hotspots_forecast_bias",
+            "Mean probability minus the share that happened, on the same moments: above 0, too "
+            "much was promised.",
+            ["forecast"],
+            registry=self.registry,
+        )
+        self.forecast_bias_error = Gauge(
+            "hotspots_forecast_bias_error",
+            "Standard error of hotspots_forecast_bias.",
+            ["forecast"],
+            registry=self.registry,
+        )
         self.alerts = Counter(
             "hotspots_alerts",
             "Alerts written to the topic alerts, by type (docs/alerts.md).",
@@ -275,6 +300,13 @@ class Metrics:
             buckets=LEARNING_SECONDS,
             registry=self.registry,
         )
+        self.delivery_attempts = Counter(
+            "hotspots_delivery_attempts",
+            "Attempts to hand alerts or the board to Redis, by what came of them; what failed is "
+            "tried again.",
+            ["what", "outcome"],
+            registry=self.registry,
+        )
         self.stalled = Gauge(
             "hotspots_stalled",
             "1 when an agent has not moved for HOTSPOTS_STALL_MS although there is work, else 0.",
@@ -307,10 +339,16 @@ class Metrics:
             self.forecast_candidates.labels(outcome)
         for withheld_reason in WithheldReason:
             self.withheld.labels(withheld_reason.value)
+        self._initialise_agents()
+
+    def _initialise_agents(self) -> None:
         for agent in Agent:
             self.chunk_messages.labels(agent.value)
             self.chunk_bytes.labels(agent.value)
             self.checkpoint_duration.labels(agent.value)
+        for what in Delivered:
+            for delivery_outcome in DELIVERY_OUTCOMES:
+                self.delivery_attempts.labels(what.value, delivery_outcome)
         for agent in STATEFUL_AGENTS:
             self.recovery_duration.labels(agent.value)
             self.held_partitions.labels(agent.value)
@@ -372,6 +410,20 @@ class Metrics:
         self.forecast_candidates.labels("adopted").inc(adopted)
         self.forecast_candidates.labels("not better").inc(judged - adopted)
 
+    def observe_judgement(self, judgement: "Judgement") -> None:
+        """Show how good the last candidate was, and what is said without it."""
+        for forecast, loss, bias in (
+            ("without it", judgement.first, judgement.first_bias),
+            ("candidate", judgement.candidate, judgement.candidate_bias),
+        ):
+            self.forecast_log_loss.labels(forecast).set(loss)
+            self.forecast_bias.labels(forecast).set(bias.mean)
+            self.forecast_bias_error.labels(forecast).set(bias.error)
+
+    def observe_delivery(self, what: Delivered, *, failed: bool) -> None:
+        """Count one attempt to hand something on."""
+        self.delivery_attempts.labels(what.value, "failed" if failed else "delivered").inc()
+
     def observe_progress(self, agent: str, idle_s: float, *, stalled: bool) -> None:
         """Set for how long an agent (or "worker") stands, and whether that is too long."""
         self.progress_age.labels(agent).set(idle_s)
@@ -395,6 +447,8 @@ class Metrics:
         if agent is Agent.HOTSPOTS:
             self.forecast_moments.clear()
             self.forecast_log_loss.clear()
+            self.forecast_bias.clear()
+            self.forecast_bias_error.clear()
         if agent is Agent.STAGES:
             self.watermark_delay.remove(partition)
             for stage in Stage:

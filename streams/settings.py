@@ -7,12 +7,9 @@ import difflib
 import os
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
-from typing import Annotated, Any, Final, Literal, NoReturn, Self
-from urllib.parse import urlsplit
+from typing import Any, Final, NoReturn, Self
 
 from pydantic import (
-    AfterValidator,
-    BeforeValidator,
     Field,
     SecretStr,
     ValidationError,
@@ -21,18 +18,28 @@ from pydantic import (
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
-    NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
 )
 
 from models.events import DecodingLimits
 from models.identity import KEY_BYTES_MAX, KEY_BYTES_MIN
-from models.parameters import DAY_MS, HOUR_MS, MINUTE_MS, Level, Parameters
-from models.screening import ScreeningRules
+from models.parameters import DAY_MS, HOUR_MS, MINUTE_MS, Parameters
 from streams.durations import format_duration, parse_duration_ms
 from streams.errors import Problem, UserError
-from streams.screening_file import read_screening_rules
+from streams.setting_kinds import (
+    TOPIC_NAME,
+    ActorKey,
+    BootstrapServers,
+    Horizon,
+    HotspotLevel,
+    LogLevel,
+    Port,
+    RedisUrl,
+    SaslMechanism,
+    ScreeningFile,
+    SecurityProtocol,
+)
 
 ENV_PREFIX: Final = "HOTSPOTS_"
 WORKER_NEEDS: Final = ("kafka", "actor_key")
@@ -55,62 +62,6 @@ _REQUIRED_REMEDY: Final = {
 }
 
 
-def _bootstrap_servers(text: str) -> str:
-    """Check `host:port[,host:port…]`."""
-    for server in filter(None, (part.strip() for part in text.split(","))):
-        address = urlsplit(f"//{server}")
-        try:
-            complete = bool(address.hostname) and address.port is not None
-        except ValueError:
-            complete = False
-        if not complete or address.path:
-            raise ValueError(f"{server!r} is not host:port")
-    return ",".join(part.strip() for part in text.split(",") if part.strip())
-
-
-def _redis_url(text: str) -> str:
-    """Check the scheme and the form of the address, without ever repeating its password."""
-    if not text:
-        return text
-    address = urlsplit(text)
-    if address.scheme not in {"redis", "rediss", "unix"}:
-        raise ValueError("the address must begin with redis://, rediss:// (TLS) or unix://")
-    try:
-        complete = bool(address.path if address.scheme == "unix" else address.hostname)
-        _ = address.port
-    except ValueError:
-        complete = False
-    if not complete:
-        raise ValueError("the address must look like redis://host:6379/0")
-    return text
-
-
-def _actor_key(key: SecretStr) -> SecretStr:
-    """Check the length; an empty key means that none was given."""
-    length = len(key.get_secret_value().encode())
-    if length and not KEY_BYTES_MIN <= length <= KEY_BYTES_MAX:
-        raise ValueError(f"it has {length} bytes instead of {KEY_BYTES_MIN} to {KEY_BYTES_MAX}")
-    return key
-
-
-def _level(value: object) -> object:
-    return Level.parse(value) if isinstance(value, str) else value
-
-
-def _horizon(text: str) -> str:
-    return format_duration(parse_duration_ms(text))
-
-
-def _upper(value: object) -> object:
-    return value.upper() if isinstance(value, str) else value
-
-
-TOPIC_NAME: Final = r"^[a-zA-Z0-9._-]*$"
-"""What Kafka allows in the name of a topic and, for us, of a consumer group."""
-ScreeningFile = Annotated[ScreeningRules, NoDecode, BeforeValidator(read_screening_rules)]
-Port = Annotated[int, Field(ge=0, le=65_535)]
-
-
 class Settings(BaseSettings):
     """Everything that can be set; each field is the variable `HOTSPOTS_` + its name in capitals.
 
@@ -124,11 +75,11 @@ class Settings(BaseSettings):
         validate_default=False,
     )
 
-    kafka: Annotated[str, AfterValidator(_bootstrap_servers)] = Field(
+    kafka: BootstrapServers = Field(
         default="",
         description="Bootstrap servers, `host:port[,host:port…]`. Required, except for the demo.",
     )
-    redis: Annotated[str, AfterValidator(_redis_url), Field(repr=False)] = Field(
+    redis: RedisUrl = Field(
         default="",
         description=(
             "Address of the Redis or Valkey that holds the board, `redis://user:password@host:6379"
@@ -142,7 +93,7 @@ class Settings(BaseSettings):
             " Maven Central. Every jar is verified, whoever gave it."
         ),
     )
-    actor_key: Annotated[SecretStr, AfterValidator(_actor_key)] = Field(
+    actor_key: ActorKey = Field(
         default=SecretStr(""),
         description=(
             f"The secret under which the ids of people are hashed; {KEY_BYTES_MIN} to "
@@ -184,12 +135,12 @@ class Settings(BaseSettings):
         description="The platform's topic of engagement events.",
     )
 
-    kafka_security_protocol: Annotated[
-        Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"], BeforeValidator(_upper)
-    ] = Field(default="PLAINTEXT", description="How Kafka is reached.")
-    kafka_sasl_mechanism: Annotated[
-        Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"], BeforeValidator(_upper)
-    ] = Field(default="SCRAM-SHA-512", description="How we prove who we are, with SASL.")
+    kafka_security_protocol: SecurityProtocol = Field(
+        default="PLAINTEXT", description="How Kafka is reached."
+    )
+    kafka_sasl_mechanism: SaslMechanism = Field(
+        default="SCRAM-SHA-512", description="How we prove who we are, with SASL."
+    )
     kafka_sasl_username: str = Field(default="", description="User name for SASL.")
     kafka_sasl_password: SecretStr = Field(
         default=SecretStr(""), description="Password for SASL; never printed."
@@ -325,11 +276,11 @@ class Settings(BaseSettings):
             "popular (Efron, Large-Scale Inference, 2010, chapter 4)."
         ),
     )
-    level: Annotated[Level, NoDecode, BeforeValidator(_level)] = Field(
+    level: HotspotLevel = Field(
         default=_DEFAULTS.level,
         description="What counts as a hotspot in numbers: `ACTION:N`, such as `view:10000`.",
     )
-    horizon: Annotated[str, AfterValidator(_horizon)] = Field(
+    horizon: Horizon = Field(
         default=format_duration(_DEFAULTS.horizon_ms),
         description="By when the level must be reached: `7d`, `36h`.",
     )
@@ -429,9 +380,7 @@ class Settings(BaseSettings):
         default=9464,
         description="Port of `/metrics`; 0 turns it off. (9464: OpenTelemetry's for Prometheus.)",
     )
-    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = (
-        Field(default="INFO", description="What the worker writes to stderr.")
-    )
+    log_level: LogLevel = Field(default="INFO", description="What the worker writes to stderr.")
 
     @classmethod
     def settings_customise_sources(

@@ -124,9 +124,12 @@ def _why(data: Mapping[str, Any], reason: str) -> str:
     figures = data.get("figures", {})
     if not {"per_exposure", "null_per_exposure", "per_hour", "null_per_hour"} <= figures.keys():
         return reason
+    # Of a visit whose own response is ordinary, the evidence is that of the visits before it.
+    is_earlier = figures["per_exposure"] <= figures["null_per_exposure"]
+    earlier = " (more in earlier visits)" if is_earlier else ""
     return (
-        f"{figures['per_exposure']:.3g} per view against {figures['null_per_exposure']:.3g}, "
-        f"{figures['per_hour']:,.0f} an hour against {figures['null_per_hour']:,.0f}"
+        f"{figures['per_exposure']:.3g} per view against {figures['null_per_exposure']:.3g}"
+        f"{earlier}, {figures['per_hour']:,.0f} an hour against {figures['null_per_hour']:,.0f}"
     )
 
 

@@ -3,7 +3,7 @@
 import time
 from typing import NoReturn
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from models.events import DecodingLimits
 from models.intake import Intake
@@ -26,6 +26,8 @@ def product_app(settings: Settings) -> WorkerApp:
         UserError: A setting cannot be used.
     """
     metrics = Metrics(CollectorRegistry())
+    # Memory, CPU, open files and the start of this process, under the names that every client uses.
+    ProcessCollector(registry=metrics.registry)
     parameters = settings.parameters()
     require_learning(settings)
     forecaster = forecaster_of(settings)

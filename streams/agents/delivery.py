@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from models.steps import Chunk
 from streams.ending import ending_worker
 from streams.errors import UserError
-from streams.metrics import Agent, Metrics
+from streams.metrics import Agent, Delivered, Metrics
 from streams.topics import Topic
 from streams.transport.ledger import Partition
 
@@ -90,17 +90,20 @@ class DeliveryPartitions:
 
     async def _deliver(self, store: Store, partition: Partition, chunk: Chunk) -> None:
         documents = [json.loads(value) for value in chunk.values if value is not None]
+        what = Delivered.ALERTS if partition.topic == self._alerts else Delivered.BOARD
         wait_s = RETRY_FIRST_S
         while documents:
             try:
-                if partition.topic == self._alerts:
+                if what is Delivered.ALERTS:
                     await store.record_alerts(documents)
                 else:
                     # Compacted: only the latest board matters.
                     await store.write_board(documents[-1])
             except UserError as error:
+                self._metrics.observe_delivery(what, failed=True)
                 log.warning("%s; next attempt in %.1f s", error, wait_s)
             else:
+                self._metrics.observe_delivery(what, failed=False)
                 return
             await asyncio.sleep(wait_s)
             wait_s = min(2 * wait_s, RETRY_MAX_S)

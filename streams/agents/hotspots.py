@@ -43,8 +43,7 @@ def hotspots_observer(metrics: Metrics) -> Callable[[int, PartitionStep], None]:
         metrics.forecast_moments.labels("kept").set(len(learning))
         metrics.forecast_moments.labels("matured").set(learning.matured)
         if learning.judgement is not None:
-            metrics.forecast_log_loss.labels("without it").set(learning.judgement.first)
-            metrics.forecast_log_loss.labels("candidate").set(learning.judgement.candidate)
+            metrics.observe_judgement(learning.judgement)
         metrics.observe_withheld(step.withheld.take_counts())
         metrics.discoveries.inc(step.discoveries.take_count())
         metrics.tested_videos.set(step.discoveries.tested)

@@ -21,7 +21,8 @@ from models.decisions import Decided
 from models.event_time import SourceClocks
 from models.evidence import ALTERNATIVES, BETA_NUMBERS, betas_above, betas_below, log_threshold
 from models.parameters import DAY_MS, Level, Parameters
-from models.transitions import CROWD, RULES, WATCH_ACTED, Reason, Transition
+from models.transition_words import Transition
+from models.transitions import CROWD, RULES, WATCH_ACTED, Reason
 from models.undecided import Undecided
 from models.video_state import ROW, UNWATCHED, WATCH, VideoTable
 from models.vocabulary import ACTION_CODE, ROLES, Route, Signal, Stage, State
@@ -102,6 +103,26 @@ def test_a_judgment_says_its_route(
     assert float(told.figures["per_hour"]) > float(told.figures["null_per_hour"])
 
 
+def test_an_entry_says_which_of_its_evidence_earlier_visits_brought() -> None:
+    """A response shown while hardly anybody came, then a rush of people who respond less."""
+    video = Video()
+    assert not video.goes_on(HOUR, view=60, like=24)
+    told = only(video.goes_on(1, view=12_000, like=1_000))
+    figures = {name: float(told.figures[name]) for name in told.figures if name[-1] != "n"}
+    assert figures["per_exposure"] < figures["null_per_exposure"]
+    assert figures["log_evidence_per_exposure"] < figures["earlier_log_evidence_per_exposure"]
+    assert figures["earlier_log_evidence_per_hour"] < LOG_C <= figures["log_evidence_per_hour"]
+    both = figures["log_evidence_per_exposure"], figures["log_evidence_per_hour"]
+    assert figures["log_evidence"] == min(both) >= LOG_C - 0.01
+
+
+def test_without_exposures_there_is_no_evidence_of_response_to_tell() -> None:
+    told = only(Video().goes_on(HOUR, like=700))
+    assert told.reason is Reason.INTENSITY
+    assert told.figures["log_evidence"] == told.figures["log_evidence_per_hour"]
+    assert not any(name.endswith("log_evidence_per_exposure") for name in told.figures)
+
+
 def test_both_judgments_are_contested() -> None:
     told = Video().goes_on(HOUR, **{**LIKED, **DISLIKED})
     assert {t.signal for t in told} == {Signal.IDENTIFICATION, Signal.EXCLUSION}
@@ -138,6 +159,13 @@ def test_exclusion_may_lead_into_interaction_and_then_it_fades_rather_than_being
 def test_without_exposures_intensity_alone_decides() -> None:
     told = only(Video().goes_on(HOUR, share=300))
     assert (told.stage, told.reason) == (Stage.DIFFUSION, Reason.INTENSITY)
+    assert told.juncture == "continuation"
+
+
+@pytest.mark.parametrize("action", ["share", "repost", "derive", "media_report", "offline"])
+def test_whatever_carries_a_video_on_is_diffusion(action: str) -> None:
+    told = only(Video().goes_on(HOUR, view=2_000, **{action: 300}))
+    assert (told.stage, told.signal) == (Stage.DIFFUSION, Signal.DIFFUSION)
     assert told.juncture == "continuation"
 
 

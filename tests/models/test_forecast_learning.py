@@ -10,7 +10,7 @@ import pytest
 from models import forecast_learning
 from models.boosted_trees import Size
 from models.forecast_features import FEATURES
-from models.forecast_learning import VERSIONS_KEPT, ForecastLearning, Judgement
+from models.forecast_learning import VERSIONS_KEPT, Bias, ForecastLearning, Judgement
 from models.forecast_model import ForecastModel, ModelFormatError
 from models.forecast_moments import MOMENT, kept_at
 from models.forecast_versions import ForecastVersions, key_of
@@ -212,13 +212,16 @@ def test_a_worse_candidate_changes_nothing() -> None:
     assert not run(ForecastLearning(PARAMETERS, BASELINE.name), told)
 
 
+UNBIASED = Bias(0.0, 0.1)
+
+
 def judgements(monkeypatch: pytest.MonkeyPatch, gains: list[float]) -> None:
     """Let candidates be better by so much, one after the other, then by nothing."""
     rest = list(gains)
     monkeypatch.setattr(
         ForecastLearning,
         "_judged",
-        lambda *_: Judgement(1.0, 1.0 - (rest.pop(0) if rest else 0.0), 0.1),
+        lambda *_: Judgement(1.0, 1.0 - (rest.pop(0) if rest else 0.0), 0.1, UNBIASED, UNBIASED),
     )
 
 
@@ -292,7 +295,8 @@ def test_a_version_without_trees_gives_the_word_back_to_who_spoke_first() -> Non
 def test_an_old_version_stays_until_a_newer_one_has_long_been_in_force(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(ForecastLearning, "_judged", lambda *_: Judgement(2.0, 1.0, 0.0))
+    found = Judgement(2.0, 1.0, 0.0, UNBIASED, UNBIASED)
+    monkeypatch.setattr(ForecastLearning, "_judged", lambda *_: found)
     learning = ForecastLearning(PARAMETERS, BASELINE.name)
     told, removed = [], []
     for epoch, part in enumerate(history(24)):
@@ -337,3 +341,18 @@ def test_what_was_judged_is_told() -> None:
     assert learning.judgement.first > 0
     assert learning.judgement.candidate > 0
     assert learning.trees_grown > 0
+
+
+@pytest.mark.parametrize("shift", [-0.2, 0.0, 0.2])
+def test_what_promises_too_much_or_too_little_is_biased_by_so_much(shift: float) -> None:
+    told = history(24)
+    for part in told:
+        # Half of all videos come to their level, whatever is said of each.
+        part["first"] = 0.5 + shift
+    learning = ForecastLearning(PARAMETERS, BASELINE.name)
+    run(learning, told)
+    assert learning.judgement is not None
+    bias = learning.judgement.first_bias
+    assert 0 < bias.error < 0.1
+    assert bias.mean == pytest.approx(shift, abs=3 * bias.error)
+    assert abs(learning.judgement.candidate_bias.mean) < 0.1

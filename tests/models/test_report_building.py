@@ -17,7 +17,8 @@ from models.forecast_features import FEATURES
 from models.parameters import Parameters
 from models.report_building import ReportBuilder
 from models.stage_reports import REPORT, StageReport, decode_report
-from models.transitions import Reason, Transition
+from models.transition_words import Transition
+from models.transitions import Reason
 from models.video_state import NEVER, VideoTable
 from models.vocabulary import Route, Stage, State
 

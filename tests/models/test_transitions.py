@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from models.cohorts import DRIFT, SIGNALS
 from models.evidence import log_threshold
 from models.parameters import DAY_MS, HOUR_MS, Parameters
+from models.transition_words import Transition
 from models.transitions import (
     ACTIVITY_HALF_LIFE_MS,
     COLLAPSE,
     CROWD,
     RULES,
-    Transition,
     due_bucket,
     entered_by,
     has_collapsed,

@@ -10,6 +10,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from models.alerts import ALERTS, Alert, AlertType
 from models.batch_header import BatchKind
 from models.events import RejectReason
+from models.forecast_learning import Bias, Judgement
 from models.steps import Output
 from models.vocabulary import Juncture, Stage, State
 from models.withheld import WithheldReason
@@ -163,6 +164,20 @@ def test_a_partition_that_is_gone_leaves_nothing_behind(metrics: Metrics) -> Non
     metrics.revoke(Agent.STAGES, TOPIC, 0)
 
 
+def test_a_judgement_is_shown_while_its_worker_owns_what_it_judges(metrics: Metrics) -> None:
+    metrics.observe_judgement(Judgement(0.5, 0.25, 0.1, Bias(-0.2, 0.03), Bias(0.01, 0.02)))
+    shown = {
+        "without it": {"log_loss": 0.5, "bias": -0.2, "bias_error": 0.03},
+        "candidate": {"log_loss": 0.25, "bias": 0.01, "bias_error": 0.02},
+    }
+    for forecast, figures in shown.items():
+        for name, expected in figures.items():
+            assert value(metrics, f"hotspots_forecast_{name}", forecast=forecast) == expected
+    metrics.revoke(Agent.HOTSPOTS, "video-stages", 0)
+    assert value(metrics, "hotspots_forecast_bias", forecast="candidate") is None
+    assert value(metrics, "hotspots_forecast_bias_error", forecast="candidate") is None
+
+
 def test_names_carry_base_units_and_no_id_is_a_label(metrics: Metrics) -> None:
     families = list(metrics.registry.collect())
     assert len(families) > 15
@@ -180,6 +195,7 @@ def test_names_carry_base_units_and_no_id_is_a_label(metrics: Metrics) -> None:
         "type",
         "topic",
         "outcome",
+        "what",
         "forecast",
         "agent",
         "version",

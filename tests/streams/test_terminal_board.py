@@ -39,17 +39,18 @@ def alert(kind: AlertType, **data: Any) -> dict[str, Any]:  # noqa: ANN401 - JSO
     }
 
 
+FIGURES = {
+    "per_exposure": 0.03,
+    "null_per_exposure": 0.002,
+    "per_hour": 1234.5,
+    "null_per_hour": 7.0,
+}
 ENTERED = alert(
     AlertType.STAGE_ENTERED,
     stage="interaction",
     state="active",
     route="exclusion",
-    figures={
-        "per_exposure": 0.03,
-        "null_per_exposure": 0.002,
-        "per_hour": 1234.5,
-        "null_per_hour": 7.0,
-    },
+    figures=FIGURES,
 )
 
 
@@ -106,6 +107,13 @@ def test_the_latest_alerts_stand_first_and_only_so_many() -> None:
 @pytest.mark.parametrize(
     ("told", "said"),
     [
+        (
+            ENTERED | {"data": ENTERED["data"] | {"figures": FIGURES | {"per_exposure": 0.001}}},
+            (
+                "enters interaction (exclusion): 0.001 per view against 0.002 "
+                "(more in earlier visits), 1,234 an hour against 7"
+            ),
+        ),
         (
             ENTERED,
             "enters interaction (exclusion): 0.03 per view against 0.002, 1,234 an hour against 7",
