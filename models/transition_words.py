@@ -43,7 +43,7 @@ def transition_of(told: Told, log_c: float, version: str) -> Transition:
         juncture = JUNCTURE_INTO[stage].value
         figures = {
             "people": round(people, 1),
-            "exposures": views,
+            "exposures": round(views, 1),
             "hours": round(hours, 3),
             "per_exposure": round(people / max(views, people, 1.0), 5),
             "null_per_exposure": round(null_per_exposure * DRIFT, 5),

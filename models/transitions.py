@@ -250,14 +250,21 @@ def _gather_intensity(row: Row, watch: Watch, null: Null, signal: int) -> None:
 
 @compiled
 def _gather_propensity(row: Row, watch: Watch, null: Null, cell: Cell, signal: int) -> None:
-    views, people, ratios = row.visit_views, row.visit_people[signal], null.ratios
-    exposed = views
-    if people > views:
-        exposed = max(people * row.views / max(row.acted[signal], 1), views)
-    propensity_log_ratios(people, exposed, cell.above[signal], ratios)
+    people, ratios = row.visit_people[signal], null.ratios
+    propensity_log_ratios(people, _exposed(row, signal), cell.above[signal], ratios)
     for k in range(len(ALTERNATIVES)):
         before = max(watch.propensity_before_visit[signal, k], 0.0)
         watch.propensity_evidence[signal, k] = before + ratios[k]
+
+
+@compiled
+def _exposed(row: Row, signal: int) -> float:
+    """Return the exposures that the people of a visit acted on, as `gather_evidence` says."""
+    views, people = row.visit_views, row.visit_people[signal]
+    exposed: float = views
+    if people > views:
+        exposed = max(people * row.views / max(row.acted[signal], 1), views)
+    return exposed
 
 
 @compiled
@@ -382,7 +389,7 @@ def enter(row: Row, watch: Watch, signal: int, null: Null, last_ms: int, told: T
     told.state, told.route, told.episode = row.state, row.route, row.episode
     told.reason = _BY_RESPONSE if row.views > 0 else _BY_INTENSITY
     told.figures[0] = row.visit_people[signal]
-    told.figures[1] = row.visit_views
+    told.figures[1] = _exposed(row, signal)
     told.figures[2] = row.visit_hours
     told.figures[3] = null.propensity[signal]
     told.figures[4] = null.per_hour[signal]

@@ -22,6 +22,7 @@ import numpy as np
 from models.creators import follower_gain
 from models.identity import split_video_key
 from models.parameters import DAY_MS, Parameters
+from models.participation import PARTICIPATION
 from models.people_sample import PERSON, SAMPLED, People, merge_people
 from models.roll_up import RollUp
 from models.screening import Flag, Screened
@@ -201,3 +202,8 @@ def _first(
     """Return the first few, those with most hotspots first, then works, then by name."""
     order = sorted(tallies, key=lambda name: (-tallies[name].hotspots, -tallies[name].works, name))
     return [about(name, tallies[name]) | tallies[name].figures() for name in order[:most]]
+
+
+def warm_up() -> None:
+    """Compile, or load, what only a day with kept participations calls."""
+    merge_people(np.zeros(SAMPLED, PERSON), np.zeros(1, PARTICIPATION)["people"][0])

@@ -7,7 +7,7 @@ that would be a standstill.
 import json
 from typing import Final
 
-from models import forecasting
+from models import forecasting, views
 from models.cohorts import CohortVersion
 from models.hotspots import HotspotsStep
 from models.intake import Intake
@@ -34,9 +34,10 @@ def warm_up() -> None:
         hotspots.process(_chunk(reports, reported))
         hotspots.cut()
         reported += len(reports)
-    # What grows only with a large stream, what only a restart needs, and what only a model does.
+    # What only a large stream needs, only a restart, only a model, and only a day.
     RecentIds(1).warm_up()
     forecasting.warm_up()
+    views.warm_up()
 
 
 def _messages() -> list[bytes]:

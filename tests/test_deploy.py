@@ -15,7 +15,10 @@ DOCKERFILE = (REPOSITORY / "deploy/Dockerfile").read_text("utf-8")
 PROMETHEUS = (REPOSITORY / "deploy/prometheus/prometheus.yml").read_text("utf-8")
 IGNORED = (REPOSITORY / ".dockerignore").read_text("utf-8").splitlines()
 METRICS_PORT = str(Settings.model_fields["metrics_port"].default)
-MOVING = {"prom/prometheus": "${PROMETHEUS_TAG:-latest}"}
+MOVING = {
+    "prom/alertmanager": "${ALERTMANAGER_TAG:-latest}",
+    "prom/prometheus": "${PROMETHEUS_TAG:-latest}",
+}
 """Images whose tag is left to the user, with what stands there; the reason is in the file."""
 
 
@@ -41,6 +44,7 @@ def test_every_image_is_pinned_by_a_tag() -> None:
     assert {name for name, _ in found} == {
         "apache/kafka",
         "hotspots",
+        "prom/alertmanager",
         "prom/prometheus",
         "python",
         "redis",
@@ -64,7 +68,7 @@ def test_the_image_bears_the_version_of_the_project() -> None:
 
 def test_ports_are_open_on_this_machine_only() -> None:
     published = re.findall(r"^ +- ([^\s-]\S*:\d+)$", COMPOSE, re.MULTILINE)
-    assert len(published) == 3
+    assert len(published) == 4
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 

@@ -148,6 +148,21 @@ def test_compose_gives_prometheus_the_rules_that_its_configuration_names() -> No
         assert f"./deploy/prometheus/{name}:/etc/prometheus/{name}:ro" in mounted
 
 
+def test_compose_gives_alerts_to_an_alertmanager_that_knows_them() -> None:
+    (where,) = CONFIGURATION["alerting"]["alertmanagers"]
+    service, port = where["static_configs"][0]["targets"][0].split(":")
+    composed = COMPOSE["services"][service]
+    assert composed["ports"] == [f"127.0.0.1:${{ALERTMANAGER_PORT:-{port}}}:{port}"]
+    mounted = "./deploy/alertmanager/alertmanager.yml:/etc/alertmanager/alertmanager.yml:ro"
+    assert mounted in composed["volumes"]
+    text = (REPOSITORY / mounted.partition(":")[0]).read_text("utf-8")
+    named = set(re.findall(r"\bHotspots\w+", text))
+    assert named
+    assert named <= ALERTS.keys()
+    told = yaml.safe_load(text)
+    assert told["route"]["receiver"] in {receiver["name"] for receiver in told["receivers"]}
+
+
 def test_a_worker_tells_of_its_process() -> None:
     app = product_app(Settings(kafka="127.0.0.1:9", actor_key="0" * 32))
     names = {family.name for family in app.worker_metrics.registry.collect()}

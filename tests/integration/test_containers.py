@@ -110,12 +110,13 @@ class Compose:
 
 @pytest.fixture(scope="session")
 def compose(compose_command: list[str]) -> Compose:
-    kafka_port, redis_port, prometheus_port = free_ports(3)
+    kafka_port, redis_port, prometheus_port, alertmanager_port = free_ports(4)
     own = {
         "COMPOSE_PROJECT_NAME": f"hotspots-test-{uuid4().hex[:8]}",
         "KAFKA_PORT": str(kafka_port),
         "REDIS_PORT": str(redis_port),
         "PROMETHEUS_PORT": str(prometheus_port),
+        "ALERTMANAGER_PORT": str(alertmanager_port),
         "HOTSPOTS_ACTOR_KEY": ACTOR_KEY,
     }
     return Compose(compose_command, PLAIN | own)
@@ -193,7 +194,14 @@ def get(url: str) -> str:
 def test_compose_accepts_its_file(compose: Compose) -> None:
     done = compose("config", "--services")
     assert done.returncode == 0
-    assert sorted(done.stdout.split()) == ["engagement", "kafka", "prometheus", "redis", "worker"]
+    assert sorted(done.stdout.split()) == [
+        "alertmanager",
+        "engagement",
+        "kafka",
+        "prometheus",
+        "redis",
+        "worker",
+    ]
 
 
 def test_compose_asks_for_the_actor_key(compose: Compose) -> None:

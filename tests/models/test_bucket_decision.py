@@ -116,6 +116,16 @@ def test_an_entry_says_which_of_its_evidence_earlier_visits_brought() -> None:
     assert figures["log_evidence"] == min(both) >= LOG_C - 0.01
 
 
+def test_an_entry_ahead_of_the_views_of_its_visit_is_told_by_the_response_so_far() -> None:
+    video = Video()
+    video.goes_on(1, view=20_000)
+    told = only(video.goes_on(4, like=3_000))
+    assert told.figures["people"] == 3_000
+    # All who have acted by then, of all who have seen it: in the first visit, or a later one.
+    responses = [3_000 * visits / 20_000 for visits in range(1, 5)]
+    assert any(told.figures["per_exposure"] == pytest.approx(one) for one in responses)
+
+
 def test_without_exposures_there_is_no_evidence_of_response_to_tell() -> None:
     told = only(Video().goes_on(HOUR, like=700))
     assert told.reason is Reason.INTENSITY
@@ -285,6 +295,18 @@ def test_what_returns_begins_a_new_episode_whose_level_counts_anew() -> None:
     assert 0 < since <= video.row["progress"] - before
     assert 0 < video.row["probability"] < 1
     assert only(video.goes_on(60 * HOUR)).state is State.INTERRUPTED
+
+
+def test_a_video_rests_until_its_activity_has_tripled_and_then_counts_anew() -> None:
+    video = Video()
+    video.goes_on(3 * HOUR, **LIKED)
+    only(video.goes_on(40 * HOUR))
+    video.goes_on(1, view=5)
+    assert video.row["resting"]
+    before = int(video.row["progress"])
+    assert not video.goes_on(2 * HOUR, view=200, like=10)
+    assert not video.row["resting"]
+    assert video.row["progress"] > video.row["progress_before_episode"] >= before
 
 
 # -- the row and the report -------------------------------------------------------------------
