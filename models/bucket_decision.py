@@ -223,8 +223,8 @@ def decide_buckets(
         forecasts.append(made[:forecast])
         forecasts[-1]["decision"] += before
         before += count
+    deep = undecided.take_deep(through_bucket)
     undecided.drop(through_bucket)
-    deep = undecided.details.take(through_bucket)
     name = cohorts.version.name
     transitions = [transition_of(one, log_c, name) for one in joined(told)]
     decided = Decided(joined(decisions), transitions, activity, joined(forecasts), deep=deep)

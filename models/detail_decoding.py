@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from models.compiled import compiled
 from models.details import (
     AGE_DAYS_MAX,
     DETAIL,
@@ -21,9 +22,10 @@ from models.details import (
     no_details,
 )
 from models.event_scanning import Scan
-from models.identity import HashKeys
+from models.identity import ABSENT_HASH, HashKeys
 from models.json_decimals import decimals
 from models.packed_chunk import PackedChunk
+from models.records import joined
 from models.siphash import hash_ids, hash_texts
 from models.span_numbering import in_order_of_appearance, number_spans
 from models.validation import Event
@@ -34,6 +36,7 @@ SlowEvents = list[tuple[int, Event]]
 """Message and event, in log order, of those that the authority was asked about."""
 
 _DETAILED: Final = ("region", "via", "comment", "parent", "sentiment")
+_SPANS: Final = len(_DETAILED)
 _NUMBERS: Final = ("age_days", "followers", "watch_ms")
 """The spans and the whole numbers of SAID that a detail is made of; a text alone makes none."""
 
@@ -48,16 +51,63 @@ def details_of(
     told = [(row, each.detail) for row, each in slow if each.detail is not None]
     if not len(found.said) and not told:
         return no_details(), []
-    fast, regions = _certain_details(chunk, found, keys)
-    details = np.concatenate([fast, _asked_details([each for _, each in told], regions, keys)])
-    message = np.concatenate([found.row[fast["row"]], np.array([row for row, _ in told], np.int64)])
-    details["row"] = np.searchsorted(rows, message)
-    details = details[np.argsort(details["row"])]
-    named = details["region"] != NO_REGION
+    details, regions = _certain_details(chunk, found, keys)
+    if slow:
+        asked = _asked_details([each for _, each in told], regions, keys)
+        asked["row"] = np.searchsorted(rows, [row for row, _ in told])
+        details["row"] = np.searchsorted(rows, found.row[details["row"]])
+        details = joined([details, asked])
+        details = details.take(np.argsort(details["row"]))
+    if not regions:
+        return details, []
+    named = np.flatnonzero(details["region"] != NO_REGION)
     number = details["region"][named].astype(np.int32) - 1
     in_order, number = in_order_of_appearance(list(regions), number)
     details["region"][named] = number + 1
     return details, in_order
+
+
+@compiled
+def _fill(said: Details, details: Details, which: Integers) -> tuple[int, Integers]:
+    """Fill details with the numbers that were said; all else is absent.
+
+    Args:
+        said: SAID[n] (models/event_scanning.py).
+        details: DETAIL[n], out: those of them that make a detail, `row` the event of the scan.
+        which: int64[n], out: of which of `said` each is.
+
+    Returns:
+        How many details there are, and int64[len(_DETAILED)]: how many have each of those spans.
+    """
+    spans = np.zeros(_SPANS, np.int64)
+    size = 0
+    for at in range(len(said)):
+        one = said[at]
+        given = one.age_days != NO_NUMBER
+        given |= one.followers != NO_NUMBER
+        given |= one.watch_ms != NO_NUMBER
+        for number, length in enumerate(
+            (
+                one.region_length,
+                one.via_length,
+                one.comment_length,
+                one.parent_length,
+                one.sentiment_length,
+            )
+        ):
+            spans[number] += length > 0
+            given |= length > 0
+        if not given:
+            continue
+        detail = details[size]
+        detail.row, detail.region = one.event, NO_REGION
+        detail.age_days = min(one.age_days, AGE_DAYS_MAX)
+        detail.followers, detail.watch_ms = one.followers, one.watch_ms
+        detail.via = detail.comment = detail.parent = ABSENT_HASH
+        detail.sentiment = np.nan
+        which[size] = at
+        size += 1
+    return size, spans
 
 
 def _certain_details(
@@ -65,26 +115,25 @@ def _certain_details(
 ) -> tuple[Details, dict[str, int]]:
     """Return the details that the scan has found, by event of the scan, and numbers of regions."""
     said = found.said
-    given = [said[f"{name}_length"] > 0 for name in _DETAILED]
-    given += [said[name] != NO_NUMBER for name in _NUMBERS]
-    said = said[np.logical_or.reduce(given)]
-    details = np.empty(len(said), DETAIL)
-    details["row"] = said["event"]
-    details["age_days"] = np.minimum(said["age_days"], AGE_DAYS_MAX)
-    details["followers"] = said["followers"]
-    details["watch_ms"] = said["watch_ms"]
-    platform = found.platform[said["event"]]
-    for name, key in (("via", keys.actor), ("comment", keys.comment), ("parent", keys.comment)):
-        begin, length = _span(said, name)
-        details[name] = hash_ids(key, chunk.buffer, begin, length, platform, found.platforms)
-    details["sentiment"] = np.nan
-    judged = said["sentiment_length"] > 0
-    details["sentiment"][judged] = decimals(chunk.buffer, *_span(said[judged], "sentiment"))
-    details["region"] = NO_REGION
-    placed = said["region_length"] > 0
-    begin, length = _span(said[placed], "region")
+    details, which = np.empty(len(said), DETAIL), np.empty(len(said), np.int64)
+    size, spans = _fill(said, details, which)
+    details, which = details[:size], which[:size]
+    spans_of = dict(zip(_DETAILED, spans.tolist(), strict=True))
+    hashed = (("via", keys.actor), ("comment", keys.comment), ("parent", keys.comment))
+    for name, key in hashed:
+        if spans_of[name]:
+            at, begin, length = _given(said, which, name)
+            platform = found.platform[details["row"][at]]
+            hashes = hash_ids(key, chunk.buffer, begin, length, platform, found.platforms)
+            details[name][at] = hashes
+    if spans_of["sentiment"]:
+        at, begin, length = _given(said, which, "sentiment")
+        details["sentiment"][at] = decimals(chunk.buffer, begin, length)
+    if not spans_of["region"]:
+        return details, {}
+    at, begin, length = _given(said, which, "region")
     first, number = number_spans(chunk.buffer, begin, length, seed=keys.event[0])
-    details["region"][placed] = number + 1
+    details["region"][at] = number + 1
     names = [chunk.buffer[begin[at] : begin[at] + length[at]].tobytes().decode() for at in first]
     return details, {name: at for at, name in enumerate(names)}
 
@@ -129,9 +178,13 @@ def comments_of(chunk: PackedChunk, found: Scan, slow: SlowEvents, rows: Integer
     return [(place, *rest) for place, (_, *rest) in zip(places, comments, strict=True)]
 
 
-def _span(said: Details, name: str) -> tuple[Integers, npt.NDArray[np.int32]]:
-    """Return where the spans begin and their lengths, contiguous for compiled loops."""
-    return (
-        np.ascontiguousarray(said[f"{name}_begin"]),
-        np.ascontiguousarray(said[f"{name}_length"]),
-    )
+def _given(
+    said: Details, which: Integers, name: str
+) -> tuple[Integers, Integers, npt.NDArray[np.int32]]:
+    """Return the details that have a span, and where those begin and their lengths.
+
+    They are contiguous, for compiled loops.
+    """
+    length = said[f"{name}_length"][which]
+    at = np.flatnonzero(length > 0)
+    return at, said[f"{name}_begin"][which[at]], length[at]

@@ -59,11 +59,14 @@ class Suspicion:
         acts: Acts of known accounts.
         signs: By sign, how many acts of how many; those known.
         region: Where most acts come from; empty where that is not known.
+        without_followers: Acts of accounts that nobody follows, of how many; those known. It is
+            evidence for people to look at and no sign: no share is known that only bots reach.
     """
 
     acts: int
     signs: dict[Sign, tuple[int, int]]
     region: str = ""
+    without_followers: tuple[int, int] = (0, 0)
 
     @property
     def shown(self) -> list[Sign]:
@@ -101,9 +104,11 @@ class Suspicion:
 
     def figures(self) -> dict[str, Any]:
         """Return the evidence, JSON-ready."""
+        told = {sign.value: shares for sign, shares in self.signs.items()}
+        told["without_followers"] = self.without_followers
         shares = {
-            sign.value: {"acts": found, "of": of, "share": round(found / of, 3)}
-            for sign, (found, of) in self.signs.items()
+            name: {"acts": found, "of": of, "share": round(found / of, 3)}
+            for name, (found, of) in told.items()
             if of
         }
         return {"acts": self.acts, "signs": [sign.value for sign in self.shown], **shares}
@@ -137,6 +142,7 @@ def suspicion_of(record: npt.NDArray[np.void]) -> Suspicion:
     region, in_region = _foremost(one["regions"])
     _, by_node = _foremost(one["key_nodes"])
     located, led = int(one["located"]), int(one["led"])
+    followers = accounts["followers"].astype(np.int64)
     return Suspicion(
         acts,
         {
@@ -146,6 +152,7 @@ def suspicion_of(record: npt.NDArray[np.void]) -> Suspicion:
             Sign.ONE_SOURCE: (min(by_node, led), led),
         },
         region_name(int(region["key"]), int(region["rest"])),
+        (int(followers[0]), int(followers.sum())),
     )
 
 

@@ -19,7 +19,6 @@ import numpy.typing as npt
 from models import sketches
 from models.account_signs import ACCOUNTS, merge_accounts, note_account
 from models.compiled import compiled
-from models.details import NO_NUMBER
 from models.dialogue import DIALOGUE, merge_dialogue, note_comment
 from models.heavy_hitters import COUNTER, count_key, merge_counters
 from models.people_sample import (
@@ -48,10 +47,7 @@ counts is concentrated in few (M. Cha et al., "Measuring User Influence in Twitt
 REGIONS: Final = 8
 """Regions that are counted: every one with more than an eighth of all events is among them."""
 
-SENTIMENT_UNIT: Final = 1 << 20
-"""Sentiments are summed in whole millionths or so: such sums do not depend on their order."""
-
-VERSION: Final = 1
+VERSION: Final = 2
 """Goes up when the layout of PARTICIPATION changes."""
 
 
@@ -104,10 +100,6 @@ PARTICIPATION: Final = np.dtype(
         ("regions", COUNTER, (REGIONS,)),
         ("watches", np.int64),
         ("watch_ms", np.int64),
-        ("sentiments", np.int64),
-        ("negative_sentiments", np.int64),
-        ("sentiment_sum", np.int64),
-        ("sentiment_squares", np.int64),
         ("accounts", ACCOUNTS, (1,)),
     ]
 )
@@ -124,9 +116,6 @@ PARTICIPATION: Final = np.dtype(
 - `located`: events whose region is known; `regions`: by region (models/undecided_details.py,
   `region_words`, makes `key` and `rest` of the name).
 - `watches`, `watch_ms`: views whose length is known, and their lengths.
-- `sentiments`, `negative_sentiments`: comments whose sentiment the platform told, and those below
-  zero; `sentiment_sum`, `sentiment_squares`: of the sentiments and their squares, times
-  SENTIMENT_UNIT.
 - `accounts`: models/account_signs.py.
 """
 
@@ -138,7 +127,6 @@ Row = Any
 
 _COMMENT: Final = ACTION_CODE[Action.COMMENT]
 _REPLY: Final = ACTION_CODE[Action.REPLY]
-_VIEW: Final = ACTION_CODE[Action.VIEW]
 _PUBLISH: Final = ACTION_CODE[Action.PUBLISH]
 _NOBODY: Final = np.uint64(0)
 
@@ -153,7 +141,7 @@ def take_in(record: Participation, row: Row) -> None:
     if record.first_ms == 0:
         record.first_ms = row.time_ms
     record.first_ms = min(record.first_ms, row.time_ms)
-    record.last_ms = max(record.last_ms, row.time_ms)
+    record.last_ms = max(record.last_ms, row.last_ms)
     record.last_bucket = row.bucket
     deed = np.int64(_DEED_OF_ACTION[row.action])
     if deed != _NO_DEED:
@@ -196,22 +184,16 @@ def _count_people(record: Participation, row: Row) -> None:
 
 @compiled
 def _count_details(record: Participation, row: Row) -> None:
-    """Take in through whom, from where and how long, and how it was felt, in place."""
+    """Take in through whom, from where and how long, in place."""
     if row.via not in (_NOBODY, row.actor):
         record.led += row.count
         count_key(record.key_nodes, row.via, _NOBODY, row.count)
     if row.region[0] != 0:
         record.located += row.count
         count_key(record.regions, row.region[0], row.region[1], row.count)
-    if row.action == _VIEW and row.watch_ms != NO_NUMBER:
-        record.watches += 1
+    if row.watches:
+        record.watches += row.watches
         record.watch_ms += row.watch_ms
-    if not np.isnan(row.sentiment):
-        sentiment = np.float64(row.sentiment)
-        record.sentiments += 1
-        record.negative_sentiments += sentiment < 0
-        record.sentiment_sum += np.int64(np.rint(sentiment * SENTIMENT_UNIT))
-        record.sentiment_squares += np.int64(np.rint(sentiment**2 * SENTIMENT_UNIT))
 
 
 @compiled
@@ -249,10 +231,6 @@ def _merge(into: Participation, other: Participation) -> None:
     merge_counters(into.regions, other.regions)
     into.watches += other.watches
     into.watch_ms += other.watch_ms
-    into.sentiments += other.sentiments
-    into.negative_sentiments += other.negative_sentiments
-    into.sentiment_sum += other.sentiment_sum
-    into.sentiment_squares += other.sentiment_squares
     merge_accounts(into.accounts[0], other.accounts[0])
 
 

@@ -18,8 +18,8 @@ from models.batches import Batch
 from models.cohorts import SIGNALS
 from models.compiled import compiled
 from models.event_time import SourceClocks
-from models.records import assign, grown
-from models.undecided_details import UndecidedDetails
+from models.records import assign, grown, joined
+from models.undecided_details import NO_ENTRY, UndecidedDetails, watched_rows
 from models.vocabulary import ACTION_CODE, ACTIONS, NO_SIGNAL, SIGNAL_OF_ACTION, Action
 
 ENTRY: Final = np.dtype(
@@ -33,6 +33,10 @@ ENTRY: Final = np.dtype(
         ("removed_ms", np.int64),
         ("events", np.int64),
         ("roles", np.int64),
+        ("watch_first_ms", np.int64),
+        ("watch_last_ms", np.int64),
+        ("watches", np.int64),
+        ("watch_ms", np.int64),
         ("counts", np.int64, (len(ACTIONS),)),
         ("late", np.int64, (len(ACTIONS),)),
         ("known", np.int64, (SIGNALS,)),
@@ -40,7 +44,7 @@ ENTRY: Final = np.dtype(
         ("person", np.int32),
         ("removed_by", np.int16),
         ("is_visit", np.uint8),
-        ("spare", np.uint8),
+        ("is_watched", np.uint8),
     ]
 )
 """What one bucket says of one video so far.
@@ -49,6 +53,8 @@ ENTRY: Final = np.dtype(
 `engagement-batches`) with a part in it; `known` are events of known actors by signal, `different`
 how many actors those were, `person` the first of them in `people`; `removed_by` is the action code
 of the last `delete` or `restore`, 0 when there is none. Without `is_visit` all of it came late.
+With `is_watched` some merely watched (models/undecided_details.py): from when to when, how many of
+them said how long, and how long together.
 """
 
 PERSON: Final = np.dtype(
@@ -137,7 +143,7 @@ def _entry_of(
     entry.late[:] = 0
     entry.known[:] = 0
     entry.different[:] = 0
-    entry.person, entry.is_visit = -1, 0
+    entry.person, entry.is_visit, entry.is_watched = -1, 0, 0
     return np.int64(count)
 
 
@@ -205,8 +211,12 @@ def _sum_rows(
     people: npt.NDArray[np.void],
     person_table: Links,
     person_count: int,
+    entry_of: Links,
 ) -> tuple[int, int, int, int]:
     """Add the rows of a batch, and return (entries, people, events, rows that came late).
+
+    `entry_of`, int32[n], is filled with the numbers of the rows' entries, NO_ENTRY for those that
+    were skipped or came late.
 
     `bounds` are bucket_ms, allowed_lateness_ms, the source's greatest time before the batch, the
     last closed bucket, and the message's offset. There is room for a new entry and person per row.
@@ -214,6 +224,7 @@ def _sum_rows(
     bucket_ms, lateness_ms, source_high_ms, closed, offset = bounds
     events = late_rows = 0
     for row in range(len(video)):
+        entry_of[row] = NO_ENTRY
         if skip[row]:
             continue
         at_ms, amount, what = time_ms[row], count[row], np.int64(action[row])
@@ -229,6 +240,7 @@ def _sum_rows(
             late_rows += 1
             entry.late[what] += amount
             continue
+        entry_of[row] = number
         _sum_row(entry, at_ms, amount, what, role[row])
         signal, who = np.int64(SIGNAL_OF_ACTION[what]), actor[row]
         if signal != NO_SIGNAL and who != 0 and amount > 0:
@@ -299,6 +311,7 @@ class Undecided:
             How many events were added, and how many rows came late.
         """
         self._reserve(len(batch))
+        entry_of = np.empty(len(batch), np.int32)
         closed = -1 if clocks.closed_bucket is None else clocks.closed_bucket
         source_high_ms = clocks.clocks[batch.header.source].high_ms
         self.count, self.person_count, events, late = _sum_rows(
@@ -318,8 +331,9 @@ class Undecided:
             self.people,
             self._person_table,
             self.person_count,
+            entry_of,
         )
-        self.details.add(batch, slots, skip, clocks)
+        self.details.add(batch, entry_of, self.entries)
         for row, text in batch.profiles:
             if not skip[row]:
                 at_ms = int(batch.time_ms[row])
@@ -373,6 +387,14 @@ class Undecided:
         due = [profile for profile in self._profiles if profile.bucket <= through_bucket]
         self._profiles = [p for p in self._profiles if p.bucket > through_bucket]
         return sorted(due, key=lambda p: (p.bucket, p.time_ms, p.text, p.offset))
+
+    def take_deep(self, through_bucket: int) -> npt.NDArray[np.void]:
+        """Remove and return who took part in buckets up to this one: undecided_details.DEEP[n].
+
+        They are in any order; call it before the buckets are dropped, once.
+        """
+        watched = watched_rows(self.entries, self.count, through_bucket)
+        return joined([self.details.take(through_bucket), watched])
 
     def drop(self, through_bucket: int) -> None:
         """Forget the entries of buckets up to this one."""

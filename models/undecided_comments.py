@@ -102,7 +102,9 @@ class UndecidedComments:
                 sample.pass_over()
 
     def _add_reception(self, batch: Batch, slots: Ints, skip: Flags, clocks: SourceClocks) -> None:
-        details = batch.details
+        # Most details are of those who watched, and name no comment.
+        named = (batch.details["comment"] | batch.details["parent"]) != ABSENT_HASH
+        details = batch.details.take(np.flatnonzero(named))
         rows = details["row"].astype(np.int64)
         spoken = np.isin(batch.action[rows], _SPOKEN)
         liked = (batch.action[rows] == _LIKED) & (details["comment"] != ABSENT_HASH)
@@ -110,7 +112,7 @@ class UndecidedComments:
         gone = spoken & (details["comment"] != ABSENT_HASH) & (batch.count[rows] < 0)
         wanted = (liked | replied | gone) & _in_time(batch, rows, clocks) & ~skip[rows]
         wanted = np.flatnonzero(wanted)
-        rows, details = rows[wanted], details[wanted]
+        rows, details = rows[wanted], details.take(wanted)
         columns = zip(
             (batch.time_ms[rows] // clocks.bucket_ms).tolist(),
             slots[batch.video[rows]].tolist(),
@@ -162,5 +164,5 @@ def _details_of(batch: Batch, rows: Ints) -> npt.NDArray[np.void]:
     at = np.searchsorted(batch.details["row"], rows)
     known = at < len(batch.details)
     known[known] = batch.details["row"][at[known]] == rows[known]
-    found[known] = batch.details[at[known]]
+    found[known] = batch.details.take(at[known])
     return found

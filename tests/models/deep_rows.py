@@ -34,11 +34,13 @@ def deep_rows(said: list[Said]) -> npt.NDArray[np.void]:
         row["time_ms"], row["bucket"] = at_ms, at_ms // BUCKET_MS
         row["action"] = ACTION_CODE[one.get("action", "comment")]
         row["role"] = ROLE_CODE[one.get("role", "ordinary")]
-        row["count"], row["sentiment"] = one.get("count", 1), one.get("sentiment", np.nan)
+        row["count"] = one.get("count", 1)
         for name in ("actor", "via", "comment", "parent"):
             row[name] = one.get(name, 0)
         for name in ("followers", "watch_ms", "age_days"):
             row[name] = one.get(name, NO_NUMBER)
+        row["last_ms"] = row["time_ms"]
+        row["watches"] = one.get("action") == "view" and "watch_ms" in one
         row["region"] = region_words([one.get("region", "")])[1]
     return rows[np.argsort(rows["time_ms"], kind="stable")]
 
@@ -73,7 +75,6 @@ SAID = st.fixed_dictionaries(
         "followers": st.integers(0, 10**9),
         "age_days": st.integers(0, 10_000),
         "watch_ms": st.integers(0, 10**6),
-        "sentiment": st.floats(-1, 1, width=32),
     },
 )
 """Anything that may be said of a video."""

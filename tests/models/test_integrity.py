@@ -37,6 +37,15 @@ def test_the_known_attack_is_suspected_with_its_evidence() -> None:
     assert found.figures()["young_accounts"] == {"acts": 40, "of": 40, "share": 1.0}
 
 
+def test_acts_of_accounts_that_nobody_follows_are_told_and_decide_nothing() -> None:
+    one = record({9: 40}, {100: 40})
+    assert "without_followers" not in suspicion_of(one).figures()
+    one[0]["accounts"][0]["followers"][[0, 3]] = (30, 10)
+    found = suspicion_of(one)
+    assert found.figures()["without_followers"] == {"acts": 30, "of": 40, "share": 0.75}
+    assert not found.suspected
+
+
 @pytest.mark.parametrize(
     ("ages", "minutes", "regions"),
     [

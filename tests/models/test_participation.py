@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from models import sketches
 from models.participation import (
     PARTICIPATION,
-    SENTIMENT_UNIT,
     Deed,
     ParticipationFormatError,
     merge,
@@ -70,12 +69,6 @@ def test_counts_are_those_of_a_plain_loop(said: list[Said]) -> None:
     done = [one for one in said if one.get("count", 1) > 0]
     watched = [o["watch_ms"] for o in done if o["action"] == "view" and "watch_ms" in o]
     assert (record["watches"], record["watch_ms"]) == (len(watched), sum(watched))
-    felt = [o["sentiment"] for o in done if "sentiment" in o]
-    assert record["sentiments"] == len(felt)
-    assert record["negative_sentiments"] == sum(f < 0 for f in felt)
-    assert record["sentiment_sum"] / SENTIMENT_UNIT == pytest.approx(sum(felt), abs=1e-4)
-    squares = sum(f**2 for f in felt)
-    assert record["sentiment_squares"] / SENTIMENT_UNIT == pytest.approx(squares, abs=1e-4)
     led = sum(o.get("count", 1) for o in done if "via" in o and o["via"] != o["actor"])
     assert record["led"] == led
     assert record["located"] == sum(o.get("count", 1) for o in done if "region" in o)
@@ -92,7 +85,7 @@ def test_the_order_of_rows_shows_only_where_it_must(said: list[Said], choices: R
     shuffled = np.zeros(1, PARTICIPATION)
     take_in_all(shuffled, rows[order])
     (first,), (other,) = taken_in(said), shuffled
-    for name in (*UNITED, "deeds", "sentiment_sum", "watch_ms", "led", "located"):
+    for name in (*UNITED, "deeds", "watch_ms", "led", "located"):
         assert name == "last_bucket" or (first[name] == other[name]).all(), name
 
 

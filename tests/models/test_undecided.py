@@ -62,7 +62,9 @@ def summed(undecided: Undecided) -> dict[tuple[int, int], dict[str, Any]]:
             people.add((int(person["signal"]), int(person["actor"])))
             at = int(person["next"])
         said = {name: entry[name].tolist() for name in undecided.entries.dtype.names or ()}
-        for name in ("person", "bucket", "slot", "spare", "offset"):
+        # What people merely watched: tests/models/test_undecided_details.py.
+        watched = [name for name in said if "watch" in name]
+        for name in ("person", "bucket", "slot", "offset", *watched):
             del said[name]
         found[int(entry["bucket"]), int(entry["slot"])] = {**said, "people": people}
     return found

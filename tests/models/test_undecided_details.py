@@ -13,10 +13,10 @@ from models.batches import Batch
 from models.details import DETAIL, NO_NUMBER
 from models.event_time import SourceClocks
 from models.people_sample import SAMPLE_BELOW
+from models.undecided import Undecided
 from models.undecided_details import (
     DEEP,
     REGION_BYTES,
-    UndecidedDetails,
     region_name,
     region_words,
 )
@@ -29,6 +29,7 @@ DEEP_ACTIONS = {"comment", "reply", "danmaku", "comment_like"} | {
     *("share", "repost", "derive", "media_report", "offline")
 }
 SAMPLED = int(SAMPLE_BELOW) - 1
+PLACE = ("bucket", "slot", "time_ms", "last_ms", "count", "actor", "watches")
 NUMBERS = ("age_days", "followers", "via", "comment", "parent", "watch_ms")
 
 EVENTS = st.lists(
@@ -44,9 +45,11 @@ EVENTS = st.lists(
         optional={
             "detail": st.fixed_dictionaries(
                 {
-                    "region": st.integers(0, 2),
+                    "region": st.sampled_from([0, 0, 1, 2]),
                     **{name: st.integers(0, 10**6) for name in NUMBERS},
-                    "sentiment": st.floats(-1, 1, width=32),
+                    "via": st.sampled_from([0, 0, 7]),
+                    "watch_ms": st.sampled_from([NO_NUMBER, 0, 7_000, 2**40]),
+                    "sentiment": st.one_of(st.just(np.nan), st.floats(-1, 1, width=32)),
                 }
             ),
             "skip": st.booleans(),
@@ -67,6 +70,13 @@ def batch_with_details(said: list[dict[str, Any]]) -> Batch:
     return replace(batch, details=details, regions=REGIONS)
 
 
+def merely_watches(event: dict[str, Any]) -> bool:
+    told = event.get("detail", {"via": 0, "region": 0})
+    led = told["via"] or told["region"]
+    sampled = 0 < event["actor"] <= SAMPLED
+    return event["action"] == "view" and event["count"] > 0 and not sampled and not led
+
+
 @given(EVENTS, st.integers(1, 7))
 @settings(deadline=None)
 def test_deep_rows_wait_until_their_buckets_are_taken(
@@ -77,38 +87,53 @@ def test_deep_rows_wait_until_their_buckets_are_taken(
     clocks.advance(0, CLOSED * BUCKET_MS + BUCKET_MS + LATENESS_MS, idle=False, ended=False)
     assert clocks.closed_bucket == CLOSED
     reached, expected = clocks.clocks[0].high_ms, []
+    watched: dict[tuple[int, int], list[tuple[int, int]]] = {}
     for event in said:
         detail, at_ms = event.get("detail"), event["time_ms"]
         reached = max(reached, at_ms)
         late = at_ms // BUCKET_MS <= CLOSED or at_ms < reached - LATENESS_MS
         sampled = 0 < event["actor"] <= SAMPLED
-        watched = event["action"] not in ("publish", "impression", "delete", "restore")
-        deep = detail or event["role"] or event["action"] in DEEP_ACTIONS or (sampled and watched)
-        if deep and not late and not event.get("skip"):
-            nothing = {name: 0 if name in ("via", "comment", "parent") else -1 for name in NUMBERS}
-            told = detail or {**nothing, "region": 0, "sentiment": None}
-            region = ["", *REGIONS][told["region"]]
-            numbers = [told[name] for name in NUMBERS]
-            place = (at_ms // BUCKET_MS, 1 - event["video"], at_ms, event["count"])
-            expected.append((*place, event["actor"], region, told["sentiment"], *numbers))
-    waiting = UndecidedDetails()
-    waiting.rows = np.empty(1, DEEP)
+        acts = event["action"] not in ("publish", "impression", "delete", "restore")
+        deep = detail or event["role"] or event["action"] in DEEP_ACTIONS or (sampled and acts)
+        if not deep or late or event.get("skip"):
+            continue
+        nothing = {name: 0 if name in ("via", "comment", "parent") else -1 for name in NUMBERS}
+        told = detail or {**nothing, "region": 0}
+        place = (at_ms // BUCKET_MS, 1 - event["video"])
+        if merely_watches(event):
+            watched.setdefault(place, []).append((at_ms, told["watch_ms"]))
+            continue
+        region = ["", *REGIONS][told["region"]]
+        watches = int(event["action"] == "view" and told["watch_ms"] >= 0)
+        what = (at_ms, at_ms, event["count"], event["actor"], watches, region)
+        expected.append((*place, *what, *[told[name] for name in NUMBERS]))
+    for place, views in sorted(watched.items()):
+        lengths = [watch_ms for _, watch_ms in views if watch_ms >= 0]
+        numbers = {**dict.fromkeys(NUMBERS, 0), "age_days": -1, "followers": -1}
+        numbers["watch_ms"] = sum(lengths)
+        what = (min(views)[0], max(views)[0], 1, 0, len(lengths), "")
+        expected.append((*place, *what, *numbers.values()))
+    waiting = Undecided()
+    waiting.details.rows = np.empty(1, DEEP)
     batch = batch_with_details(said)
     skip = np.array([event.get("skip", False) for event in said], np.bool_)
-    waiting.add(batch, np.array([1, 0]), skip, clocks)
-    found = [tuple(row) for upto in (through, 10) for row in as_said(waiting.take(upto))]
+    waiting.add(batch, np.array([1, 0]), skip, clocks, 0)
+    taken = []
+    for upto in (through, 10):
+        taken.append([tuple(row) for row in as_said(waiting.take_deep(upto))])
+        waiting.drop(upto)
     first = [one for one in expected if one[0] <= through]
-    assert found == first + [one for one in expected if one[0] > through]
-    assert waiting.count == 0
+    for found, wanted in zip(taken, (first, [o for o in expected if o[0] > through]), strict=True):
+        assert sorted(found, key=repr) == sorted(wanted, key=repr)
+    assert waiting.details.count == 0
 
 
 def as_said(rows: Any) -> list[list[Any]]:  # noqa: ANN401 - DEEP[n]
     out = []
     for row in rows:
-        feeling = None if np.isnan(row["sentiment"]) else float(row["sentiment"])
         numbers = [int(row[name]) for name in NUMBERS]
-        place = [int(row[name]) for name in ("bucket", "slot", "time_ms", "count", "actor")]
-        out.append([*place, region_name(*row["region"].tolist()), feeling, *numbers])
+        place = [int(row[name]) for name in PLACE]
+        out.append([*place, region_name(*row["region"].tolist()), *numbers])
     return out
 
 
@@ -128,12 +153,11 @@ def test_rows_that_say_the_same_have_the_same_digest_and_others_do_not() -> None
         for name in ("via", "comment", "parent", "age_days", "followers", "watch_ms")
     ]
     others += [{**plain, "detail": {**detail, "region": 2}}]
-    others += [{**plain, "detail": {**detail, "sentiment": -0.5}}]
     said = [plain, plain, *others]
-    waiting = UndecidedDetails()
+    waiting = Undecided()
     batch = batch_with_details(said)
-    waiting.add(batch, np.arange(2), np.zeros(len(said), np.bool_), clocks)
-    digests = waiting.take(10)["content"].tolist()
+    waiting.add(batch, np.arange(2), np.zeros(len(said), np.bool_), clocks, 0)
+    digests = waiting.take_deep(10)["content"].tolist()
     assert digests[0] == digests[1]
     assert len(set(digests)) == len(others) + 1
 
