@@ -38,7 +38,7 @@ async def test_no_partition_runs_far_ahead_of_the_slowest(pipeline: Pipeline) ->
         before = heard[header.source]
         assert header.low == (before[-1].high if before else -1), "what was held is read again"
         if header.source == SPARSE and before and len(heard[DENSE]) > 1:
-            # The first dense chunk may have been at work when it was let go on, so that nobody knew.
+            # While the first dense chunk was at work nobody knew how far the other was ahead.
             # It was let go on after its last chunk, whose middle lies between two chunks' ends.
             begins_ms = before[-2].high_ms if len(before) > 1 else START_MS
             middle_ms = (begins_ms + before[-1].high_ms) // 2
