@@ -83,16 +83,16 @@ def _fill(said: Details, details: Details, which: Integers) -> tuple[int, Intege
     size = 0
     for at in range(len(said)):
         one = said[at]
-        given = one.age_days != NO_NUMBER
-        given |= one.followers != NO_NUMBER
-        given |= one.watch_ms != NO_NUMBER
+        given = one["age_days"] != NO_NUMBER
+        given |= one["followers"] != NO_NUMBER
+        given |= one["watch_ms"] != NO_NUMBER
         for number, length in enumerate(
             (
-                one.region_length,
-                one.via_length,
-                one.comment_length,
-                one.parent_length,
-                one.sentiment_length,
+                one["region_length"],
+                one["via_length"],
+                one["comment_length"],
+                one["parent_length"],
+                one["sentiment_length"],
             )
         ):
             spans[number] += length > 0
@@ -100,11 +100,11 @@ def _fill(said: Details, details: Details, which: Integers) -> tuple[int, Intege
         if not given:
             continue
         detail = details[size]
-        detail.row, detail.region = one.event, NO_REGION
-        detail.age_days = min(one.age_days, AGE_DAYS_MAX)
-        detail.followers, detail.watch_ms = one.followers, one.watch_ms
-        detail.via = detail.comment = detail.parent = ABSENT_HASH
-        detail.sentiment = np.nan
+        detail["row"], detail["region"] = one["event"], NO_REGION
+        detail["age_days"] = min(one["age_days"], AGE_DAYS_MAX)
+        detail["followers"], detail["watch_ms"] = one["followers"], one["watch_ms"]
+        detail["via"] = detail["comment"] = detail["parent"] = ABSENT_HASH
+        detail["sentiment"] = np.nan
         which[size] = at
         size += 1
     return size, spans
