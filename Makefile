@@ -6,7 +6,7 @@ STAMP := $(VENV)/.installed
 BENCH_STAMP := $(VENV)/.installed-bench
 ARGS ?=
 
-.PHONY: demo test lint types bench scoreboard check clean
+.PHONY: demo test hunt lint types bench scoreboard check clean
 
 $(STAMP): pyproject.toml constraints.txt
 	@echo "== setting up $(VENV) with $$($(PYTHON) --version)"
@@ -20,6 +20,9 @@ demo: $(STAMP) ## Embedded Kafka and Valkey, a worker and a week of events in tw
 test: lint types ## Lint, types and every test
 	@echo "== tests"
 	@$(BIN)/python -m pytest $(ARGS)
+
+hunt: $(STAMP) ## Draw new examples, and more of them, for the laws that tests claim
+	@HYPOTHESIS_PROFILE=hunt $(BIN)/python -m pytest -m 'not kafka' tests/models tests/streams $(ARGS)
 
 bench: $(BENCH_STAMP) ## Our monitor and the peers on the same events; ARGS=--quick for a first look
 	@PYTHONPATH=. $(BIN)/python -m benchmarks $(ARGS)

@@ -60,7 +60,31 @@ def _keep_only_while_unchanged(made: Any) -> None:  # noqa: ANN401 - numba ships
     # Private to numba, whose version is pinned; tests/models/test_compiled.py fails if this is
     # no longer what decides.
     index = made._cache._cache_file  # noqa: SLF001 - as said above
-    index._source_stamp = (index._source_stamp, digest_of(made.py_func))  # noqa: SLF001 - too
+    index._source_stamp = _Stamp(index._source_stamp, made.py_func)  # noqa: SLF001 - too
+
+
+class _Stamp:
+    """What kept code was made of, told when it is looked for and not when the function is defined.
+
+    Until then what a function calls may not be there yet: its file is read from top to bottom, and
+    helpers stand below.
+    """
+
+    def __init__(self, file: object, function: FunctionType) -> None:
+        self._file = file
+        self._function = function
+
+    def __eq__(self, other: object) -> bool:
+        return bool(other == self._told())
+
+    def __hash__(self) -> int:
+        return hash(self._told())
+
+    def __reduce__(self) -> tuple[type[tuple[object, ...]], tuple[tuple[object, str]]]:
+        return tuple, (self._told(),)
+
+    def _told(self) -> tuple[object, str]:
+        return self._file, digest_of(self._function)
 
 
 def digest_of(function: Callable[..., object]) -> str:

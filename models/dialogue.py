@@ -178,11 +178,17 @@ def _remember(
     role: int,
     answered: int,
 ) -> None:
-    """Remember a comment in place of the one touched longest ago, unless that is later still."""
+    """Remember a comment in place of the one touched longest ago, unless that is later still.
+
+    One that is remembered already stays as it was first written, in whatever order both come.
+    """
     least = 0
     for at in range(RECENT):
         comment = recent[at]
         if comment.key == key:
+            if _is_written_before(second, author, depth, role, comment):
+                comment.second, comment.author = second, author
+                comment.depth, comment.role = np.uint8(depth), np.uint8(role)
             comment.touched = max(comment.touched, touched)
             comment.answered = max(comment.answered, np.uint8(answered))
             return
@@ -195,6 +201,28 @@ def _remember(
     comment.second, comment.touched = second, touched
     comment.depth, comment.role = np.uint8(depth), np.uint8(role)
     comment.answered = np.uint8(answered)
+
+
+@compiled
+def _is_written_before(
+    second: np.uint32,
+    author: np.uint32,
+    depth: int,
+    role: int,
+    comment: Any,  # noqa: ANN401 - a record
+) -> bool:
+    """Tell whether this writing of a comment stands before the one that is remembered."""
+    if second != comment.second:
+        earlier: bool = second < comment.second
+        return earlier
+    if author != comment.author:
+        lower: bool = author < comment.author
+        return lower
+    if depth != comment.depth:
+        higher: bool = depth < comment.depth
+        return higher
+    before: bool = role < comment.role
+    return before
 
 
 @compiled

@@ -183,7 +183,7 @@ class HotspotsStep:
             self._memory.load_bytes(value)
             return
         if key == _BUDGET:
-            self._load_budget(json.loads(value))
+            self._spending.load_dict(json.loads(value))
             return
         if key == _DISCOVERIES:
             self.discoveries.load_bytes(value)
@@ -206,9 +206,6 @@ class HotspotsStep:
                 part.load(key, value)
                 return
         self.roll_up.load(key, value)
-
-    def _load_budget(self, stored: dict[str, Any]) -> None:
-        self._spending.load_dict(stored)
 
     def process(self, chunk: Chunk) -> None:
         """Take reports in, and decide every bucket that all partitions have decided.
@@ -490,10 +487,8 @@ class HotspotsStep:
         self, tracked: TrackedVideo, numbers: np.void, explanation: dict[str, Any]
     ) -> bool:
         """Tell or withhold that a video is emerging; return whether there was anything to tell."""
-        alert_level, probability = (
-            self.parameters.emerging_probability,
-            float(numbers["probability"]),
-        )
+        alert_level = self.parameters.emerging_probability
+        probability = float(numbers["probability"])
         if probability < alert_level:
             return False
         probability *= self.integrity.kept_of_video(tracked.video)

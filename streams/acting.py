@@ -1,6 +1,8 @@
-"""One action of `hotspots act`: checked here, then sent to `guidance-actions`."""
+"""One action that a command tells: checked here, then sent to `guidance-actions`."""
 
+import asyncio
 import json
+import time
 from collections.abc import Mapping
 from hashlib import sha256
 from typing import Final
@@ -10,11 +12,40 @@ from models.guidance_actions import validate_action
 from models.works import TOPIC
 from streams.errors import UserError
 from streams.producing import EventProducer
-from streams.settings import Settings
+from streams.settings import PRODUCER_NEEDS, Settings, load_settings
 from streams.topics import Topic, create_actions_topic, topic_names
 
 ID_CHARACTERS: Final = 32
 """Of an action's own id: as many as those of alerts have."""
+
+
+def tell_action(
+    subject: str,
+    said: Mapping[str, str],
+    at: str | None,
+    *,
+    action_id: str | None = None,
+    kafka: str | None = None,
+) -> str:
+    """Send an action, and return its id.
+
+    Args:
+        subject: As of `action_line`, with the next two.
+        said: Level, kind, and what else there is to say.
+        at: When it was taken, RFC 3339; None: now.
+        action_id: Its id; None: a digest of all the rest.
+        kafka: Bootstrap servers, above HOTSPOTS_KAFKA.
+
+    Raises:
+        UserError: It is no action, or Kafka does not take it.
+    """
+    settings = load_settings(needs=PRODUCER_NEEDS, overrides={"kafka": kafka} if kafka else None)
+    now_ms = time.time_ns() // 1_000_000
+    latest_ms = now_ms + settings.max_ahead_ms
+    line = action_line(subject, said, at or now_ms, action_id, latest_ms=latest_ms)
+    asyncio.run(send_action(settings, line))
+    told: str = json.loads(line)["action_id"]
+    return told
 
 
 def action_line(

@@ -1,6 +1,8 @@
 """The servers that tests share: one Kafka, one Valkey, started when first asked for."""
 
+import os
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 from hypothesis import settings
@@ -8,9 +10,12 @@ from hypothesis import settings
 from streams.local.kafka import EmbeddedKafka
 from streams.local.valkey import EmbeddedValkey
 
-# The first call of a compiled loop compiles it, and no test asserts speed.
-settings.register_profile("hotspots", deadline=None)
-settings.load_profile("hotspots")
+# The first call of a compiled loop compiles it, and no test asserts speed. The same examples are
+# drawn each time, so that a change is not refused for a defect that it has not made; `make hunt`
+# draws others, and more of them.
+settings.register_profile("hotspots", deadline=None, derandomize=True)
+settings.register_profile("hunt", deadline=None, max_examples=2_000, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "hotspots"))
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +30,12 @@ def redis_url() -> Iterator[str]:
     """The URL of a real Valkey of this session; tests use keys of their own."""
     with EmbeddedValkey() as server:
         yield server.url
+
+
+@pytest.fixture
+def board_key(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A key of its own for a board, which commands are told to read."""
+    name = f"test-{uuid4().hex}"
+    monkeypatch.setenv("HOTSPOTS_REDIS", redis_url)
+    monkeypatch.setenv("HOTSPOTS_BOARD_KEY", name)
+    return name

@@ -42,18 +42,8 @@ def command(
     the hotspot show it from then on, and when HOTSPOTS_EFFECT_WINDOW_MS are over,
     `hotspot.guidance.effect` tells what it did, against others that are alike (docs/actions.md).
     """
-    import asyncio
-    import json
-    import time
+    from streams.acting import tell_action
 
-    from streams.acting import action_line, send_action
-    from streams.settings import PRODUCER_NEEDS, load_settings
-
-    settings = load_settings(needs=PRODUCER_NEEDS, overrides={"kafka": kafka} if kafka else None)
     said = {"level": level, "kind": kind, "by": by, "note": note, "alert_id": alert_id}
-    now_ms = time.time_ns() // 1_000_000
-    line = action_line(
-        subject, said, at or now_ms, action_id, latest_ms=now_ms + settings.max_ahead_ms
-    )
-    asyncio.run(send_action(settings, line))
-    click.echo(f"{json.loads(line)['action_id']}  {level} {kind} on {subject}")
+    told = tell_action(subject, said, at, action_id=action_id, kafka=kafka)
+    click.echo(f"{told}  {level} {kind} on {subject}")

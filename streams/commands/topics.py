@@ -20,18 +20,8 @@ def split(topic: str, other: str, by: str, note: str, at: str | None, kafka: str
 
     It is written to the topic guidance-actions, which is created when it is missing.
     """
-    import asyncio
-    import json
-    import time
+    from streams.acting import tell_action
 
-    from streams.acting import action_line, send_action
-    from streams.settings import PRODUCER_NEEDS, load_settings
-
-    settings = load_settings(needs=PRODUCER_NEEDS, overrides={"kafka": kafka} if kafka else None)
-    now_ms = time.time_ns() // 1_000_000
     said = {"level": "dissemination", "kind": "split_topics", "split_from": other}
-    said |= {"by": by, "note": note}
-    latest_ms = now_ms + settings.max_ahead_ms
-    line = action_line(f"topic:{topic}", said, at or now_ms, None, latest_ms=latest_ms)
-    asyncio.run(send_action(settings, line))
-    click.echo(f"{json.loads(line)['action_id']}  {topic} and {other} stay two works")
+    told = tell_action(f"topic:{topic}", said | {"by": by, "note": note}, at, kafka=kafka)
+    click.echo(f"{told}  {topic} and {other} stay two works")

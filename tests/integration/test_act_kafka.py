@@ -2,8 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from aiokafka import AIOKafkaProducer
@@ -12,7 +10,6 @@ from product import START_MS, Product, story, truth_of
 from models.alerts import AlertType
 from models.guidance_actions import is_action
 from models.parameters import HOUR_MS
-from streams.local.kafka import EmbeddedKafka
 from streams.topics import Topic
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio]
@@ -21,16 +18,6 @@ ACTIONS = [
     {"taken_at": START_MS + 2 * HOUR_MS, "platform": "bilibili", "video_id": "h0"},
     {"taken_at": START_MS + 3 * HOUR_MS, "topic": "work of h0"},
 ]
-
-
-@pytest.fixture
-def product(kafka: EmbeddedKafka, redis_url: str, tmp_path: Path) -> Iterator[Product]:
-    made = Product(kafka.bootstrap_servers, tmp_path, redis_url=redis_url)
-    try:
-        yield made
-    finally:
-        made.stop_workers()
-        print(made.logs())  # noqa: T201 - pytest shows it when the test fails
 
 
 async def actions_in_the_log(product: Product) -> int:

@@ -6,7 +6,6 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from flood import flood, flowing, reasons
@@ -62,14 +61,10 @@ def line() -> Iterator[Line]:
 
 
 @pytest.fixture
-def product(line: Line, redis_url: str, tmp_path: Path) -> Iterator[Product]:
-    made = Product(line.proxy.address, tmp_path, redis_url=redis_url)
-    made.direct = line.kafka.bootstrap_servers
-    try:
-        yield made
-    finally:
-        made.stop_workers()
-        print(made.logs())  # noqa: T201 - pytest shows it when the test fails
+def product(line: Line, product: Product) -> Product:
+    product.bootstrap_servers = line.proxy.address
+    product.direct = line.kafka.bootstrap_servers
+    return product
 
 
 async def supervised(product: Product) -> None:

@@ -2,15 +2,12 @@
 
 import asyncio
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from flood import SOURCES, flood, flowing, reasons
 from product import Product, Truth, truth_of
 
-from streams.local.kafka import EmbeddedKafka
 from streams.topics import Topic, create_input_topic
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio]
@@ -28,16 +25,6 @@ def truth() -> Truth:
 @pytest.fixture(scope="module")
 def longer() -> Truth:
     return truth_of(flood(3 * FEW, seed=8))
-
-
-@pytest.fixture
-def product(kafka: EmbeddedKafka, redis_url: str, tmp_path: Path) -> Iterator[Product]:
-    made = Product(kafka.bootstrap_servers, tmp_path, redis_url=redis_url)
-    try:
-        yield made
-    finally:
-        made.stop_workers()
-        print(made.logs())  # noqa: T201 - pytest shows it when the test fails
 
 
 async def tell(product: Product, truth: Truth) -> None:

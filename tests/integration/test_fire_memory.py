@@ -5,7 +5,6 @@ import os
 import signal
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +12,6 @@ from flood import flood, flowing, resident_mb
 from product import Product, truth_of
 
 from streams.delivery.board_store import BoardStore
-from streams.local.kafka import EmbeddedKafka
 from streams.local.valkey import EmbeddedValkey
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio]
@@ -36,13 +34,9 @@ def own_redis() -> Iterator[EmbeddedValkey]:
 
 
 @pytest.fixture
-def product(kafka: EmbeddedKafka, own_redis: EmbeddedValkey, tmp_path: Path) -> Iterator[Product]:
-    made = Product(kafka.bootstrap_servers, tmp_path, redis_url=own_redis.url)
-    try:
-        yield made
-    finally:
-        made.stop_workers()
-        print(made.logs())  # noqa: T201 - pytest shows it when the test fails
+def product(own_redis: EmbeddedValkey, product: Product) -> Product:
+    product.redis_url = own_redis.url
+    return product
 
 
 def padded(lines: list[bytes]) -> list[bytes]:

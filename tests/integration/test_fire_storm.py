@@ -5,15 +5,15 @@ import os
 import random
 import signal
 import subprocess
-from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from flood import EVENTS, flood, flowing, reasons
 from product import Product, Truth, truth_of
 
-from streams.local.kafka import EmbeddedKafka
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 pytestmark = [pytest.mark.kafka, pytest.mark.crash, pytest.mark.asyncio]
 
@@ -34,14 +34,9 @@ def truth() -> Truth:
 
 
 @pytest.fixture
-def product(kafka: EmbeddedKafka, redis_url: str, tmp_path: Path) -> Iterator[Product]:
-    made = Product(kafka.bootstrap_servers, tmp_path, redis_url=redis_url)
-    made.values = {"session_timeout_ms": int(1000 * SESSION_S)}
-    try:
-        yield made
-    finally:
-        made.stop_workers()
-        print(made.logs())  # noqa: T201 - pytest shows it when the test fails
+def product(product: Product) -> Product:
+    product.values = {"session_timeout_ms": int(1000 * SESSION_S)}
+    return product
 
 
 @dataclass

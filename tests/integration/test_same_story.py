@@ -7,7 +7,6 @@ import socket
 import sys
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -16,7 +15,6 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from models.events import RejectReason
 from models.identity import split_video_key
-from streams.local.kafka import EmbeddedKafka
 from streams.topics import Topic, create_input_topic
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio]
@@ -25,16 +23,6 @@ pytestmark = [pytest.mark.kafka, pytest.mark.asyncio]
 @pytest.fixture(scope="module")
 def truth() -> Truth:
     return truth_of(story())
-
-
-@pytest.fixture
-def product(kafka: EmbeddedKafka, redis_url: str, tmp_path: Path) -> Iterator[Product]:
-    made = Product(kafka.bootstrap_servers, tmp_path, redis_url=redis_url)
-    try:
-        yield made
-    finally:
-        made.stop_workers()
-        print(made.logs())  # noqa: T201 - pytest shows it when the test fails
 
 
 async def test_the_story_is_worth_telling(truth: Truth) -> None:

@@ -5,14 +5,11 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 from product import Product, Truth, story, truth_of
-
-from streams.local.kafka import EmbeddedKafka
 
 pytestmark = [pytest.mark.kafka, pytest.mark.crash, pytest.mark.asyncio]
 
@@ -23,16 +20,6 @@ KILLS = 5
 @pytest.fixture(scope="module")
 def truth() -> Truth:
     return truth_of(story())
-
-
-@pytest.fixture
-def product(kafka: EmbeddedKafka, redis_url: str, tmp_path: Path) -> Iterator[Product]:
-    made = Product(kafka.bootstrap_servers, tmp_path, redis_url=redis_url)
-    try:
-        yield made
-    finally:
-        made.stop_workers()
-        print(made.logs())  # noqa: T201 - pytest shows it when the test fails
 
 
 @asynccontextmanager

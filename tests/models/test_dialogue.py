@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from deep_rows import actor, taken_in
+from deep_rows import START_MS, actor, taken_in
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.dialogue import RECENT
+from models.participation import merge
 from models.sketches import estimate
 
 TALK = st.lists(
@@ -89,3 +90,16 @@ def test_what_has_been_forgotten_is_not_placed() -> None:
     said = [{**one, "after_ms": 1_000 * at} for at, one in enumerate(talk)]
     (dialogue,) = taken_in(said)["dialogue"][0]
     assert (dialogue["replies"], dialogue["placed"], dialogue["deepest"]) == (1, 0, 1)
+
+
+def test_of_one_comment_told_twice_the_first_writing_stays_whichever_is_merged_first() -> None:
+    early, late = (
+        taken_in([{"after_ms": at_ms, "comment": 1 << 32, "actor": 7 << 40}])
+        for at_ms in (0, 60_000)
+    )
+    for one, other in ((early, late), (late, early)):
+        both = one.copy()
+        merge(both, other)
+        remembered = both["dialogue"][0]["recent"][0]
+        assert remembered["second"][0] == START_MS // 1_000
+        assert remembered["touched"][0] == START_MS // 1_000 + 60

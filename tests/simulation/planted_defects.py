@@ -14,9 +14,9 @@ from simulated_broker import Broker
 from simulated_worker import SimulatedApp
 
 from models.event_time import SourceClocks
-from models.hotspots import HotspotsStep
 from models.measured_actions import MeasuredActions
 from models.participation_table import ParticipationTable
+from models.spending import Spending
 from models.stage_reports import StageReport
 from models.steps import Output
 from models.video_state import VideoTable
@@ -190,7 +190,7 @@ def participations_change_while_they_are_written(stack: ExitStack, _history: His
 
 def a_restart_forgets_the_budget(stack: ExitStack, _history: History) -> None:
     """Begin with a whole budget, and nothing withheld, after every restart."""
-    stack.enter_context(patch.object(HotspotsStep, "_load_budget", lambda _step, _stored: None))
+    stack.enter_context(patch.object(Spending, "load_dict", lambda _spending, _stored: None))
 
 
 def a_restart_forgets_who_takes_part(stack: ExitStack, _history: History) -> None:

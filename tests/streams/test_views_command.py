@@ -1,9 +1,7 @@
 import asyncio
 import json
 from typing import Any
-from uuid import uuid4
 
-import pytest
 from click.testing import CliRunner
 
 from streams.cli import hotspots
@@ -33,16 +31,8 @@ VIEWS = {
 }
 
 
-@pytest.fixture
-def prefix(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    name = f"test-{uuid4().hex}"
-    monkeypatch.setenv("HOTSPOTS_REDIS", redis_url)
-    monkeypatch.setenv("HOTSPOTS_BOARD_KEY", name)
-    return name
-
-
-async def write(redis_url: str, prefix: str, views: dict[str, Any]) -> None:
-    async with BoardStore(redis_url, prefix, expire_s=60) as store:
+async def write(redis_url: str, board_key: str, views: dict[str, Any]) -> None:
+    async with BoardStore(redis_url, board_key, expire_s=60) as store:
         await store.write_board({"time_ms": 1, "hotspots": [], "views": views})
 
 
@@ -52,8 +42,8 @@ def run(*arguments: str) -> str:
     return result.output
 
 
-def test_views_are_shown_in_words_and_as_json(redis_url: str, prefix: str) -> None:
-    asyncio.run(write(redis_url, prefix, VIEWS))
+def test_views_are_shown_in_words_and_as_json(redis_url: str, board_key: str) -> None:
+    asyncio.run(write(redis_url, board_key, VIEWS))
     told = "3 works, 1 emerging, 2 hotspots; 1 in judgment, 2 in diffusion; 1,234 an hour; "
     told += "flagged: original 1"
     assert run().splitlines() == [
@@ -66,6 +56,6 @@ def test_views_are_shown_in_words_and_as_json(redis_url: str, prefix: str) -> No
     assert json.loads(run("--json")) == VIEWS
 
 
-def test_before_the_first_look_there_are_none(redis_url: str, prefix: str) -> None:
-    asyncio.run(write(redis_url, prefix, {}))
+def test_before_the_first_look_there_are_none(redis_url: str, board_key: str) -> None:
+    asyncio.run(write(redis_url, board_key, {}))
     assert run() == "verticals: none\ncreators: none\nmcns: none\n"

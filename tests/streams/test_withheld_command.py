@@ -1,7 +1,6 @@
 import asyncio
 import json
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from click.testing import CliRunner
@@ -34,16 +33,8 @@ WITHHELD = [
 ]
 
 
-@pytest.fixture
-def prefix(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    name = f"test-{uuid4().hex}"
-    monkeypatch.setenv("HOTSPOTS_REDIS", redis_url)
-    monkeypatch.setenv("HOTSPOTS_BOARD_KEY", name)
-    return name
-
-
-async def write(redis_url: str, prefix: str, withheld: list[dict[str, Any]]) -> None:
-    async with BoardStore(redis_url, prefix, expire_s=60) as store:
+async def write(redis_url: str, board_key: str, withheld: list[dict[str, Any]]) -> None:
+    async with BoardStore(redis_url, board_key, expire_s=60) as store:
         await store.write_board({"time_ms": 1, "hotspots": [], "withheld": withheld})
 
 
@@ -53,8 +44,8 @@ def run(*arguments: str) -> str:
     return result.output
 
 
-def test_what_was_withheld_is_listed(redis_url: str, prefix: str) -> None:
-    asyncio.run(write(redis_url, prefix, WITHHELD))
+def test_what_was_withheld_is_listed(redis_url: str, board_key: str) -> None:
+    asyncio.run(write(redis_url, board_key, WITHHELD))
     first, second = run().splitlines()
     assert first == (
         "2023-08-30T00:00:00.000Z  probability 0.81, score 0.42 the budget was spent  bilibili/v  "
@@ -64,13 +55,13 @@ def test_what_was_withheld_is_listed(redis_url: str, prefix: str) -> None:
     assert [json.loads(line) for line in run("--json").splitlines()] == WITHHELD
 
 
-def test_an_empty_list_says_so(redis_url: str, prefix: str) -> None:
-    asyncio.run(write(redis_url, prefix, []))
+def test_an_empty_list_says_so(redis_url: str, board_key: str) -> None:
+    asyncio.run(write(redis_url, board_key, []))
     assert run() == "nothing was withheld\n"
     assert run("--json") == ""
 
 
-@pytest.mark.usefixtures("prefix")
+@pytest.mark.usefixtures("board_key")
 def test_without_a_board_there_is_a_remedy() -> None:
     with pytest.raises(UserError, match="there is no board"):
         run()
