@@ -16,6 +16,7 @@ from models.epoch_evidence import begin_test, end_visit
 from models.evidence import Ratios
 from models.forecast_features import follow
 from models.parameters import HOUR_MS
+from models.tallies import NEVER_PUBLISHED
 from models.transitions import (
     CROWD,
     OWN_HALF_LIFE_MS,
@@ -26,7 +27,6 @@ from models.transitions import (
     kept,
     smoothed,
 )
-from models.undecided import NEVER_PUBLISHED
 from models.video_state import NEVER
 from models.vocabulary import ACTION_CODE, ACTIONS, SIGNAL_OF_ACTION, Action
 
@@ -42,7 +42,7 @@ Row = Any
 Watch = Any
 """One record of video_state.WATCH, in place."""
 Entry = Any
-"""One record of undecided.ENTRY."""
+"""One record of tallies.SUMMED."""
 Lengths = tuple[int, int, int, int, int]
 """bucket_ms, epoch_ms, visit_ms, the last bucket to decide, the code of the level's action."""
 
