@@ -42,7 +42,7 @@ from models.undecided import Undecided, assigned_bucket
 from models.undecided_comments import UndecidedComments
 from models.video_epochs import summaries
 from models.video_state import NEVER, VideoTable
-from models.vocabulary import ACTIONS, Stage
+from models.vocabulary import ACTIONS, ROLES, Role, Stage
 from models.voices import FollowedVoices
 
 VIDEO_STAGES: Final = "video-stages"
@@ -394,7 +394,10 @@ class StagesStep:
     def _decide_through(self, last: int, version: CohortVersion, report: ReportBuilder) -> None:
         """Decide the undecided buckets of one epoch up to `last`."""
         for profile in self._undecided.profiles(last):
-            report.describe(profile.bucket, profile.slot, self.videos, json.loads(profile.text))
+            said = json.loads(profile.text)
+            if ROLES[profile.role] is not Role.ORDINARY:
+                said["creator_role"] = ROLES[profile.role].value
+            report.describe(profile.bucket, profile.slot, self.videos, said)
         cohorts = self._cohorts
         if (
             cohorts is None
@@ -423,8 +426,8 @@ class StagesStep:
         first = len(report)
         report.add(self.videos, decided, version.thinning)
         comments = self._comments.take(last)
-        said = self.voices.decide(self.videos, report.told_from(first), comments)
-        report.voices += [(first + row, what) for row, what in said]
+        heard = self.voices.decide(self.videos, report.told_from(first), comments)
+        report.voices += [(first + row, what) for row, what in heard]
 
     def _expire(self, epoch: int) -> None:
         """Forget videos without activity for `expire_after_ms` of event time."""

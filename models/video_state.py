@@ -153,6 +153,7 @@ dozens of platforms, so only free text comes this far."""
 PROFILE_FIELDS: Final = (
     "title",
     "creator_id",
+    "creator_role",
     "creator_followers",
     "mcn",
     "duration_ms",
