@@ -42,7 +42,7 @@ from models.undecided import Undecided, assigned_bucket
 from models.undecided_comments import UndecidedComments
 from models.video_epochs import summaries
 from models.video_state import NEVER, VideoTable
-from models.vocabulary import ACTIONS, ROLES, Role, Stage
+from models.vocabulary import ROLES, Role, Stage
 from models.voices import FollowedVoices
 
 VIDEO_STAGES: Final = "video-stages"
@@ -275,12 +275,9 @@ class StagesStep:
 
     def totals(self) -> dict[str, list[int]]:
         """Return every video's counts by action code, late events included."""
-        totals = self.videos.used["totals"]
-        nothing = [0] * len(ACTIONS)
-        return {
-            key: totals[slot].tolist() if slot < len(totals) else nothing.copy()
-            for key, slot in self.videos.slot_of.items()
-        }
+        slots = np.fromiter(self.videos.slot_of.values(), np.int64, len(self.videos))
+        totals = self.videos.totals.of(slots).tolist()
+        return dict(zip(self.videos.slot_of, totals, strict=True))
 
     # -- events in ----------------------------------------------------------------------------
 
