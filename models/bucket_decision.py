@@ -27,6 +27,7 @@ from models.evidence import betas_above, betas_below
 from models.forecasting import BASELINE, Forecaster, Voices, forecast_row, is_due
 from models.known_actors import NOBODY, KnownActors, Looked, meet
 from models.parameters import DAY_MS, HOUR_MS, Parameters
+from models.pushed_acts import LEFT_OUT, Found, acts_of_known_age
 from models.records import joined
 from models.transition_words import transition_of
 from models.transitions import (
@@ -178,6 +179,11 @@ def decide_buckets(
     last_look = np.empty(len(order), np.bool_)
     latest = np.empty(len(videos.rows), np.int64)
     _find_last_looks(order, undecided.entries, lengths, latest, last_look)
+    deep = undecided.take_deep(through_bucket)
+    found = acts_of_known_age(
+        deep, undecided.entries["bucket"][order], undecided.entries["slot"][order]
+    )
+    left_out = np.zeros(1, LEFT_OUT)
     decisions, told, forecasts = [], [], []
     at, status, before = 0, _MORE_ROOM, 0
     while status != _DONE:
@@ -212,6 +218,7 @@ def decide_buckets(
             parameters.level.count,
             forecaster.voices,
             known,
+            (found, left_out),
             parameters.burst_return_ms / DAY_MS,
             room,
             words,
@@ -223,7 +230,6 @@ def decide_buckets(
         forecasts.append(made[:forecast])
         forecasts[-1]["decision"] += before
         before += count
-    deep = undecided.take_deep(through_bucket)
     undecided.drop(through_bucket)
     name = cohorts.version.name
     transitions = [transition_of(one, log_c, name) for one in joined(told)]
@@ -288,6 +294,7 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
     level: int,
     voices: Voices,
     known: Looked,
+    pushes: tuple[Found, Records],
     return_days: float,
     decisions: Records,
     told: Records,
@@ -355,6 +362,7 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
                 people,
                 lengths,
                 null[0].ratios,
+                (pushes[0], at - 1, pushes[1]),
                 decisions[count],
             )
             if acted_by != NO_SIGNAL:

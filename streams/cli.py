@@ -19,6 +19,7 @@ COMMANDS: Final = (
     "replay",
     "backtest",
     "train",
+    "board",
     "act",
     "topics",
     "withheld",
