@@ -29,6 +29,7 @@ from models.known_actors import NOBODY, KnownActors, Looked, meet
 from models.parameters import DAY_MS, HOUR_MS, Parameters
 from models.pushed_acts import LEFT_OUT, Found, acts_of_known_age
 from models.records import joined
+from models.tallies import SUMMED, unfold
 from models.transition_words import transition_of
 from models.transitions import (
     CELL,
@@ -167,7 +168,7 @@ def decide_buckets(
         videos.make_rows(int(undecided.entries["slot"][order].max(initial=-1)) + 1)
     heap = videos.due
     activity = np.zeros((len(videos.platforms), 24))
-    null = np.zeros(1, NULL)
+    null, summed = np.zeros(1, NULL), np.zeros(1, SUMMED)
     lengths = (
         parameters.bucket_ms,
         parameters.epoch_ms,
@@ -198,6 +199,7 @@ def decide_buckets(
             last_look,
             at,
             undecided.entries,
+            undecided.tallies,
             undecided.people,
             (
                 videos.rows,
@@ -213,6 +215,7 @@ def decide_buckets(
             cohorts.arrays,
             activity,
             null,
+            summed,
             lengths,
             log_c,
             parameters.level.count,
@@ -281,6 +284,7 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
     last_look: Flags,
     at: int,
     entries: Records,
+    tallies: Records,
     people: Records,
     table: Table,
     free_watch_count: int,
@@ -289,6 +293,7 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
     cohorts: CohortArrays,
     activity: Floats,
     null: Records,
+    summed: Records,
     lengths: Lengths,
     log_c: float,
     level: int,
@@ -331,8 +336,9 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
             count += ended
             queued[slot] = NOT_QUEUED
         elif at < len(order):
-            entry = entries[order[at]]
-            slot = entry.slot
+            slot = int(entries[order[at]].slot)
+            entry = summed[0]
+            unfold(entries[order[at]], tallies, entry)
             sum_signals(entry, decisions[count])
             if watch_of[slot] == UNWATCHED and is_worth_watching(
                 rows[slot], entry, decisions[count]

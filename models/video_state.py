@@ -21,7 +21,7 @@ from models.due_heap import DueHeap
 from models.evidence import ALTERNATIVES
 from models.identity import split_video_key
 from models.pushed_acts import RECENT_ACTS
-from models.records import grown, joined
+from models.records import grow, grown, joined
 from models.sketches import REGISTERS
 from models.vocabulary import ACTIONS
 
@@ -277,7 +277,7 @@ class VideoTable:
         """See to it that the first `count` slots have rows."""
         if count <= self.row_count:
             return
-        self.rows = grown(self.rows, count)
+        grow(self, "rows", count)
         end = min(max(count, self.row_count + _MADE_AT_ONCE), len(self.rows))
         self.rows[self.row_count : end] = _new_rows(1)
         self.row_count = end
