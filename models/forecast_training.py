@@ -38,12 +38,12 @@ of the development half, each way); on the cascades 1.187 of shares per hour's a
 1.162 with 4 leaves (six). 500 trees gained nothing."""
 
 SIZES_OF_PEOPLE: Final = (Size(7, 0.05, 250, trees_least=250),)
-"""The same for levels of people's actions, with nothing to choose. The loss on the cascades left out
-hardly tells 100 trees from 350, a hundredth of itself apart, and chooses 100 to 200; what they say
-first is told in a better order by more. By fifths, six ways drawn at random, average precision in
-shares per hour's is in the mean 1.13 with 50 trees, 1.18 with 100, 1.20 with 200, 1.21 with 250,
-1.20 with 350 and 1.18 with 600; within seven days, four ways, 1.07, 1.08, 1.09, 1.09 and 1.09 up
-to 350. With as many as the loss chooses it is 1.15 in a seventh way, and 1.19 with 250."""
+"""The same for levels of people's actions, with nothing to choose. The loss on cascades that were
+left out hardly tells 100 trees from 350, a hundredth of itself apart, and chooses 100 to 200; the
+order in which they put cascades differs by more. By fifths, six ways drawn at random, average
+precision in shares per hour's is in the mean 1.13 with 50 trees, 1.18 with 100, 1.20 with 200, 1.21
+with 250, 1.20 with 350 and 1.18 with 600; within seven days, four ways, 1.07, 1.08, 1.09, 1.09 and
+1.09 up to 350. With as many as the loss chooses it is 1.15 in a seventh way, 1.19 with 250."""
 
 TREES_STEP: Final = 50
 """Numbers of trees that are tried are multiples of it: between two of them the loss differs by less
