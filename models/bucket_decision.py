@@ -29,6 +29,7 @@ from models.known_actors import NOBODY, KnownActors, Looked, meet
 from models.parameters import DAY_MS, HOUR_MS, Parameters
 from models.pushed_acts import LEFT_OUT, Found, acts_of_known_age
 from models.records import joined
+from models.tallies import SUMMED, unfold
 from models.transition_words import transition_of
 from models.transitions import (
     CELL,
@@ -47,6 +48,7 @@ from models.transitions import (
 )
 from models.undecided import Undecided
 from models.video_state import NEVER, UNWATCHED, VideoTable
+from models.video_totals import Totals
 from models.visits import (
     Lengths,
     Row,
@@ -165,9 +167,10 @@ def decide_buckets(
     order = undecided.order(through_bucket)
     if videos.row_count < len(videos.keys):  # compiled loops check no index
         videos.make_rows(int(undecided.entries["slot"][order].max(initial=-1)) + 1)
+    videos.totals.reserve(undecided.tally_count)  # there is one for each action of each video
     heap = videos.due
     activity = np.zeros((len(videos.platforms), 24))
-    null = np.zeros(1, NULL)
+    null, summed = np.zeros(1, NULL), np.zeros(1, SUMMED)
     lengths = (
         parameters.bucket_ms,
         parameters.epoch_ms,
@@ -198,6 +201,7 @@ def decide_buckets(
             last_look,
             at,
             undecided.entries,
+            undecided.tallies,
             undecided.people,
             (
                 videos.rows,
@@ -207,12 +211,14 @@ def decide_buckets(
                 videos.platform_of,
                 videos.dirty,
             ),
+            videos.totals.columns,
             videos.free_watch_count,
             (heap.bucket, heap.slot, heap.queued),
             heap.size,
             cohorts.arrays,
             activity,
             null,
+            summed,
             lengths,
             log_c,
             parameters.level.count,
@@ -281,14 +287,17 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
     last_look: Flags,
     at: int,
     entries: Records,
+    tallies: Records,
     people: Records,
     table: Table,
+    totals: Totals,
     free_watch_count: int,
     heap: tuple[Ints, Ints, Ints],
     heap_size: int,
     cohorts: CohortArrays,
     activity: Floats,
     null: Records,
+    summed: Records,
     lengths: Lengths,
     log_c: float,
     level: int,
@@ -331,8 +340,9 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
             count += ended
             queued[slot] = NOT_QUEUED
         elif at < len(order):
-            entry = entries[order[at]]
-            slot = entry.slot
+            slot = int(entries[order[at]].slot)
+            entry = summed[0]
+            unfold(entries[order[at]], tallies, entry)
             sum_signals(entry, decisions[count])
             if watch_of[slot] == UNWATCHED and is_worth_watching(
                 rows[slot], entry, decisions[count]
@@ -347,7 +357,7 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
             is_last = last_look[at]
             at += 1
             dirty[slot] = True
-            total(rows[slot], entry)
+            total(rows[slot], entry, slot, totals)
             if not entry.is_visit:
                 continue
             watched = watch_of[slot] != UNWATCHED

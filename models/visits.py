@@ -17,6 +17,7 @@ from models.evidence import Ratios
 from models.forecast_features import follow
 from models.parameters import HOUR_MS
 from models.pushed_acts import Found, find_suspects, forget_acts, is_suspect, leave_out_acts
+from models.tallies import NEVER_PUBLISHED
 from models.transitions import (
     CROWD,
     OWN_HALF_LIFE_MS,
@@ -27,8 +28,8 @@ from models.transitions import (
     kept,
     smoothed,
 )
-from models.undecided import NEVER_PUBLISHED
 from models.video_state import NEVER
+from models.video_totals import Totals, add_total
 from models.vocabulary import ACTION_CODE, ACTIONS, SIGNAL_OF_ACTION, Action
 
 _VIEW: Final = ACTION_CODE[Action.VIEW]
@@ -43,7 +44,7 @@ Row = Any
 Watch = Any
 """One record of video_state.WATCH, in place."""
 Entry = Any
-"""One record of undecided.ENTRY."""
+"""One record of tallies.SUMMED."""
 Pushes = tuple[Found, int, Records]
 """What is known of pushes (pushed_acts.acts_of_known_age), the entry at hand by its place there,
 and LEFT_OUT[1], to work in."""
@@ -52,11 +53,11 @@ Lengths = tuple[int, int, int, int, int]
 
 
 @compiled
-def total(row: Row, entry: Entry) -> None:
+def total(row: Row, entry: Entry, slot: int, totals: Totals) -> None:
     """Count everything, late events too."""
     row.seen_bucket = max(row.seen_bucket, entry.bucket)
     for action in range(len(ACTIONS)):
-        row.totals[action] += entry.counts[action] + entry.late[action]
+        add_total(totals, slot, action, entry.counts[action] + entry.late[action])
 
 
 @compiled
