@@ -182,8 +182,8 @@ def test_the_size_is_chosen_by_videos_left_out() -> None:
     chosen = trained(noise, sizes=(Size(31, 0.3, 300),)).trained
 
     assert {one["trees"] for one in chosen["trees"]} == {50}
-    least = trained(noise, sizes=(Size(31, 0.3, 200, trees_least=150),)).trained
-    assert {one["trees"] for one in least["trees"]} == {150}
+    least = trained(noise, sizes=(Size(31, 0.3, 60, trees_least=55),)).trained
+    assert {one["trees"] for one in least["trees"]} == {55}
     share = noise.hit.mean()
     entropy = -(share * np.log(share) + (1 - share) * np.log(1 - share))
     assert chosen["log_loss_unseen"] > 0.9 * entropy
