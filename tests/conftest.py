@@ -1,7 +1,8 @@
 """The servers that tests share: one Kafka, one Valkey, started when first asked for."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -16,6 +17,24 @@ from streams.local.valkey import EmbeddedValkey
 settings.register_profile("hotspots", deadline=None, derandomize=True)
 settings.register_profile("hunt", deadline=None, max_examples=2_000, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "hotspots"))
+
+
+_SAID = "said"
+
+
+@pytest.fixture
+def say(record_property: Callable[[str, object], None]) -> Callable[[str], None]:
+    """Say something that is to be seen at the end of the run, whichever process the test is in."""
+    return partial(record_property, _SAID)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests said."""
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, value in getattr(report, "user_properties", ()):
+                if name == _SAID and report.when == "call":
+                    terminalreporter.write_line(str(value))
 
 
 @pytest.fixture(scope="session")
