@@ -1,7 +1,8 @@
 """The metrics: what a worker counts and how it is served on `/metrics`.
 
 Base units; every label comes from a closed set, is the number of a partition or one of at most
-MOST_VERTICALS verticals (models/views.py), never the id of a video or a person.
+MOST_VERTICALS verticals (models/views.py), never the id of a video or a person; but the hotspots at
+the top of the board are named (streams/top_hotspots.py).
 docs/metrics.md is generated from this file (streams/reference.py) and tested for drift.
 """
 
@@ -21,10 +22,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from models.alerts import ALERTS, AlertType
 from models.batch_header import BatchKind
 from models.events import RejectReason
+from models.ranking import BOARD
 from models.steps import Output
 from models.vocabulary import JUNCTURE_INTO, Stage, State
 from models.withheld import WithheldReason
 from streams.errors import UserError
+from streams.top_hotspots import TopHotspots
 
 if TYPE_CHECKING:
     from models.forecast_learning import Judgement
@@ -226,6 +229,7 @@ class Metrics:
             registry=self.registry,
         )
         self._verticals: set[str] = set()
+        self.top = TopHotspots(self.registry)
         self.merged_topics = Gauge(
             "hotspots_merged_topics",
             "Pairs of topics that are one work under two names (docs/topics.md).",
@@ -361,9 +365,13 @@ class Metrics:
             self.state_changes.labels(state.value).inc()
 
     def observe_outputs(self, outputs: Iterable[Output]) -> None:
-        """Count the alerts among what a checkpoint has written, and the transitions they tell."""
+        """Count alerts and transitions that a checkpoint has written, and name the board's top."""
         for output in outputs:
-            if output.topic != ALERTS or output.value is None:
+            if output.value is None:
+                continue
+            if output.topic == BOARD:
+                self.top.show(json.loads(output.value)["hotspots"])
+            if output.topic != ALERTS:
                 continue
             alert = json.loads(output.value)
             self.alerts.labels(AlertType(alert["type"]).value).inc()
@@ -449,6 +457,7 @@ class Metrics:
             self.forecast_log_loss.clear()
             self.forecast_bias.clear()
             self.forecast_bias_error.clear()
+            self.top.show(())
         if agent is Agent.STAGES:
             self.watermark_delay.remove(partition)
             for stage in Stage:

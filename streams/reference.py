@@ -56,10 +56,10 @@ def exposed_name(family: Metric) -> str:
 
 def metrics_table() -> str:
     """Return the table of all metrics with their labels."""
-    registry = CollectorRegistry()
+    metrics = Metrics(CollectorRegistry())
     labels = {
         collector._name: collector._labelnames  # noqa: SLF001 - the names of labels are shown nowhere else before a first value
-        for collector in vars(Metrics(registry)).values()
+        for collector in (*vars(metrics).values(), *vars(metrics.top).values())
         if hasattr(collector, "_labelnames")
     }
     lines = ["| metric | type | labels | what it is |", "|---|---|---|---|"]

@@ -19,7 +19,28 @@ settings.register_profile("hunt", deadline=None, max_examples=2_000, print_blob=
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "hotspots"))
 
 
+_BESIDE_BROKERS = 10
+"""How much of the processor tests that only compute leave to those that watch workers: Linux gives
+a process of this niceness a tenth of what one of none gets."""
 _SAID = "said"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let what waits for brokers run in one process, and files of all else in the others."""
+    for item in items:
+        group = "brokers" if _waits_for_brokers(item) else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Step back for the process beside this one, whose tests have timeouts."""
+    beside = "PYTEST_XDIST_WORKER" in os.environ
+    if beside and not _waits_for_brokers(item) and os.nice(0) < _BESIDE_BROKERS:
+        os.nice(_BESIDE_BROKERS)
+
+
+def _waits_for_brokers(item: pytest.Item) -> bool:
+    return item.path.parent.name == "integration"
 
 
 @pytest.fixture
