@@ -25,10 +25,11 @@ a process of this niceness a tenth of what one of none gets."""
 _SAID = "said"
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist looks at groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Let what waits for brokers run in one process, and files of all else in the others."""
     for item in items:
-        group = "brokers" if _waits_for_brokers(item) else str(item.path)
+        group = "brokers" if _waits_for_brokers(item) else item.path.stem
         item.add_marker(pytest.mark.xdist_group(group))
 
 
