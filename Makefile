@@ -1,7 +1,7 @@
 # Two commands set everything up: `make demo` and `make test`. Each sees to .venv itself.
 # Tests of tests/integration wait for brokers, workers and timeouts most of their time: they run one
 # after the other, and what only computes runs beside them (tests/conftest.py).
-PYTEST := -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadgroup --no-loadscope-reorder
+PYTEST := -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadscope --no-loadscope-reorder
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin

@@ -3,10 +3,12 @@
 import os
 from collections.abc import Callable, Iterator
 from functools import partial
+from pathlib import Path
 from uuid import uuid4
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 from streams.local.kafka import EmbeddedKafka
 from streams.local.valkey import EmbeddedValkey
@@ -19,29 +21,32 @@ settings.register_profile("hunt", deadline=None, max_examples=2_000, print_blob=
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "hotspots"))
 
 
+_BROKERS = "integration"
+"""The directory of tests that start brokers and workers."""
 _BESIDE_BROKERS = 10
 """How much of the processor tests that only compute leave to those that watch workers: Linux gives
 a process of this niceness a tenth of what one of none gets."""
 _SAID = "said"
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist looks at groups in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let what waits for brokers run in one process, and files of all else in the others."""
-    for item in items:
-        group = "brokers" if _waits_for_brokers(item) else item.path.stem
-        item.add_marker(pytest.mark.xdist_group(group))
+class _FilesBesideBrokers(LoadScopeScheduling):
+    """Runs what waits for brokers in one process, and files of all else in the others."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = Path(nodeid.partition("::")[0])
+        return "brokers" if path.parent.name == _BROKERS else str(path)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LoadScopeScheduling:
+    """Hand tests out so (groups by marks, `--dist=loadgroup`, have no effect in pytest 9.2)."""
+    return _FilesBesideBrokers(config, log)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Step back for the process beside this one, whose tests have timeouts."""
-    beside = "PYTEST_XDIST_WORKER" in os.environ
-    if beside and not _waits_for_brokers(item) and os.nice(0) < _BESIDE_BROKERS:
+    beside = "PYTEST_XDIST_WORKER" in os.environ and item.path.parent.name != _BROKERS
+    if beside and os.nice(0) < _BESIDE_BROKERS:
         os.nice(_BESIDE_BROKERS)
-
-
-def _waits_for_brokers(item: pytest.Item) -> bool:
-    return item.path.parent.name == "integration"
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import yaml
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from streams.metrics import Metrics
+from streams.reference import label_names
 from streams.settings import Settings
 from streams.worker import product_app
 
@@ -35,11 +36,7 @@ def exposed() -> dict[str, tuple[set[str], dict[str, set[str]]]]:
     """Return the labels of each sample of a worker, and the values known from the start."""
     found: dict[str, tuple[set[str], dict[str, set[str]]]] = {"up": (set(), {})}
     metrics = Metrics(CollectorRegistry())
-    declared = {
-        collector._name: set(collector._labelnames)  # noqa: SLF001 - the client has no other way to ask
-        for collector in vars(metrics).values()
-        if hasattr(collector, "_labelnames")
-    }
+    declared = label_names()
     for family in metrics.registry.collect():
         suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"]}
         for suffix in suffixes.get(family.type, [""]):
@@ -50,7 +47,7 @@ def exposed() -> dict[str, tuple[set[str], dict[str, set[str]]]]:
                     for label, value in sample.labels.items():
                         known.setdefault(label, set()).add(value)
             bounds = {"le"} if suffix == "_bucket" else set()
-            found[name] = (declared[family.name] | bounds, known)
+            found[name] = ({*declared[family.name]} | bounds, known)
     for family in ProcessCollector(registry=None).collect():
         for sample in family.samples:
             found[sample.name] = (set(), {})

@@ -1,65 +1,54 @@
-"""The dashboard *Hotspots now*: what is emerging, how far it has come, by which route, how deep."""
+"""The dashboard *Hotspots now*: what is emerging, how far it has come, by which route."""
 
+from grafana_foundation_sdk.builders.common import TableSortByFieldState
 from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
 
-from panels import as_share, bars, figure, listed, page, pictured
+from panels import as_share, bars, figure, filled, listed, page, pictured
 
 _NAMED = "* on (hotspot) group_left (title) max by (hotspot, title) (hotspots_top_info)"
 
 
 def hotspots_now() -> Dashboard:
     """Return the dashboard."""
-    made = page(
-        "hotspots-now",
-        "Hotspots now",
-        "What is emerging, how far it has come, and by which route. Only the 20 hotspots at the top "
-        "of the board are named.",
-        last="6h",
-    )
-    made = made.with_panel(
+    return filled(
+        page(
+            "hotspots-now",
+            "Hotspots now",
+            "What is emerging, how far it has come, and by which route. Only the 20 hotspots at "
+            "the top of the board are named.",
+            last="6h",
+        ),
         figure(
             "Emerging works",
             "Works that are told as emerging and have not reached the level yet.",
             'sum(hotspots_vertical_works{works="emerging"})',
-        )
-    )
-    made = made.with_panel(
+        ),
         figure(
             "Hotspots",
             "Works that have reached the level.",
             'sum(hotspots_vertical_works{works="hotspots"})',
-        )
-    )
-    made = made.with_panel(
+        ),
         figure(
             "Discovered videos",
             "Videos discovered in the latest epochs of a day, under the promised false discovery "
             "rate.",
             "sum(increase(hotspots_discoveries_total[1d]))",
-        )
-    )
-    made = made.with_panel(
+        ),
         figure(
             "Alerts of a day",
             "All types, guidance included.",
             "sum(increase(hotspots_alerts_total[1d]))",
-        )
-    )
-    made = made.with_panel(
+        ),
         figure(
             "Withheld of a day",
             "By the budget or for a suspicion: `hotspots withheld` lists them.",
             "sum(increase(hotspots_withheld_total[1d]))",
-        )
-    )
-    made = made.with_panel(
+        ),
         figure(
             "Videos beyond presentation",
             "Videos followed that are in judgment, interaction or diffusion.",
             'sum(hotspots_videos{stage!="presentation"})',
-        )
-    )
-    made = made.with_panel(
+        ),
         listed(
             "The top of the board",
             "In the order of the board: confirmed hotspots, then emerging ones, the hotter first.",
@@ -90,37 +79,29 @@ def hotspots_now() -> Dashboard:
             by="hotspot",
             width=24,
         )
-        .sort_by([{"displayName": "rank", "desc": False}])
+        .sort_by([TableSortByFieldState().display_name("rank").desc(False)])
         .override_by_name(*as_share("probability"))
-        .override_by_name(*as_share("depth"))
-    )
-    made = made.with_panel(
+        .override_by_name(*as_share("depth")),
         pictured(
             "Heat of the top",
             "Activity per hour of each hotspot that is named.",
             (f"max by (hotspot) (hotspots_top_heat) {_NAMED}", "{{title}}"),
-        )
-    )
-    made = made.with_panel(
+        ),
         pictured(
             "Forecast of the top",
             "The probability of reaching the level within the horizon.",
             (f"max by (hotspot) (hotspots_top_probability) {_NAMED}", "{{title}}"),
             unit="percentunit",
             most=1,
-        )
-    )
-    made = made.with_row(Row("Stages, routes, platforms"))
-    made = made.with_panel(
+        ),
+        Row("Stages, routes, platforms"),
         pictured(
             "Videos by stage",
             "Videos beyond presentation, by the stage they are in.",
             ('sum by (stage) (hotspots_videos{stage!="presentation"})', "{{stage}}"),
             width=8,
             stacked=True,
-        )
-    )
-    made = made.with_panel(
+        ),
         pictured(
             "Transitions",
             "Videos that enter a stage in five minutes, by the juncture that leads there.",
@@ -128,26 +109,20 @@ def hotspots_now() -> Dashboard:
             ("sum by (state) (increase(hotspots_state_changes_total[5m]))", "{{state}}"),
             width=8,
             bars=True,
-        )
-    )
-    made = made.with_panel(
+        ),
         pictured(
             "Routes of the top",
             "Named hotspots by the route that they take through judgment.",
             ("count by (route) (max by (hotspot, route) (hotspots_top_info))", "{{route}}"),
             width=8,
             stacked=True,
-        )
-    )
-    made = made.with_panel(
+        ),
         bars(
             "Depth of the top",
             "How deep people go: the depth index of docs/integrity.md, where it is known.",
             f"sort_desc(max by (hotspot) (hotspots_top_depth) {_NAMED})",
             "{{title}}",
-        )
-    )
-    made = made.with_panel(
+        ),
         pictured(
             "Platforms of the top",
             "Named hotspots by where they are talked about.",
@@ -157,18 +132,14 @@ def hotspots_now() -> Dashboard:
             ),
             width=8,
             stacked=True,
-        )
-    )
-    made = made.with_panel(
+        ),
         pictured(
             "Works by vertical",
             "Works that there is something to say of (docs/views.md).",
             ('sum by (vertical) (hotspots_vertical_works{works="all"})', "{{vertical}}"),
             width=8,
             stacked=True,
-        )
-    )
-    return made.with_panel(
+        ),
         pictured(
             "Guidance",
             "What content-guidance teams were told in an hour, by type (docs/alerts.md).",
@@ -178,5 +149,5 @@ def hotspots_now() -> Dashboard:
             ),
             width=24,
             bars=True,
-        )
+        ),
     )

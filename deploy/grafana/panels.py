@@ -8,7 +8,6 @@ from typing import Final
 
 from grafana_foundation_sdk.builders import bargauge, common, dashboard, prometheus, stat, table
 from grafana_foundation_sdk.builders import timeseries as lines
-from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models.common import (
     BigValueColorMode,
     GraphDrawStyle,
@@ -24,7 +23,6 @@ from grafana_foundation_sdk.models.dashboard import (
     DataSourceRef,
     DataTransformerConfig,
     DynamicConfigValue,
-    Panel,
 )
 from grafana_foundation_sdk.models.prometheus import PromQueryFormat
 
@@ -35,6 +33,8 @@ HEIGHT: Final = 8
 COLUMNS: Final = 24
 """Of Grafana's grid."""
 
+Item = dashboard.Row | lines.Panel | stat.Panel | bargauge.Panel | table.Panel
+"""What stands on a dashboard."""
 Query = tuple[str, str]
 """An expression, and what a series is called in the legend (`{{label}}` stands for its label)."""
 
@@ -55,6 +55,13 @@ def page(uid: str, title: str, about: str, *, last: str) -> dashboard.Dashboard:
     )
 
 
+def filled(made: dashboard.Dashboard, *items: Item) -> dashboard.Dashboard:
+    """Return a dashboard with panels, in their order, under rows."""
+    for item in items:
+        made = made.with_row(item) if isinstance(item, dashboard.Row) else made.with_panel(item)
+    return made
+
+
 def pictured(
     title: str,
     about: str,
@@ -63,6 +70,7 @@ def pictured(
     width: int = 12,
     stacked: bool = False,
     bars: bool = False,
+    is_signed: bool = False,
     most: float | None = None,
 ) -> lines.Panel:
     """Return a panel of lines over time.
@@ -75,6 +83,7 @@ def pictured(
         width: In columns.
         stacked: Whether series add up.
         bars: Whether values are of intervals rather than of moments.
+        is_signed: Whether values lie around zero, not above it.
         most: The end of the axis, where values have one.
     """
     panel = (
@@ -85,7 +94,6 @@ def pictured(
         .unit(unit)
         .span(width)
         .height(HEIGHT)
-        .min(0)
         .fill_opacity(70 if bars else 25 if stacked else 8)
         .show_points(VisibilityMode.NEVER)
         .legend(
@@ -98,6 +106,7 @@ def pictured(
             common.VizTooltipOptions().mode(TooltipDisplayMode.MULTI).sort(SortOrder.DESCENDING)
         )
     )
+    panel = panel.axis_centered_zero(axis_centered_zero=True) if is_signed else panel.min(0)
     if bars:
         panel = panel.draw_style(GraphDrawStyle.BARS)
     if stacked or bars:
@@ -107,11 +116,6 @@ def pictured(
     for ref_id, (expression, legend) in zip("ABCDEFGH", queries, strict=False):
         panel = panel.with_target(_query(expression, ref_id).range().legend_format(legend))
     return panel
-
-
-def signed(panel: lines.Panel) -> lines.Panel:
-    """Let a picture go below zero, around which it is read."""
-    return panel.min(float("nan")).axis_centered_zero(True)
 
 
 def figure(
@@ -186,14 +190,9 @@ def as_share(name: str) -> tuple[str, list[DynamicConfigValue]]:
         DynamicConfigValue(id_val="unit", value="percentunit"),
         DynamicConfigValue(id_val="min", value=0),
         DynamicConfigValue(id_val="max", value=1),
-        DynamicConfigValue(
-            id_val="custom.cellOptions", value={"type": "gauge", "mode": "basic"}
-        ),
+        DynamicConfigValue(id_val="custom.cellOptions", value={"type": "gauge", "mode": "basic"}),
     ]
 
 
 def _query(expression: str, ref_id: str) -> prometheus.Dataquery:
     return prometheus.Dataquery().expr(expression).ref_id(ref_id).datasource(DATA)
-
-
-AnyPanel = Builder[Panel]
