@@ -23,8 +23,11 @@ from yarl import URL
 from models.steps import StepFactory
 from streams.agents.delivery import DeliveryPartitions, Store
 from streams.agents.intake import IntakePartitions, IntakeStep
+from streams.delivery.hooks import Hooks
+from streams.delivery.routes import Receiver
 from streams.ending import EXIT_UNUSABLE, end_when_late, end_worker, ending_worker, reason_of
 from streams.errors import UserError
+from streams.free_memory import GIVE_BACK_INTERVAL_S, give_back_free_memory
 from streams.garbage import set_aside_what_stays
 from streams.gauges import LAG_INTERVAL_S, LagGauges
 from streams.input_identity import InputIdentity, input_identity_of
@@ -101,6 +104,7 @@ class WorkerApp(faust.App):  # type: ignore[misc] # Faust is read as untyped
     warm_up_steps: Callable[[], None]
     worker_metrics: Metrics
     store: Any
+    deliver_hooks: Hooks | None
     liveness: Liveness
     metrics_server: MetricsServer | None = None
 
@@ -145,10 +149,14 @@ class WorkerApp(faust.App):  # type: ignore[misc] # Faust is read as untyped
         self.delivery.consumer = self.consumer
         for host in self.stateful:
             host.consumer = self.consumer
+        if self.deliver_hooks is not None:
+            with ending_worker("connecting hooks to Kafka"):
+                await self.deliver_hooks.start()
         # Not tasks of the app, which Faust starts after recovery: that is watched, too.
         self.add_future(self.learned.watch_kafka())
         self.add_future(self.input_identity.watch())
         self.add_future(self._watch_liveness())
+        self.add_future(_give_back_memory())
 
     async def _watch_liveness(self) -> None:
         while True:
@@ -164,6 +172,8 @@ class WorkerApp(faust.App):  # type: ignore[misc] # Faust is read as untyped
         if self.consumer.ledger.is_open:
             await self.consumer.checkpoint()
             self.consumer.ledger.close()
+        if self.deliver_hooks is not None:
+            await self.deliver_hooks.stop()
         if self.metrics_server is not None:
             self.metrics_server.stop()
 
@@ -192,6 +202,7 @@ def build_app(
     *,
     store: Store | None = None,
     metrics: Metrics | None = None,
+    receivers: Sequence[Receiver] = (),
     transactions: TransactionsClass = PartitionTransactions,
 ) -> WorkerApp:
     """Return a worker's app, ready to be started by Faust.
@@ -206,6 +217,7 @@ def build_app(
     app.warm_up_steps = steps.warm_up
     app.worker_metrics = metrics
     app.store = store
+    app.deliver_hooks = Hooks(receivers, settings, topics, metrics) if receivers else None
     options = client_options(settings)
     app.learned = LearnedReader(
         topic=topics[Topic.LEARNED],
@@ -308,6 +320,13 @@ def _faust_app(settings: Settings) -> WorkerApp:
     )
 
 
+async def _give_back_memory() -> None:
+    while True:
+        # In a thread: other threads may hold the C library's locks, and the loop is not to wait.
+        await asyncio.to_thread(give_back_free_memory)
+        await asyncio.sleep(GIVE_BACK_INTERVAL_S)
+
+
 def _add_tables(app: WorkerApp) -> None:
     for host in app.stateful:
         table = ChangelogTable(
@@ -343,7 +362,7 @@ def _runner(host: Any) -> Callable[[Any], Any]:  # noqa: ANN401 - hosts differ i
 
 
 def _add_tasks(app: WorkerApp) -> None:
-    gauges = LagGauges(app.worker_metrics)
+    gauges = LagGauges(app.worker_metrics, topic_names(app.settings_of_worker))
 
     # Functions, not bound methods: Faust marks what it is given with an attribute.
     async def follow_learned() -> None:

@@ -19,11 +19,13 @@ COMMANDS: Final = (
     "replay",
     "backtest",
     "train",
+    "board",
     "act",
     "topics",
     "withheld",
     "views",
     "check",
+    "hooks",
 )
 """In the order in which they are listed; each is `streams.commands.NAME:command`."""
 

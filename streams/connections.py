@@ -22,7 +22,8 @@ from aiokafka.errors import (
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
-from streams.delivery.board_store import BoardStore, shown_address
+from streams.delivery.board_store import BoardStore
+from streams.delivery.redis_store import shown_address
 from streams.errors import Problem, UserError
 from streams.security import client_options
 from streams.settings import Settings

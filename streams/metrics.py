@@ -26,6 +26,7 @@ from models.ranking import BOARD
 from models.steps import Output
 from models.vocabulary import JUNCTURE_INTO, Stage, State
 from models.withheld import WithheldReason
+from streams.delivery.hook_metrics import HookMetrics
 from streams.errors import UserError
 from streams.top_hotspots import TopHotspots
 
@@ -86,7 +87,7 @@ def juncture_label(stage: Stage) -> str:
     return juncture.value if juncture else NO_JUNCTURE
 
 
-class Metrics:
+class Metrics(HookMetrics):
     """All metrics of one worker, in `registry`.
 
     Counters and histograms are attributes, to be used as prometheus-client has it
@@ -99,6 +100,7 @@ class Metrics:
         self._add_intake()
         self._add_decisions()
         self._add_running()
+        self._add_hooks()
         self._initialise_labels()
 
     def _add_intake(self) -> None:
@@ -247,7 +249,8 @@ class Metrics:
     def _add_running(self) -> None:
         self.lag = Gauge(
             "hotspots_lag_messages",
-            "Messages of a partition that are not yet processed.",
+            "Messages of a partition that are not yet processed; topics have their logical names, "
+            "without a prefix (docs/architecture.md).",
             ["topic", "partition"],
             registry=self.registry,
         )
@@ -447,9 +450,8 @@ class Metrics:
         self.chunk_messages.labels(agent.value).observe(messages)
         self.chunk_bytes.labels(agent.value).observe(value_bytes)
 
-    def revoke(self, agent: Agent, topic: str, partition: int) -> None:
+    def revoke(self, agent: Agent, partition: int) -> None:
         """Forget the figures of a partition that another worker owns now."""
-        self.lag.remove(topic, partition)
         if agent in STATEFUL_AGENTS:
             self.rows.remove(agent.value, partition)
         if agent is Agent.HOTSPOTS:

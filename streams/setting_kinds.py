@@ -15,6 +15,9 @@ from streams.screening_file import read_screening_rules
 TOPIC_NAME: Final = r"^[a-zA-Z0-9._-]*$"
 """What Kafka allows in the name of a topic and, for us, of a consumer group."""
 
+TOKEN_CHARACTERS_MIN: Final = 16
+"""As for the keys of people (models/identity.py): 16 random characters are not guessed."""
+
 
 def _bootstrap_servers(text: str) -> str:
     """Check `host:port[,host:port…]`."""
@@ -54,6 +57,22 @@ def _actor_key(key: SecretStr) -> SecretStr:
     return key
 
 
+def _board_token(token: SecretStr) -> SecretStr:
+    """Check it; an empty one means that none was given."""
+    check_token(token.get_secret_value())
+    return token
+
+
+def check_token(text: str) -> None:
+    """Check a token of the board, without ever repeating it.
+
+    Raises:
+        ValueError: It is too short, or a header cannot carry it.
+    """
+    if text and not (len(text) >= TOKEN_CHARACTERS_MIN and text.isascii() and text.isprintable()):
+        raise ValueError(f"it must have {TOKEN_CHARACTERS_MIN} printable ASCII characters or more")
+
+
 def _level(value: object) -> object:
     return Level.parse(value) if isinstance(value, str) else value
 
@@ -69,6 +88,7 @@ def _upper(value: object) -> object:
 BootstrapServers = Annotated[str, AfterValidator(_bootstrap_servers)]
 RedisUrl = Annotated[str, AfterValidator(_redis_url), Field(repr=False)]
 ActorKey = Annotated[SecretStr, AfterValidator(_actor_key)]
+BoardToken = Annotated[SecretStr, AfterValidator(_board_token)]
 HotspotLevel = Annotated[Level, NoDecode, BeforeValidator(_level)]
 Horizon = Annotated[str, AfterValidator(_horizon)]
 ScreeningFile = Annotated[ScreeningRules, NoDecode, BeforeValidator(read_screening_rules)]

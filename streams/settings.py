@@ -28,8 +28,10 @@ from models.parameters import DAY_MS, HOUR_MS, MINUTE_MS, Parameters
 from streams.durations import format_duration, parse_duration_ms
 from streams.errors import Problem, UserError
 from streams.setting_kinds import (
+    TOKEN_CHARACTERS_MIN,
     TOPIC_NAME,
     ActorKey,
+    BoardToken,
     BootstrapServers,
     Horizon,
     HotspotLevel,
@@ -371,6 +373,47 @@ class Settings(BaseSettings):
         default=3_600,
         ge=1,
         description="The board vanishes when nobody has written it for so long (seconds).",
+    )
+    hooks: str = Field(
+        default="",
+        description=(
+            "File of hooks (TOML): which alerts go to which webhooks, Alertmanagers and chats "
+            "(docs/hooks.md). Empty: to none."
+        ),
+    )
+    hook_age_max_ms: int = Field(
+        default=HOUR_MS,
+        ge=MINUTE_MS,
+        description=(
+            "An alert that was older than this (event time) when it was written, as in a replay of "
+            "the past, is recorded and wakes nobody. An hour is far more than an alert of a live "
+            "stream takes, and as much as its partitions may differ by (HOTSPOTS_DRIFT_MAX_MS)."
+        ),
+    )
+    board_host: str = Field(
+        default="127.0.0.1",
+        description="Address on which `hotspots board` serves; `0.0.0.0` for every interface.",
+    )
+    board_port: Port = Field(
+        default=9465, description="Port of `hotspots board`: the one after that of the metrics."
+    )
+    board_names: str = Field(
+        default="",
+        description=(
+            "Names under which the page may be asked for, beside the address it is served on, "
+            "such as `board.example.com`, separated by commas; `*`: any. A page of somebody else "
+            "that renames itself to this address reads nothing."
+        ),
+    )
+    board_token: BoardToken = Field(
+        default=SecretStr(""),
+        description=(
+            f"The secret that allows changes on the board, {TOKEN_CHARACTERS_MIN} characters at "
+            "least. Empty, and no file of one: nobody may."
+        ),
+    )
+    board_token_file: str = Field(
+        default="", description="File that holds it, instead of HOTSPOTS_BOARD_TOKEN."
     )
     metrics_host: str = Field(
         default="127.0.0.1",

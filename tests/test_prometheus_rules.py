@@ -14,6 +14,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from streams.metrics import Metrics
 from streams.reference import label_names
 from streams.settings import Settings
+from streams.topics import Topic
 from streams.worker import product_app
 
 REPOSITORY = Path(__file__).parent.parent
@@ -99,9 +100,7 @@ def test_rules_mean_the_job_and_the_topic_that_are_set() -> None:
     assert {found["job"] for found in matchers if "job" in found} == {
         CONFIGURATION["scrape_configs"][0]["job_name"]
     }
-    assert {found["topic"] for found in matchers if "topic" in found} == {
-        Settings.model_fields["input_topic"].default
-    }
+    assert {found["topic"] for found in matchers if "topic" in found} == {Topic.ENGAGEMENT}
 
 
 @pytest.mark.parametrize("alert", ALERTS)

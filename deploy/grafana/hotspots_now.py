@@ -147,7 +147,22 @@ def hotspots_now() -> Dashboard:
                 'sum by (type) (increase(hotspots_alerts_total{type=~"hotspot.guidance.*"}[1h]))',
                 "{{type}}",
             ),
-            width=24,
+            width=12,
             bars=True,
+        ),
+        pictured(
+            "Actions",
+            "What people told that they did about hotspots, in an hour; what was refused.",
+            ("sum(increase(hotspots_actions_total[1h]))", "taken in"),
+            ("sum(increase(hotspots_action_rejects_total[1h]))", "refused"),
+            width=6,
+            bars=True,
+        ),
+        pictured(
+            "Stickiness of verticals",
+            "Daily over monthly active people, where a month is known (docs/views.md).",
+            ("max by (vertical) (hotspots_vertical_stickiness)", "{{vertical}}"),
+            unit="percentunit",
+            width=6,
         ),
     )

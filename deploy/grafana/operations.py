@@ -141,6 +141,34 @@ def operations() -> Dashboard:
             width=8,
             bars=True,
         ),
+        Row("Hooks"),
+        pictured(
+            "Attempts",
+            "To deliver to each receiver (docs/hooks.md), by what came of them.",
+            (
+                "sum by (route, outcome) (rate(hotspots_hook_attempts_total[$__rate_interval]))",
+                "{{route}} {{outcome}}",
+            ),
+            unit="cps",
+            width=8,
+        ),
+        pictured(
+            "Alerts of a route",
+            "In an hour, by what became of them; those undelivered are on `alerts-undelivered`.",
+            (
+                "sum by (route, fate) (increase(hotspots_hook_alerts_total[1h]))",
+                "{{route}} {{fate}}",
+            ),
+            width=8,
+            bars=True,
+        ),
+        pictured(
+            "Waiting for another attempt",
+            "Alerts of a route; for Alertmanager, those that fire.",
+            ("sum by (route) (hotspots_hook_waiting)", "{{route}}"),
+            ("sum by (route) (hotspots_hook_ended)", "{{route}} has ended (410)"),
+            width=8,
+        ),
         Row("Process"),
         pictured(
             "Memory",

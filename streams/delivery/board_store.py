@@ -11,6 +11,10 @@ fall into one slot of a cluster and can change in one transaction:
 | `{hotspots}:hotspot:ID` | hash | one hotspot: each field as text, the whole as JSON in `json` |
 | `{hotspots}:alerts` | list | the latest alerts (CloudEvents JSON), newest first |
 | `{hotspots}:alerts:ids` | sorted set | ids of alerts seen, scored by arrival |
+| `{hotspots}:story:ID` | hash | how a hotspot came about: alerts (CloudEvents JSON) by milestone |
+| | | (streams/delivery/stories.py) |
+| `{hotspots}:stories` | sorted set | ids of hotspots that have a story, scored by arrival |
+| `{hotspots}:handling` | hash | who takes care of what (streams/delivery/handling.py) |
 
 A board is built under temporary keys and renamed into place in one MULTI: a reader sees the old
 board or the new one, never a mixture.
@@ -18,24 +22,21 @@ board or the new one, never a mixture.
 
 import json
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, Self, TypeVar
-from urllib.parse import urlsplit
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
 
-from redis.asyncio import Redis
 from redis.asyncio.client import Pipeline
-from redis.exceptions import (
-    AuthenticationError,
-    NoPermissionError,
-    OutOfMemoryError,
-    ReadOnlyError,
-    RedisError,
-    ResponseError,
-    WatchError,
-)
 from redis.typing import EncodableT, FieldT
 
-from streams.errors import UserError
+from streams.delivery.handling import HANDLING_KEYS
+from streams.delivery.redis_store import RedisStore, as_json, begin
+from streams.delivery.stories import (
+    STORIES_LIMIT,
+    STORY_LIMIT,
+    hotspots_of,
+    is_told_once,
+    milestone_of,
+)
 
 HOTSPOTS_LIMIT: Final = 1_000
 """Hotspots on a board at most; the upper end of the setting `HOTSPOTS_BOARD_SIZE`."""
@@ -48,10 +49,6 @@ ALERTS_EXPIRE_S: Final = 7 * 24 * 3_600
 """A week without any alert: whoever looks now wants the archive."""
 BUILDING_EXPIRE_S: Final = 60
 """Temporary keys of a writer that died vanish by themselves."""
-ATTEMPTS_LIMIT: Final = 10
-"""Optimistic transactions tried in a row: several workers may write while a rebalance goes on."""
-TIMEOUT_S: Final = 5.0
-"""For connecting and for each answer: redis-py's own default since 8.0, stated here."""
 BESIDE: Final[Mapping[str, Sequence[object] | Mapping[str, object]]] = {
     "withheld": [],
     "discoveries": {},
@@ -61,19 +58,8 @@ BESIDE: Final[Mapping[str, Sequence[object] | Mapping[str, object]]] = {
 """What stands on a board beside its hotspots, and what of it there is where nothing is."""
 
 
-Result = TypeVar("Result")
-
-
-class BoardStoreError(UserError):
-    """The board cannot be read or written."""
-
-
-class BoardStore:
-    """Reads and writes the board of one prefix; an asynchronous context manager.
-
-    Every method raises `BoardStoreError`, in one line without the password, when Redis does not
-    answer, refuses, or others write without end.
-    """
+class BoardStore(RedisStore):
+    """Reads and writes the board of one prefix."""
 
     def __init__(
         self, url: str, key_prefix: str = "hotspots", expire_s: int = 3_600, branch: str = ""
@@ -83,13 +69,9 @@ class BoardStore:
         `url` begins with redis://, rediss:// (TLS) or unix://, `branch` stands between the prefix
         and the names of the keys.
         """
-        self._redis: Redis = Redis.from_url(
-            url, decode_responses=True, socket_timeout=TIMEOUT_S, socket_connect_timeout=TIMEOUT_S
-        )
-        self._place = shown_address(url)
+        super().__init__(url, key_prefix, branch)
         self._url = url
         self._key_prefix = key_prefix
-        self._tag = f"{{{key_prefix}}}{branch}"
         self._expire_s = expire_s
 
     async def write_board(self, board: Mapping[str, Any]) -> bool:
@@ -112,7 +94,7 @@ class BoardStore:
         names = {str(hotspot["hotspot_id"]) for hotspot in hotspots}
         # A board of an earlier version has not all of them.
         beside: dict[FieldT, EncodableT] = {
-            name: _as_json(board.get(name, nothing)) for name, nothing in BESIDE.items()
+            name: as_json(board.get(name, nothing)) for name, nothing in BESIDE.items()
         }
         building = self._tag + self._new_branch()
 
@@ -123,7 +105,7 @@ class BoardStore:
                 return False
             gone = set(await _members(pipe, self._board_key)) - names
             await self._build(building, hotspots)
-            _begin(pipe)
+            begin(pipe)
             self._put_in_place(pipe, building, names, gone)
             about: dict[FieldT, EncodableT] = {
                 "time_ms": time_ms,
@@ -144,7 +126,7 @@ class BoardStore:
             await pipe.watch(self._about_key, self._board_key)
             time_ms, *beside = await pipe.hmget(self._about_key, ["time_ms", *BESIDE])
             names = await _members(pipe, self._board_key)
-            _begin(pipe)
+            begin(pipe)
             for name in names:
                 pipe.hget(self._hotspot_key(name), "json")
             texts = await pipe.execute()
@@ -159,6 +141,20 @@ class BoardStore:
                     for (name, nothing), text in zip(BESIDE.items(), beside, strict=True)
                 },
             }
+
+        return await self._transact(attempt)
+
+    async def read_hotspot(self, hotspot_id: str) -> dict[str, Any] | None:
+        """Return a hotspot as it was written, or None when it is not on the board."""
+
+        async def attempt(pipe: Pipeline) -> dict[str, Any] | None:
+            pipe.zscore(self._board_key, hotspot_id)
+            pipe.hget(self._hotspot_key(hotspot_id), "json")
+            rank, text = await pipe.execute()
+            if rank is None or text is None:
+                return None
+            found: dict[str, Any] = json.loads(text)
+            return found
 
         return await self._transact(attempt)
 
@@ -180,10 +176,16 @@ class BoardStore:
                 return 0
             last = await pipe.zrange(self._alert_ids_key, -1, -1, withscores=True)
             arrival = int(last[0][1]) + 1 if last else 1
-            _begin(pipe)
+            stories = await self._stories_of([distinct[name] for name in fresh])
+            oldest = await pipe.zrange(self._stories_key, 0, -STORIES_LIMIT - 1)
+            shown = await _members(pipe, self._board_key) if oldest else []
+            begin(pipe)
+            gone = {str(name) for name in oldest} - stories.keys() - set(shown)
+            self._forget_stories(pipe, gone)
+            self._tell_stories(pipe, stories, arrival)
             pipe.zadd(self._alert_ids_key, {name: arrival + i for i, name in enumerate(fresh)})
             pipe.zremrangebyrank(self._alert_ids_key, 0, -ALERT_IDS_LIMIT - 1)
-            pipe.lpush(self._alerts_key, *(_as_json(distinct[name]) for name in fresh))
+            pipe.lpush(self._alerts_key, *(as_json(distinct[name]) for name in fresh))
             pipe.ltrim(self._alerts_key, 0, ALERTS_LIMIT - 1)
             pipe.expire(self._alerts_key, ALERTS_EXPIRE_S)
             pipe.expire(self._alert_ids_key, ALERTS_EXPIRE_S)
@@ -202,15 +204,46 @@ class BoardStore:
 
         return await self._transact(attempt) if count > 0 else []
 
+    async def read_marks(self) -> tuple[str | None, str | None]:
+        """Return what changes when the board does, and when alerts come: its time, the latest."""
+
+        async def attempt(pipe: Pipeline) -> tuple[str | None, str | None]:
+            pipe.hget(self._about_key, "time_ms")
+            pipe.lindex(self._alerts_key, 0)
+            time_ms, latest = await pipe.execute()
+            return time_ms, latest
+
+        return await self._transact(attempt)
+
+    async def read_story(self, hotspot_ids: Iterable[str]) -> list[dict[str, Any]]:
+        """Return the alerts that tell how a hotspot came about, in order of event time.
+
+        Args:
+            hotspot_ids: Its id, and those of the names that it goes by, too.
+        """
+        names = list(hotspot_ids)
+
+        async def attempt(pipe: Pipeline) -> list[dict[str, Any]]:
+            for name in names:
+                pipe.hvals(self._story_key(name))
+            alerts = [json.loads(text) for texts in await pipe.execute() for text in texts]
+            told = {str(alert["id"]): alert for alert in alerts}
+            return sorted(told.values(), key=lambda alert: (alert["time"], alert["id"]))
+
+        return await self._transact(attempt) if names else []
+
     async def clear(self) -> None:
-        """Remove the board and the alerts."""
+        """Remove the board, the alerts, the stories and who takes care of what."""
 
         async def attempt(pipe: Pipeline) -> None:
-            await pipe.watch(self._board_key)
+            await pipe.watch(self._board_key, self._stories_key)
             names = await _members(pipe, self._board_key)
-            _begin(pipe)
+            told = await _members(pipe, self._stories_key)
+            begin(pipe)
             pipe.delete(*(self._hotspot_key(name) for name in names), self._board_key)
+            pipe.delete(*(self._story_key(name) for name in told), self._stories_key)
             pipe.delete(self._about_key, self._alerts_key, self._alert_ids_key)
+            pipe.delete(*(f"{self._tag}:{key}" for key in HANDLING_KEYS))
             await pipe.execute()
 
         await self._transact(attempt)
@@ -222,20 +255,12 @@ class BoardStore:
             hotspots = [{"hotspot_id": "probe", "rank": 1}]
             board = {"time_ms": 1, "hotspots": hotspots, "withheld": [], "discoveries": {}}
             await probe.write_board(board)
-            await probe.record_alerts([{"id": "probe"}])
+            await probe.record_alerts(
+                [{"id": "probe", "type": "", "subject": "video:probe", "data": {}}]
+            )
             await probe.read_board()
             await probe.read_alerts(1)
             await probe.clear()
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._redis.aclose()
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
 
     def _new_branch(self) -> str:
         return f":building:{secrets.token_hex(8)}"
@@ -256,8 +281,48 @@ class BoardStore:
     def _alert_ids_key(self) -> str:
         return f"{self._tag}:alerts:ids"
 
+    @property
+    def _stories_key(self) -> str:
+        return f"{self._tag}:stories"
+
+    def _story_key(self, name: str) -> str:
+        return f"{self._tag}:story:{name}"
+
     def _hotspot_key(self, name: str) -> str:
         return f"{self._tag}:hotspot:{name}"
+
+    async def _stories_of(
+        self, alerts: Sequence[Mapping[str, Any]]
+    ) -> dict[str, list[Mapping[str, Any]]]:
+        """Return the alerts, oldest first, by the hotspots whose story has room for them."""
+        stories: dict[str, list[Mapping[str, Any]]] = {}
+        for alert in alerts:
+            for name in hotspots_of(alert):
+                stories.setdefault(name, []).append(alert)
+        pipe = self._redis.pipeline(transaction=False)
+        for name in stories:
+            pipe.hlen(self._story_key(name))
+        sizes = dict(zip(stories, await pipe.execute(), strict=True))
+        return {name: told for name, told in stories.items() if sizes[name] < STORY_LIMIT}
+
+    def _tell_stories(
+        self, pipe: Pipeline, stories: Mapping[str, Sequence[Mapping[str, Any]]], arrival: int
+    ) -> None:
+        """Queue what adds alerts to stories."""
+        for name, alerts in stories.items():
+            key = self._story_key(name)
+            for alert in alerts:
+                put = pipe.hsetnx if is_told_once(alert) else pipe.hset
+                put(key, milestone_of(alert), as_json(alert))
+            pipe.expire(key, ALERTS_EXPIRE_S)
+            pipe.zadd(self._stories_key, {name: arrival})
+        pipe.expire(self._stories_key, ALERTS_EXPIRE_S)
+
+    def _forget_stories(self, pipe: Pipeline, gone: set[str]) -> None:
+        """Queue the end of stories that were told longest ago and make room."""
+        if gone:
+            pipe.delete(*(self._story_key(name) for name in sorted(gone)))
+            pipe.zrem(self._stories_key, *sorted(gone))
 
     async def _build(self, building: str, hotspots: Sequence[Mapping[str, Any]]) -> None:
         """Write the board under temporary keys, which expire unless they are put in place."""
@@ -286,97 +351,16 @@ class BoardStore:
         else:
             pipe.delete(self._board_key)
 
-    async def _transact(self, attempt: Callable[[Pipeline], Awaitable[Result]]) -> Result:
-        """Run one optimistic transaction, again when another writer came between."""
-        try:
-            for _ in range(ATTEMPTS_LIMIT):
-                async with self._redis.pipeline(transaction=True) as pipe:
-                    try:
-                        return await attempt(pipe)
-                    except WatchError:
-                        continue
-        except (RedisError, OSError) as error:
-            raise self._failed(error) from error
-        raise BoardStoreError(
-            f"others kept writing the board in {self._place}",
-            "HOTSPOTS_BOARD_KEY",
-            "let each deployment have a prefix of its own",
-        )
-
-    def _failed(self, error: Exception) -> BoardStoreError:
-        return BoardStoreError(*explain(error, self._place))
-
-
-def shown_address(url: str) -> str:
-    """Return host and port (or the path) of a Redis address, without user and password.
-
-    >>> shown_address("redis://me:secret@db.example:6380/2")
-    'db.example:6380'
-    """
-    address = urlsplit(url)
-    return (
-        address.path if address.scheme == "unix" else f"{address.hostname}:{address.port or 6379}"
-    )
-
-
-def explain(error: Exception, place: str) -> tuple[str, str, str]:
-    """Say what an error of redis-py means: what, where it was set, how to mend it."""
-    text = str(error).strip() or type(error).__name__
-    if isinstance(error, AuthenticationError) or "NOAUTH" in text or "WRONGPASS" in text:
-        return (
-            f"Redis at {place} does not accept the user or password",
-            "HOTSPOTS_REDIS",
-            "set them as in redis://user:password@host:6379/0",
-        )
-    if isinstance(error, NoPermissionError) or "NOPERM" in text:
-        return (
-            f"Redis at {place} refuses a command, {text}",
-            "HOTSPOTS_REDIS",
-            "allow this user to read and write the keys that begin with {HOTSPOTS_BOARD_KEY}",
-        )
-    if isinstance(error, OutOfMemoryError):
-        return (
-            f"Redis at {place} has no memory left for writes",
-            "HOTSPOTS_REDIS",
-            "raise its maxmemory, or remove what else is in it",
-        )
-    if isinstance(error, ReadOnlyError):
-        return (
-            f"Redis at {place} is a read-only replica",
-            "HOTSPOTS_REDIS",
-            "name the primary",
-        )
-    if isinstance(error, ResponseError):
-        return (
-            f"Redis at {place} answers with an error, {text}",
-            "HOTSPOTS_REDIS",
-            "name a single writable server, Redis 6.2 or later",
-        )
-    return (
-        f"Redis at {place} does not answer, {text}",
-        "HOTSPOTS_REDIS",
-        "start it, or correct the address (rediss:// where it wants TLS); unset it for no board",
-    )
-
-
-def _begin(pipe: Pipeline) -> None:
-    """From here on commands are queued; they run together at `execute`, or not at all."""
-    pipe.multi()  # type: ignore[no-untyped-call]  # redis-py annotates everything but this
-
 
 async def _members(pipe: Pipeline, key: str) -> list[str]:
     return [str(member) for member in await pipe.zrange(key, 0, -1)]
 
 
-def _as_json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-
 def _as_texts(hotspot: Mapping[str, Any]) -> dict[FieldT, EncodableT]:
     """Return the fields of a hash: text as it is, anything else as JSON, null not at all."""
     texts: dict[FieldT, EncodableT] = {
-        str(field): value if isinstance(value, str) else _as_json(value)
+        str(field): value if isinstance(value, str) else as_json(value)
         for field, value in hotspot.items()
         if value is not None
     }
-    return {**texts, "json": _as_json(hotspot)}
+    return {**texts, "json": as_json(hotspot)}

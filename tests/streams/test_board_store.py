@@ -20,9 +20,9 @@ from streams.delivery.board_store import (
     ALERTS_LIMIT,
     HOTSPOTS_LIMIT,
     BoardStore,
-    BoardStoreError,
-    shown_address,
 )
+from streams.delivery.redis_store import BoardStoreError, shown_address
+from streams.delivery.stories import STORIES_LIMIT, STORY_LIMIT
 
 pytestmark = pytest.mark.asyncio
 
@@ -44,6 +44,12 @@ def hotspot(name: str, rank: int, **fields: object) -> dict[str, object]:
         "title": None,
         **fields,
     }
+
+
+def alert(name: str, subject: str = "p/v", **data: object) -> dict[str, Any]:
+    kind = "hotspot.stage.entered"
+    about = {"platform": "p", "stage": "judgment", "state": "active", **data}
+    return {"id": name, "type": kind, "subject": subject, "time": f"2023-{name}", "data": about}
 
 
 def board(time_ms: int, *names: str) -> dict[str, Any]:
@@ -150,9 +156,9 @@ async def test_a_field_that_a_hotspot_no_longer_has_is_gone(
 
 async def test_everything_expires(store: BoardStore, client: redis.Redis, prefix: str) -> None:
     await store.write_board(board(1, "a"))
-    await store.record_alerts([{"id": "x"}])
+    await store.record_alerts([alert("x")])
     for key in keys(client, prefix):
-        limit = 7 * 24 * 3600 if key.startswith(":alerts") else 600
+        limit = 7 * 24 * 3600 if key.startswith((":alerts", ":stor")) else 600
         assert 0 < client.ttl(f"{{{prefix}}}{key}") <= limit, key
 
 
@@ -216,7 +222,7 @@ async def test_a_writer_that_died_half_way_leaves_nothing_for_good(
 
 
 async def test_alerts_are_kept_newest_first_and_each_once(store: BoardStore) -> None:
-    first, second, third = ({"id": name, "data": {"名": name}} for name in "abc")
+    first, second, third = (alert(name, 名=name) for name in "abc")
     assert await store.record_alerts([first, second]) == 2
     assert await store.record_alerts([first, second]) == 0
     assert await store.record_alerts([second, third, third]) == 1
@@ -229,7 +235,7 @@ async def test_alerts_are_kept_newest_first_and_each_once(store: BoardStore) -> 
 async def test_the_list_of_alerts_and_the_memory_of_their_ids_are_limited(
     store: BoardStore, client: redis.Redis, prefix: str
 ) -> None:
-    alerts = [{"id": f"n{i}"} for i in range(ALERT_IDS_LIMIT + 50)]
+    alerts = [alert(f"n{i}") for i in range(ALERT_IDS_LIMIT + 50)]
     assert await store.record_alerts(alerts) == len(alerts)
     assert await store.read_alerts() == alerts[: -ALERTS_LIMIT - 1 : -1]
     assert client.zcard(f"{{{prefix}}}:alerts:ids") == ALERT_IDS_LIMIT
@@ -240,7 +246,7 @@ async def test_the_list_of_alerts_and_the_memory_of_their_ids_are_limited(
 async def test_two_recorders_at_once_still_record_each_alert_once(
     store: BoardStore, redis_url: str, prefix: str
 ) -> None:
-    alerts = [{"id": f"n{i}"} for i in range(60)]
+    alerts = [alert(f"n{i}") for i in range(60)]
 
     async def record() -> int:
         async with BoardStore(redis_url, prefix, 600) as recorder:
@@ -251,6 +257,56 @@ async def test_two_recorders_at_once_still_record_each_alert_once(
 
     assert sum(await asyncio.gather(record(), record())) == 60
     assert sorted(a["id"] for a in await store.read_alerts()) == sorted(a["id"] for a in alerts)
+
+
+async def test_a_story_keeps_the_first_of_each_stage_and_the_latest_of_the_whole(
+    store: BoardStore,
+) -> None:
+    first, second = alert("1", topics=["t", "u"]), alert("2", "p/w", topics=["t"])
+    elsewhere = alert("3", "q/v", topics=["t"], platform="q")
+    again = alert("4", "p/w", topics=["t"], state="revived")
+    await store.record_alerts([first, second, elsewhere, again])
+    assert await store.read_story(["topic:t"]) == [first, elsewhere, again]
+    assert await store.read_story(["topic:u"]) == [first]
+    assert await store.read_story(["topic:u", "topic:t"]) == [first, elsewhere, again]
+    old, new = ({**alert(n, "topic:t"), "type": "hotspot.emerging"} for n in "56")
+    await store.record_alerts([old])
+    await store.record_alerts([new])
+    assert await store.read_story(["topic:t"]) == [first, elsewhere, again, new]
+    assert await store.read_story([]) == []
+
+
+async def test_the_fading_of_a_video_is_its_own_story_and_not_that_of_a_topic(
+    store: BoardStore,
+) -> None:
+    alone, among = ({**alert(n, f"p/{n}"), "type": "hotspot.faded"} for n in "12")
+    among["data"] = {**among["data"], "topics": ["t"]}
+    await store.record_alerts([alone, among])
+    assert await store.read_story(["video:p/1"]) == [alone]
+    assert await store.read_story(["topic:t", "video:p/2"]) == []
+
+
+async def test_stories_and_their_milestones_are_limited(
+    store: BoardStore, client: redis.Redis, prefix: str
+) -> None:
+    await store.write_board(board(1, "video:p/0"))
+    await store.record_alerts([alert(f"{i}", f"p/{i}") for i in range(STORIES_LIMIT + 5)])
+    await store.record_alerts([alert("more", "p/more")])
+    # That on the board stays, the oldest others give way.
+    stories = {key for key in keys(client, prefix) if key.startswith(":story:")}
+    assert len(stories) == client.zcard(f"{{{prefix}}}:stories") <= STORIES_LIMIT + 5
+    assert {":story:video:p/0", ":story:video:p/more"} <= stories
+    assert ":story:video:p/1" not in stories
+    for i in range(STORY_LIMIT + 5):
+        await store.record_alerts([alert(f"s{i}", topics=["t"], platform=f"p{i}")])
+    assert len(await store.read_story(["topic:t"])) == STORY_LIMIT
+
+
+async def test_marks_change_with_the_board_and_with_alerts(store: BoardStore) -> None:
+    assert await store.read_marks() == (None, None)
+    await store.write_board(board(1, "a"))
+    await store.record_alerts([alert("1")])
+    assert await store.read_marks() == ("1", json.dumps(alert("1"), separators=(",", ":")))
 
 
 async def test_a_probe_leaves_nothing_behind(

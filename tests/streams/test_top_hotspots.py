@@ -78,7 +78,6 @@ def test_a_name_goes_with_its_hotspot_and_a_stage_with_the_next() -> None:
 def test_names_vanish_when_another_worker_owns_the_board() -> None:
     metrics = Metrics(CollectorRegistry())
     told(metrics, [hotspot("a", 1)])
-    metrics.lag.labels("video-stages", 0)
     metrics.rows.labels(Agent.HOTSPOTS.value, 0)
-    metrics.revoke(Agent.HOTSPOTS, "video-stages", 0)
+    metrics.revoke(Agent.HOTSPOTS, 0)
     assert told(metrics, []) == {}
