@@ -23,6 +23,18 @@ AGE_BINS: Final = 14
 FOLLOWER_BINS: Final = 10
 """Bin 0: no followers; bin b: numbers of b digits; the last: a hundred million or more."""
 
+YOUNG_BINS: Final = 6
+"""Accounts of less than 2^5 = 32 days, the bin that ends next to a month: an assumption, as
+platforms' own probations are (days to weeks)."""
+
+YOUNG_DAYS: Final = 1 << (YOUNG_BINS - 1)
+
+LEAST_ACTS: Final = 20
+"""Fewer acts push nothing: half of those of the known attack."""
+
+BURST_MINUTES: Final = 2
+"""The busiest minutes that are taken together: 90 seconds lie within two or three of them."""
+
 BUSIEST: Final = 8
 """Minutes that are kept: those with the most acts. A push is over within a few."""
 

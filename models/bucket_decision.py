@@ -27,7 +27,9 @@ from models.evidence import betas_above, betas_below
 from models.forecasting import BASELINE, Forecaster, Voices, forecast_row, is_due
 from models.known_actors import NOBODY, KnownActors, Looked, meet
 from models.parameters import DAY_MS, HOUR_MS, Parameters
+from models.pushed_acts import LEFT_OUT, Found, acts_of_known_age
 from models.records import joined
+from models.tallies import SUMMED, unfold
 from models.transition_words import transition_of
 from models.transitions import (
     CELL,
@@ -166,7 +168,7 @@ def decide_buckets(
         videos.make_rows(int(undecided.entries["slot"][order].max(initial=-1)) + 1)
     heap = videos.due
     activity = np.zeros((len(videos.platforms), 24))
-    null = np.zeros(1, NULL)
+    null, summed = np.zeros(1, NULL), np.zeros(1, SUMMED)
     lengths = (
         parameters.bucket_ms,
         parameters.epoch_ms,
@@ -178,6 +180,11 @@ def decide_buckets(
     last_look = np.empty(len(order), np.bool_)
     latest = np.empty(len(videos.rows), np.int64)
     _find_last_looks(order, undecided.entries, lengths, latest, last_look)
+    deep = undecided.take_deep(through_bucket)
+    found = acts_of_known_age(
+        deep, undecided.entries["bucket"][order], undecided.entries["slot"][order]
+    )
+    left_out = np.zeros(1, LEFT_OUT)
     decisions, told, forecasts = [], [], []
     at, status, before = 0, _MORE_ROOM, 0
     while status != _DONE:
@@ -192,6 +199,7 @@ def decide_buckets(
             last_look,
             at,
             undecided.entries,
+            undecided.tallies,
             undecided.people,
             (
                 videos.rows,
@@ -207,11 +215,13 @@ def decide_buckets(
             cohorts.arrays,
             activity,
             null,
+            summed,
             lengths,
             log_c,
             parameters.level.count,
             forecaster.voices,
             known,
+            (found, left_out),
             parameters.burst_return_ms / DAY_MS,
             room,
             words,
@@ -223,7 +233,6 @@ def decide_buckets(
         forecasts.append(made[:forecast])
         forecasts[-1]["decision"] += before
         before += count
-    deep = undecided.take_deep(through_bucket)
     undecided.drop(through_bucket)
     name = cohorts.version.name
     transitions = [transition_of(one, log_c, name) for one in joined(told)]
@@ -275,6 +284,7 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
     last_look: Flags,
     at: int,
     entries: Records,
+    tallies: Records,
     people: Records,
     table: Table,
     free_watch_count: int,
@@ -283,11 +293,13 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
     cohorts: CohortArrays,
     activity: Floats,
     null: Records,
+    summed: Records,
     lengths: Lengths,
     log_c: float,
     level: int,
     voices: Voices,
     known: Looked,
+    pushes: tuple[Found, Records],
     return_days: float,
     decisions: Records,
     told: Records,
@@ -324,8 +336,9 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
             count += ended
             queued[slot] = NOT_QUEUED
         elif at < len(order):
-            entry = entries[order[at]]
-            slot = entry.slot
+            slot = int(entries[order[at]].slot)
+            entry = summed[0]
+            unfold(entries[order[at]], tallies, entry)
             sum_signals(entry, decisions[count])
             if watch_of[slot] == UNWATCHED and is_worth_watching(
                 rows[slot], entry, decisions[count]
@@ -355,6 +368,7 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
                 people,
                 lengths,
                 null[0].ratios,
+                (pushes[0], at - 1, pushes[1]),
                 decisions[count],
             )
             if acted_by != NO_SIGNAL:

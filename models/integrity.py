@@ -21,25 +21,14 @@ References:
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from models.account_signs import BURST_MINUTES, LEAST_ACTS, YOUNG_BINS, YOUNG_DAYS
 from models.homogenisation import MAJORITY, wilson_interval
 from models.undecided_details import region_name
-
-YOUNG_BINS: Final = 6
-"""Accounts of less than 2^5 = 32 days, the bin (account_signs.AGE_BINS) that ends next to a month:
-an assumption, as platforms' own probations are (days to weeks)."""
-
-YOUNG_DAYS: Final = 1 << (YOUNG_BINS - 1)
-
-LEAST_ACTS: Final = 20
-"""Fewer acts push nothing: half of those of the known attack."""
-
-BURST_MINUTES: Final = 2
-"""The busiest minutes that are taken together: 90 seconds lie within two or three of them."""
 
 
 class Sign(StrEnum):

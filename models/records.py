@@ -17,6 +17,13 @@ _GROWTH: Final = 1.25
 _DOUBLES_BELOW: Final = 65_536
 """Below so many, arrays double: what room they leave is small."""
 
+_MOVED_BYTES: Final = 32 * 1024 * 1024
+"""An array of so many bytes has pages of its own, whatever glibc has learned of the sizes in use
+(`M_MMAP_THRESHOLD` is never more than that, mallopt(3)), so `realloc` moves it without a copy."""
+
+_GROWS_BY: Final = 16
+"""The part of itself by which an array grows in place."""
+
 
 def assign(into: npt.NDArray[Any], records: npt.NDArray[Any]) -> None:
     """Copy records over others; both are contiguous and of one length and dtype.
@@ -60,3 +67,37 @@ def grown(array: npt.NDArray[Any], length: int, fill: Any = None) -> npt.NDArray
     if fill is not None:
         made[len(array) :] = fill
     return made
+
+
+def resize(owner: object, name: str, length: int) -> None:
+    """Give an array that is an attribute another length, in place where that can be.
+
+    A copy beside it would stand there at the peak; the C library moves the pages of a large array
+    instead. What is new is zero. Only the attribute may hold the array: it is passed by its name,
+    for an argument would hold it, too.
+    """
+    try:
+        getattr(owner, name).resize(length)
+    except ValueError:
+        # Somebody else looks at it (a profiler, a debugger): theirs stays as it is.
+        array: npt.NDArray[Any] = getattr(owner, name)
+        made = np.zeros(length, array.dtype)
+        kept = min(length, len(array))
+        assign(made[:kept], array[:kept])
+        setattr(owner, name, made)
+
+
+def grow(owner: object, name: str, length: int) -> None:
+    """See to it that an array that is an attribute has at least `length` records, as `grown` does.
+
+    From _MOVED_BYTES on it grows in place, and by less: that costs no copy.
+    """
+    array: npt.NDArray[Any] = getattr(owner, name)
+    have, is_small = len(array), array.nbytes < _MOVED_BYTES
+    if length <= have:
+        return
+    if is_small:
+        setattr(owner, name, grown(array, length))
+        return
+    del array
+    resize(owner, name, max(length, have + have // _GROWS_BY))

@@ -323,10 +323,8 @@ def due_bucket(row: Row, bucket_ms: int) -> int:
 
 @compiled
 def crowd(row: Row, watch: Watch, signal: int) -> float:
-    """Return how many people have acted; events of unknown actors count as people."""
-    unknown: float = (
-        row.acted[signal] - watch.acted_before[signal] - watch.known_actors_acted[signal]
-    )
+    """Return how many people have acted, but for suspects; events of unknown actors are people."""
+    unknown: float = row.acted[signal] - watch.uncounted[signal] - watch.known_actors_acted[signal]
     return sketches.estimate(watch.people[signal]) + unknown
 
 

@@ -18,41 +18,38 @@ from models.batches import Batch
 from models.cohorts import SIGNALS
 from models.compiled import compiled
 from models.event_time import SourceClocks
-from models.records import assign, grown, joined
+from models.records import assign, grow, grown, joined, resize
+from models.tallies import TALLY, keep_tallies, tally_of
 from models.undecided_details import NO_ENTRY, UndecidedDetails, watched_rows
-from models.vocabulary import ACTION_CODE, ACTIONS, NO_SIGNAL, SIGNAL_OF_ACTION, Action
+from models.vocabulary import ACTION_CODE, NO_SIGNAL, SIGNAL_OF_ACTION, Action
 
 ENTRY: Final = np.dtype(
     [
         ("bucket", np.int64),
-        ("slot", np.int64),
         ("offset", np.int64),
         ("first_ms", np.int64),
         ("last_ms", np.int64),
-        ("publish_ms", np.int64),
-        ("removed_ms", np.int64),
         ("events", np.int64),
-        ("roles", np.int64),
+        ("views", np.int64),
         ("watch_first_ms", np.int64),
         ("watch_last_ms", np.int64),
-        ("watches", np.int64),
         ("watch_ms", np.int64),
-        ("counts", np.int64, (len(ACTIONS),)),
-        ("late", np.int64, (len(ACTIONS),)),
-        ("known", np.int64, (SIGNALS,)),
-        ("different", np.int64, (SIGNALS,)),
+        ("watches", np.int32),
+        ("slot", np.int32),
+        ("tally", np.int32),
         ("person", np.int32),
-        ("removed_by", np.int16),
+        ("roles", np.uint8),
         ("is_visit", np.uint8),
         ("is_watched", np.uint8),
+        ("spare", np.uint8, (5,)),
     ]
 )
 """What one bucket says of one video so far.
 
 `slot` points into the video table of the same partition; `offset` is that of the first message (of
-`engagement-batches`) with a part in it; `known` are events of known actors by signal, `different`
-how many actors those were, `person` the first of them in `people`; `removed_by` is the action code
-of the last `delete` or `restore`, 0 when there is none. Without `is_visit` all of it came late.
+`engagement-batches`) with a part in it; `views` are those that came in time, `tally` the first in
+`tallies` of what else happened, `person` the first in `people` of the known actors; `roles` has the
+bit of each role that somebody acted in. Without `is_visit` all of it came late.
 With `is_watched` some merely watched (models/undecided_details.py): from when to when, how many of
 them said how long, and how long together.
 """
@@ -62,20 +59,19 @@ PERSON: Final = np.dtype(
 )
 """Somebody who acted: a link in the list of an entry, the last one pointing to -1."""
 
-NEVER_PUBLISHED: Final = np.iinfo(np.int64).max
+_NO_TIME: Final = np.iinfo(np.int64).max
+_VIEW: Final = ACTION_CODE[Action.VIEW]
 _PUBLISH: Final = ACTION_CODE[Action.PUBLISH]
-_DELETE: Final = ACTION_CODE[Action.DELETE]
-_RESTORE: Final = ACTION_CODE[Action.RESTORE]
 _EMPTY: Final = -1
 _SHRINKS_ABOVE: Final = 2
 """How much longer than what is left the entries may be when buckets are dropped."""
 _SMALL: Final = 8_192
-"""So many entries (4 MB) are always kept room for."""
+"""So many entries (0.8 MB) and tallies (0.4 MB) are always kept room for."""
 _KEPT_MOST: Final = 16_384
-"""Room for so many entries (8 MB) is kept where as many have just been decided: with the next
+"""Room for so many entries (1.6 MB) is kept where as many have just been decided: with the next
 chunk of a replay they come again, and growing by doubling took a tenth of the step (measured)."""
 _MOVED_AT_ONCE: Final = 4_096
-"""Entries are moved to the front 2 MB at a time: copied at once, they would stand there twice."""
+"""Entries are moved to the front 0.4 MB at a time: copied at once, they would stand there twice."""
 _MIX: Final = np.uint64(0x9E37_79B9_7F4A_7C15)
 """2^64 over the golden ratio: multiplying by it spreads numbers over a table."""
 _HALF: Final = np.uint64(32)
@@ -136,35 +132,30 @@ def _entry_of(
     table[at] = count
     entry = entries[count]
     entry.bucket, entry.slot, entry.offset = bucket, slot, offset
-    entry.first_ms, entry.last_ms = NEVER_PUBLISHED, -1
-    entry.publish_ms, entry.removed_ms, entry.removed_by = NEVER_PUBLISHED, -1, 0
-    entry.events = entry.roles = 0
-    entry.counts[:] = 0
-    entry.late[:] = 0
-    entry.known[:] = 0
-    entry.different[:] = 0
-    entry.person, entry.is_visit, entry.is_watched = -1, 0, 0
+    entry.first_ms, entry.last_ms, entry.events, entry.views = _NO_TIME, -1, 0, 0
+    entry.tally = entry.person = -1
+    entry.roles = entry.is_visit = entry.is_watched = 0
+    entry.spare[:] = 0
     return np.int64(count)
 
 
 @compiled
 def _sum_row(
-    entry: Entry, at_ms: np.int64, amount: np.int64, action: np.int64, role: np.uint8
+    entry: Entry,
+    tally: Any,  # noqa: ANN401 - a record
+    at_ms: np.int64,
+    amount: np.int64,
+    action: np.int64,
+    role: np.uint8,
 ) -> None:
-    """Add an event that came in time to its entry, in place."""
-    entry.is_visit = 1
-    entry.events += abs(amount)
-    entry.counts[action] += amount
-    entry.first_ms = min(entry.first_ms, at_ms)
-    entry.last_ms = max(entry.last_ms, at_ms)
+    """Add an event that came in time, and is no view, to the tally of its action, in place."""
+    tally.count += amount
     if SIGNAL_OF_ACTION[action] != NO_SIGNAL:
-        entry.roles |= 1 << np.int64(role)
+        entry.roles |= np.uint8(1 << np.int64(role))
     elif action == _PUBLISH:
-        entry.publish_ms = min(entry.publish_ms, at_ms)
-    elif action in (_DELETE, _RESTORE):
-        later = at_ms == entry.removed_ms and action > entry.removed_by
-        if at_ms > entry.removed_ms or later:
-            entry.removed_ms, entry.removed_by = at_ms, action
+        tally.at_ms = min(tally.at_ms, at_ms)
+    else:
+        tally.at_ms = max(tally.at_ms, at_ms)
 
 
 @compiled
@@ -173,6 +164,7 @@ def _add_person(
     table: Links,
     count: int,
     entry: Entry,
+    tally: Any,  # noqa: ANN401 - a record
     number: np.int64,
     signal: np.int64,
     actor: np.uint64,
@@ -189,7 +181,7 @@ def _add_person(
     person.actor, person.entry, person.signal = actor, number, signal
     person.next = entry.person
     entry.person = count
-    entry.different[signal] += 1
+    tally.different += 1
     return count + 1
 
 
@@ -208,18 +200,21 @@ def _sum_rows(
     entries: npt.NDArray[np.void],
     entry_table: Links,
     entry_count: int,
+    tallies: npt.NDArray[np.void],
+    tally_count: int,
     people: npt.NDArray[np.void],
     person_table: Links,
     person_count: int,
     entry_of: Links,
-) -> tuple[int, int, int, int]:
-    """Add the rows of a batch, and return (entries, people, events, rows that came late).
+) -> tuple[int, int, int, int, int]:
+    """Add the rows of a batch; return (entries, tallies, people, events, rows that came late).
 
     `entry_of`, int32[n], is filled with the numbers of the rows' entries, NO_ENTRY for those that
     were skipped or came late.
 
     `bounds` are bucket_ms, allowed_lateness_ms, the source's greatest time before the batch, the
-    last closed bucket, and the message's offset. There is room for a new entry and person per row.
+    last closed bucket, and the message's offset. There is room for a new entry, tally
+    and person per row.
     """
     bucket_ms, lateness_ms, source_high_ms, closed, offset = bounds
     events = late_rows = 0
@@ -236,19 +231,30 @@ def _sum_rows(
         entry_count += number == entry_count
         entry = entries[number]
         events += abs(amount)
+        if not late:
+            entry_of[row] = number
+            entry.is_visit = 1
+            entry.events += abs(amount)
+            entry.first_ms = min(entry.first_ms, at_ms)
+            entry.last_ms = max(entry.last_ms, at_ms)
+            if what == _VIEW:
+                entry.views += amount
+                continue
+        tallied = tally_of(entry, number, what, tallies, tally_count)
+        tally_count += tallied == tally_count
+        tally = tallies[tallied]
         if late:
             late_rows += 1
-            entry.late[what] += amount
+            tally.late += amount
             continue
-        entry_of[row] = number
-        _sum_row(entry, at_ms, amount, what, role[row])
+        _sum_row(entry, tally, at_ms, amount, what, role[row])
         signal, who = np.int64(SIGNAL_OF_ACTION[what]), actor[row]
         if signal != NO_SIGNAL and who != 0 and amount > 0:
-            entry.known[signal] += amount
+            tally.known += amount
             person_count = _add_person(
-                people, person_table, person_count, entry, number, signal, who
+                people, person_table, person_count, entry, tally, number, signal, who
             )
-    return entry_count, person_count, events, late_rows
+    return entry_count, tally_count, person_count, events, late_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +282,7 @@ class Undecided:
 
     Attributes:
         entries: ENTRY[capacity]; the first `count` are in use.
+        tallies: tallies.TALLY[capacity]; the first `tally_count` are in use.
         people: PERSON[capacity]; the first `person_count` are in use.
         details: The rows that say who takes part, as they came.
     """
@@ -283,6 +290,8 @@ class Undecided:
     def __init__(self) -> None:
         self.entries = np.empty(1024, ENTRY)
         self.count = 0
+        self.tallies = np.empty(1024, TALLY)
+        self.tally_count = 0
         self.people = np.empty(1024, PERSON)
         self.person_count = 0
         self.details = UndecidedDetails()
@@ -314,7 +323,7 @@ class Undecided:
         entry_of = np.empty(len(batch), np.int32)
         closed = -1 if clocks.closed_bucket is None else clocks.closed_bucket
         source_high_ms = clocks.clocks[batch.header.source].high_ms
-        self.count, self.person_count, events, late = _sum_rows(
+        self.count, self.tally_count, self.person_count, events, late = _sum_rows(
             slots,
             batch.video,
             batch.action,
@@ -328,6 +337,8 @@ class Undecided:
             self.entries,
             self._entry_table,
             self.count,
+            self.tallies,
+            self.tally_count,
             self.people,
             self._person_table,
             self.person_count,
@@ -344,10 +355,11 @@ class Undecided:
         return events, late
 
     def _reserve(self, rows: int) -> None:
-        self.entries = grown(self.entries, self.count + rows)
+        grow(self, "entries", self.count + rows)
         if 2 * (self.count + rows) > len(self._entry_table):
             self._entry_table = _empty_table(2 * len(self.entries))
             _index_entries(self._entry_table, self.entries, self.count)
+        grow(self, "tallies", self.tally_count + rows)
         self.people = grown(self.people, self.person_count + rows)
         if 2 * (self.person_count + rows) > len(self._person_table):
             self._person_table = _empty_table(2 * len(self.people))
@@ -405,26 +417,21 @@ class Undecided:
             part = stays[first : first + _MOVED_AT_ONCE]
             if part[-1] != first + len(part) - 1:  # else nothing before it was dropped
                 assign(self.entries[first : first + len(part)], self.entries.take(part))
-        needed = max(len(stays), min(self.count, _KEPT_MOST), _SMALL)
-        if len(self.entries) > _SHRINKS_ABOVE * needed:
-            self._shrink(needed + needed // 4)
+        self._shrink("entries", self.count, len(stays))
+        tallied = keep_tallies(self.tallies, self.tally_count, number_of, self.entries)
+        self._shrink("tallies", self.tally_count, tallied)
         kept = _keep_people(self.people, self.person_count, number_of, self.entries)
-        self.count, self.person_count = len(stays), kept
+        self.count, self.tally_count, self.person_count = len(stays), tallied, kept
         self._entry_table = _empty_table(2 * len(self.entries))
         _index_entries(self._entry_table, self.entries, self.count)
         self._person_table = _empty_table(2 * len(self.people))
         _index_people(self._person_table, self.people, self.person_count)
 
-    def _shrink(self, length: int) -> None:
-        """Give back the entries from `length` on: after a rush as much memory as its new videos."""
-        try:
-            # In place: a copy beside them would stand there at the peak.
-            self.entries.resize(length)
-        except ValueError:
-            # Somebody else looks at them (a profiler, a debugger): theirs stay as they are.
-            kept = np.empty(length, ENTRY)
-            assign(kept, self.entries[:length])
-            self.entries = kept
+    def _shrink(self, name: str, had: int, left: int) -> None:
+        """Give back the room after what is left of records: after a rush that is as much again."""
+        needed = max(left, min(had, _KEPT_MOST), _SMALL)
+        if len(getattr(self, name)) > _SHRINKS_ABOVE * needed:
+            resize(self, name, needed + needed // 4)
 
 
 @compiled

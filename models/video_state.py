@@ -20,7 +20,8 @@ from models.dirty_rows import PACKED_AT_ONCE, DirtyRows
 from models.due_heap import DueHeap
 from models.evidence import ALTERNATIVES
 from models.identity import split_video_key
-from models.records import grown, joined
+from models.pushed_acts import RECENT_ACTS
+from models.records import grow, grown, joined
 from models.sketches import REGISTERS
 from models.vocabulary import ACTIONS
 
@@ -110,7 +111,7 @@ ROW: Final = np.dtype(
 
 WATCH: Final = np.dtype(
     [
-        ("acted_before", np.int64, (SIGNALS,)),
+        ("uncounted", np.int64, (SIGNALS,)),
         ("known_actors_acted", np.float64, (SIGNALS,)),
         ("own_per_hour", np.float64, (SIGNALS,)),
         # E-detectors, in logarithms: now, and as they were when the visit began.
@@ -130,13 +131,16 @@ WATCH: Final = np.dtype(
         ("null_shape", np.float32, (SIGNALS,)),
         ("answered_hours", np.float32),
         ("first_visit", np.int32),
+        # What most of those who act look like of late (models/pushed_acts.py).
+        ("recent_acts", RECENT_ACTS, (1,)),
         ("people", np.uint8, (SIGNALS, REGISTERS)),
     ]
 )
-"""What only a watched video needs; `acted_before` is what had acted when the watch began,
-`first_visit` the visit in which it did."""
+"""What only a watched video needs; `uncounted` are the acts before the watch began and those of
+suspects (models/pushed_acts.py), `known_actors_acted` those of known actors since then, without
+suspects; `first_visit` is the visit in which the watch began."""
 
-ROW_VERSION: Final = 4
+ROW_VERSION: Final = 5
 """Goes up when the layout of ROW or WATCH changes; a changelog of another version is refused."""
 
 MOST_TOPICS: Final = 16
@@ -273,7 +277,7 @@ class VideoTable:
         """See to it that the first `count` slots have rows."""
         if count <= self.row_count:
             return
-        self.rows = grown(self.rows, count)
+        grow(self, "rows", count)
         end = min(max(count, self.row_count + _MADE_AT_ONCE), len(self.rows))
         self.rows[self.row_count : end] = _new_rows(1)
         self.row_count = end

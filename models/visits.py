@@ -16,6 +16,8 @@ from models.epoch_evidence import begin_test, end_visit
 from models.evidence import Ratios
 from models.forecast_features import follow
 from models.parameters import HOUR_MS
+from models.pushed_acts import Found, find_suspects, forget_acts, is_suspect, leave_out_acts
+from models.tallies import NEVER_PUBLISHED
 from models.transitions import (
     CROWD,
     OWN_HALF_LIFE_MS,
@@ -26,7 +28,6 @@ from models.transitions import (
     kept,
     smoothed,
 )
-from models.undecided import NEVER_PUBLISHED
 from models.video_state import NEVER
 from models.vocabulary import ACTION_CODE, ACTIONS, SIGNAL_OF_ACTION, Action
 
@@ -42,7 +43,10 @@ Row = Any
 Watch = Any
 """One record of video_state.WATCH, in place."""
 Entry = Any
-"""One record of undecided.ENTRY."""
+"""One record of tallies.SUMMED."""
+Pushes = tuple[Found, int, Records]
+"""What is known of pushes (pushed_acts.acts_of_known_age), the entry at hand by its place there,
+and LEFT_OUT[1], to work in."""
 Lengths = tuple[int, int, int, int, int]
 """bucket_ms, epoch_ms, visit_ms, the last bucket to decide, the code of the level's action."""
 
@@ -122,12 +126,13 @@ def is_worth_watching(row: Row, entry: Entry, decision: Any) -> bool:  # noqa: A
 def begin_watch(watch: Watch, row: Row, visit: int) -> None:
     """Begin the second record of a row in a visit, with what had acted before, in place."""
     for signal in range(SIGNALS):
-        watch.acted_before[signal] = row.acted[signal]
+        watch.uncounted[signal] = row.acted[signal]
     watch.known_actors_acted[:] = 0.0
     watch.own_per_hour[:] = 0.0
     watch.people[:] = 0
     for signal in range(SIGNALS):
         begin(watch.bursts[signal])
+    forget_acts(watch.recent_acts[0])
     forget_evidence(watch)
     begin_test(watch, visit)
 
@@ -168,13 +173,14 @@ def visit(
     people: Records,
     lengths: Lengths,
     ratios: Ratios,
+    pushes: Pushes,
     decision: Any,  # noqa: ANN401 - a record
 ) -> None:
     """Count a bucket: in its row, the visit and the sums of the epoch, and its people; in place.
 
     People count, not clicks: where actors are known, a signal is worth the number of different
     people in the bucket, discounted by how few people stood behind the video's earlier events;
-    forty accounts that like a thousand times are not a thousand.
+    forty accounts that like a thousand times are not a thousand. Suspects of a push are nobody.
     """
     bucket_ms, epoch_ms, visit_ms, _, level_action = lengths
     before_ms = row.last_ms
@@ -193,11 +199,9 @@ def visit(
         row.epoch_visits += 1
         if watched:
             begin_visit(watch)
+    left_out = pushes[2][0]
     if watched:
-        person = entry.person
-        while person >= 0:
-            sketches.add(watch.people[people[person].signal], people[person].actor)
-            person = people[person].next
+        _meet(watch, entry, people, pushes, start_ms)
     # What was taken back lowers totals; what people do now is never below nothing.
     views, hours = np.float64(max(decision.views, 0)), span_ms / HOUR_MS
     before_views, before_hours = row.visit_views, row.visit_hours
@@ -212,7 +216,9 @@ def visit(
         known = np.float64(entry.known[signal])
         different = np.float64(entry.different[signal])
         if watched and known > 0:
-            watch.known_actors_acted[signal] += known
+            different -= left_out.people[signal]
+            watch.uncounted[signal] += left_out.acts[signal]
+            watch.known_actors_acted[signal] += known - left_out.acts[signal]
             everyone = sketches.estimate(watch.people[signal])
             different *= min(everyone / max(watch.known_actors_acted[signal], 1.0), 1.0)
         came = max(acted - known, 0.0) + min(different, acted)
@@ -229,6 +235,24 @@ def visit(
         )
         row.epoch_acted_times_span[signal] += now * row.visit_hours - before * before_hours
     follow(row, before_ms, entry.last_ms, decision, bucket_ms)
+
+
+@compiled
+def _meet(watch: Watch, entry: Entry, people: Records, pushes: Pushes, start_ms: int) -> None:
+    """Take in who acted, but for suspects, who are counted apart; in place."""
+    found, at, left_outs = pushes
+    suspects = found[3]
+    count = find_suspects(watch.recent_acts[0], found, at, start_ms)
+    left_out = left_outs[0]
+    leave_out_acts(found, at, count, left_out)
+    person = entry.person
+    while person >= 0:
+        one = people[person]
+        if is_suspect(suspects, count, one.actor):
+            left_out.people[one.signal] += 1
+        else:
+            sketches.add(watch.people[one.signal], one.actor)
+        person = one.next
 
 
 @compiled

@@ -15,7 +15,8 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from models.integrity import LEAST_ACTS, Sign, Suspicion, suspicion_of, young_acts
+from models.account_signs import LEAST_ACTS
+from models.integrity import Sign, Suspicion, suspicion_of, young_acts
 from models.roll_up import RollUp
 from models.work_participation import WorkParticipation
 from models.works import Work

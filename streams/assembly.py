@@ -25,6 +25,7 @@ from streams.agents.delivery import DeliveryPartitions, Store
 from streams.agents.intake import IntakePartitions, IntakeStep
 from streams.ending import EXIT_UNUSABLE, end_when_late, end_worker, ending_worker, reason_of
 from streams.errors import UserError
+from streams.free_memory import GIVE_BACK_INTERVAL_S, give_back_free_memory
 from streams.garbage import set_aside_what_stays
 from streams.gauges import LAG_INTERVAL_S, LagGauges
 from streams.input_identity import InputIdentity, input_identity_of
@@ -149,6 +150,7 @@ class WorkerApp(faust.App):  # type: ignore[misc] # Faust is read as untyped
         self.add_future(self.learned.watch_kafka())
         self.add_future(self.input_identity.watch())
         self.add_future(self._watch_liveness())
+        self.add_future(_give_back_memory())
 
     async def _watch_liveness(self) -> None:
         while True:
@@ -306,6 +308,13 @@ def _faust_app(settings: Settings) -> WorkerApp:
         web_enabled=False,
         autodiscover=False,
     )
+
+
+async def _give_back_memory() -> None:
+    while True:
+        # In a thread: other threads may hold the C library's locks, and the loop is not to wait.
+        await asyncio.to_thread(give_back_free_memory)
+        await asyncio.sleep(GIVE_BACK_INTERVAL_S)
 
 
 def _add_tables(app: WorkerApp) -> None:

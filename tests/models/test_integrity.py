@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from models.integrity import LEAST_ACTS, Sign, suspicion_of
+from models.account_signs import LEAST_ACTS
+from models.integrity import Sign, suspicion_of
 from models.participation import PARTICIPATION
 
 

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.event_time import SourceClocks
+from models.tallies import SUMMED, unfold
 from models.undecided import Undecided, assigned_bucket
 from models.video_state import VideoTable
 from models.vocabulary import ACTION_CODE, ACTIONS, NO_SIGNAL, SIGNAL_OF_ACTION
@@ -61,10 +62,10 @@ def summed(undecided: Undecided) -> dict[tuple[int, int], dict[str, Any]]:
             person = undecided.people[at]
             people.add((int(person["signal"]), int(person["actor"])))
             at = int(person["next"])
-        said = {name: entry[name].tolist() for name in undecided.entries.dtype.names or ()}
-        # What people merely watched: tests/models/test_undecided_details.py.
-        watched = [name for name in said if "watch" in name]
-        for name in ("person", "bucket", "slot", "offset", *watched):
+        unfolded = np.zeros(1, SUMMED)
+        unfold(entry, undecided.tallies, unfolded[0])
+        said = {name: unfolded[0][name].tolist() for name in SUMMED.names or ()}
+        for name in ("person", "bucket", "spare"):
             del said[name]
         found[int(entry["bucket"]), int(entry["slot"])] = {**said, "people": people}
     return found
@@ -86,7 +87,6 @@ def plainly(said: list[dict[str, Any]], high_ms: int, closed: int) -> dict[tuple
                 "first_ms": 2**63 - 1,
                 "last_ms": -1,
                 "publish_ms": 2**63 - 1,
-                "removed_ms": -1,
                 "removed_by": 0,
                 "events": 0,
                 "roles": 0,
@@ -111,7 +111,7 @@ def plainly(said: list[dict[str, Any]], high_ms: int, closed: int) -> dict[tuple
             entry["publish_ms"] = min(entry["publish_ms"], at_ms)
         if event["action"] in ("delete", "restore"):
             removals[key].append((at_ms, code))
-            entry["removed_ms"], entry["removed_by"] = max(removals[key])
+            entry["removed_by"] = max(removals[key])[1]
         if signal == NO_SIGNAL:
             continue
         entry["roles"] |= 1 << event["role"]

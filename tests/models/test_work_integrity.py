@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from told_reports import START_BUCKET, fed, report_of
 
-from models.integrity import LEAST_ACTS
+from models.account_signs import LEAST_ACTS
 from models.parameters import MINUTE_MS, Parameters
 from models.participation import PARTICIPATION, pack
 from models.stage_reports import StageReport

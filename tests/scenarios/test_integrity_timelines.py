@@ -64,7 +64,7 @@ def pushed_and_liked(who: Who) -> Timeline:
     return timeline
 
 
-def test_a_video_that_is_pushed_does_not_emerge_by_that_and_ranks_below_others() -> None:
+def test_a_video_that_is_pushed_does_not_emerge_by_that() -> None:
     alerts, board = outcome_of(pushed_and_liked(bot), 9)
     emerging = [a["subject"] for a in guidance_of(alerts, "emerging")]
     assert "douyin/b" in emerging
@@ -74,13 +74,47 @@ def test_a_video_that_is_pushed_does_not_emerge_by_that_and_ranks_below_others()
     assert [w["reason"] for w in board["withheld"] if w["subject"] == "weibo/a"] == [
         "coordinated_push_suspected"
     ]
+    assert [one["title"] for one in board["hotspots"]] == ["别的"], "nothing else is worth a look"
+
+
+def test_a_work_that_is_pushed_beside_its_people_ranks_below_others() -> None:
+    timeline = pushed_and_liked(bot)
+    timeline.crowd(0, 8, "weibo/a", "comment", 200, person)
+    _, board = outcome_of(timeline, 9)
     shown = {one["title"]: one for one in board["hotspots"]}
     assert shown["别的"]["integrity"] is None
-    assert shown[TAG]["integrity"] == {"suspected": True, "discounted_share": 1.0}
+    assert shown[TAG]["integrity"]["suspected"]
+    assert 0.5 < shown[TAG]["integrity"]["discounted_share"] < 0.9
     assert shown["别的"]["rank"] < shown[TAG]["rank"]
-    assert shown[TAG]["heat"] == 0.0
-    entered = [a for a in guidance_of(alerts, "stage.entered") if a["subject"] == "weibo/a"]
-    assert any("integrity" in one["data"] for one in entered)
+    assert shown[TAG]["heat"] < shown["别的"]["heat"] / 2
+
+
+def entered(alerts: list[dict[str, Any]], subject: str) -> list[str]:
+    """Return the signals by which a video entered stages."""
+    told = guidance_of(alerts, "stage.entered")
+    return [one["data"]["signal"] for one in told if one["subject"] == subject]
+
+
+def test_a_push_brings_a_video_into_no_stage() -> None:
+    alerts = alerts_of(pushed_and_liked(bot), 9)
+    assert not entered(alerts, "weibo/a")
+    assert entered(alerts, "douyin/b") == ["interaction"], "as people do, so the other is entered"
+
+
+def test_people_bring_a_video_into_a_stage_though_it_is_pushed_beside_them() -> None:
+    timeline = pushed_and_liked(person)
+    for number in range(1_500):
+        who = {"actor_id": f"bot{number}", **bot(number)}
+        timeline.event(2 + number / 3_600, "weibo/a", "like", **who)
+        timeline.event(2 + number / 3_600, "weibo/a", "share", **who)
+    assert entered(alerts_of(timeline, 9), "weibo/a") == ["interaction"], "all who share are bots"
+
+
+def test_a_crowd_that_is_young_and_comes_from_everywhere_enters() -> None:
+    def newcomer(number: int) -> dict[str, Any]:
+        return person(number) | {"actor_age_days": number % 20}
+
+    assert entered(alerts_of(pushed_and_liked(newcomer), 9), "weibo/a") == ["interaction"]
 
 
 def test_the_same_video_with_people_emerges() -> None:

@@ -61,6 +61,10 @@ class Outcome:
     told_again: int = 0
     effects: int = 0
     measured: int = 0
+    merges: int = 0
+    """Alerts that say by which other names a topic goes."""
+    splits: int = 0
+    """Actions that keep two topics two works."""
 
     def report(self) -> str:
         """Say what went wrong, and how it came to it."""
@@ -142,6 +146,7 @@ class Comparison:
         told = [action.action_id for action, _ in arrivals]
         sent = [json.loads(line)["action_id"] for line in self.platform.actions if _is_good(line)]
         self._same("actions in the log", sent, told)
+        self.outcome.splits = sum(action.split_from != "" for action, _ in arrivals)
         return arrivals
 
     def _same(self, what: str, expected: object, found: object) -> None:
@@ -163,8 +168,9 @@ class Comparison:
         kept = json.loads(board) if board is not None else None
         self.outcome.withheld = len(kept["withheld"]) if kept is not None else 0
         self._same("the board in the store", kept, self.store.board)
-        effects = [json.loads(alert or b"") for alert in alerts]
-        effects = [one for one in effects if one["type"] == AlertType.GUIDANCE_EFFECT]
+        said = [json.loads(alert or b"") for alert in alerts]
+        self.outcome.merges = sum("also_known_as" in one["data"] for one in said)
+        effects = [one for one in said if one["type"] == AlertType.GUIDANCE_EFFECT]
         self.outcome.effects = len(effects)
         self.outcome.measured = sum("effect" in one["data"] for one in effects)
         participations = _participations(self._reports())
@@ -217,6 +223,7 @@ class Comparison:
         for name, found, known in (
             ("suspicions", step.integrity.rows(), replayed.hotspots.integrity.rows()),
             ("depths of works", step.depth.rows(), replayed.hotspots.depth.rows()),
+            ("merges", list(step.roll_up.merges), list(replayed.hotspots.roll_up.merges)),
         ):
             self._same(f"{name} and those of a replay", known, found)
 
@@ -269,7 +276,10 @@ class Reference(Pipeline):
     def __init__(self, platform: Platform, arrivals: list[tuple[GuidanceAction, int]]) -> None:
         super().__init__(platform.parameters)
         for action, through in arrivals:
-            self.hotspots.actions.take(action, through)
+            if action.split_from:
+                self.hotspots.roll_up.merges.split(action, through)
+            else:
+                self.hotspots.actions.take(action, through)
         self.learned: list[tuple[bytes | None, bytes]] = []
         self.rows = [_recorded(step) for step in self.stages]
 

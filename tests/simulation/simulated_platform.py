@@ -19,6 +19,9 @@ PUSHED = "v1"
 """The video whose accounts are new: when it is acted on enough, it is suspected to be pushed."""
 
 
+WORKS = 4
+
+
 @dataclass(frozen=True)
 class Platform:
     """What the platform sends, and the parameters it is watched with."""
@@ -36,7 +39,10 @@ class Platform:
 
 
 def draw_actions(seed: int) -> list[bytes]:
-    """Draw what the team of a platform tells: every other one acts, and tells some of it twice."""
+    """Draw what the team of a platform tells: every other one acts, and tells some of it twice.
+
+    Half of those say that a name and the same one written differently are two works.
+    """
     choices = random.Random(seed)  # noqa: S311 - the same in each history of that seed
     if seed % 2:
         return []
@@ -53,7 +59,23 @@ def draw_actions(seed: int) -> list[bytes]:
         told.append(json.dumps(action).encode())
         if choices.random() < 0.2:
             told.append(choices.choice((*told, *BAD_LINES)))
+    for work in choices.sample(range(WORKS), choices.choice((0, 0, 1, 2))):
+        split = {
+            "action_id": f"split{work}",
+            "taken_at": START_MS + choices.randrange(-10_000, 60_000),
+            "level": "dissemination",
+            "kind": "split_topics",
+            "topic": topic_of(work),
+            "split_from": topic_of(work + WORKS),
+        }
+        told.insert(choices.randrange(len(told) + 1), json.dumps(split).encode())
     return told
+
+
+def topic_of(number: int) -> str:
+    """Return a topic: each of WORKS works goes by a name that is written in two ways."""
+    work = number % WORKS
+    return f"work{work}" if number % (2 * WORKS) < WORKS else f"WORK {work}"
 
 
 def draw_platform(
@@ -138,14 +160,14 @@ def _line(
             "action": "derive",
             "source_video_id": event["video_id"],
             "video_id": f"d{choices.randrange(3)}",
-            "topics": [f"work{number % 8}"],
+            "topics": [topic_of(number)],
         }
         event.pop("count", None)
     elif kind < 0.13:
         event |= {
             "action": "publish",
             "title": f"t{number}",
-            "topics": [f"work{number % 8}"],
+            "topics": [topic_of(number)],
         } | _made_by(number)
         event.pop("count", None)
     if "topics" in event and not late_profiles:

@@ -72,6 +72,8 @@ def test_histories_with_faults_end_as_if_there_had_been_none(
             f"{sum(outcome.pushes for outcome in outcomes):,} pushes suspected; "
             f"{sum(outcome.effects for outcome in outcomes):,} effects of actions told, of these "
             f"measured {sum(outcome.measured for outcome in outcomes):,}; "
+            f"{sum(outcome.merges for outcome in outcomes):,} alerts under several names, "
+            f"{sum(outcome.splits for outcome in outcomes):,} splits; "
             f"{', '.join(f'{name} {count:,}' for name, count in sorted(faults.items()))}; "
             f"reports told again {told_again:,}; "
             f"{undisturbed} also compared with the run without faults"
@@ -87,6 +89,8 @@ def test_histories_with_faults_end_as_if_there_had_been_none(
         assert sum(outcome.pushes for outcome in outcomes) > HISTORIES / 50
         assert sum(outcome.effects for outcome in outcomes) > HISTORIES / 2
         assert sum(outcome.measured for outcome in outcomes) > HISTORIES / 60
+        assert sum(outcome.merges for outcome in outcomes) > HISTORIES / 20
+        assert sum(outcome.splits for outcome in outcomes) > HISTORIES / 10
         assert sum(outcome.withheld > 0 for outcome in outcomes) > HISTORIES / 20
 
 
