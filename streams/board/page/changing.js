@@ -43,7 +43,7 @@ function ask(title, fields, done) {
       }
     },
   },
-    h("h2", { id: "dialog-title" }, title), fields, problem,
+    h("h2", { id: "dialog-title" }, title.replace(/ ?…$/, "")), fields, problem,
     h("p", { class: "buttons" }, save,
       h("button", { type: "button", onclick: () => dialog.close() }, word("cancel"))));
   dialog.replaceChildren(form);

@@ -56,8 +56,8 @@ export function effect(data) {
 
 const EVIDENCE = {
   response_and_intensity_above_cohort: (f) => both(
-    `${people(f.people)} acted on ${number(f.exposures)} views: ${figure(f.per_exposure)} a view, where the most of its kind stay below ${figure(f.null_per_exposure)}; and ${number(f.per_hour)} an hour, where ${number(f.null_per_hour)} would be the most. ${sureness(f)}`,
-    `${number(f.exposures)} 次播放中有 ${number(f.people)} 人作出反应：每次播放 ${figure(f.per_exposure)}，同类通常不超过 ${figure(f.null_per_exposure)}；每小时 ${number(f.per_hour)}，同类通常不超过 ${number(f.null_per_hour)}。${sureness(f)}`),
+    `${people(f.people)} acted on ${number(f.exposures)} views: ${figure(f.per_exposure)} a view${earlier(f)}, where the most of its kind stay below ${figure(f.null_per_exposure)}; and ${number(f.per_hour)} an hour, where ${number(f.null_per_hour)} would be the most. ${sureness(f)}`,
+    `${number(f.exposures)} 次播放中有 ${number(f.people)} 人作出反应：每次播放 ${figure(f.per_exposure)}${earlier(f)}，同类通常不超过 ${figure(f.null_per_exposure)}；每小时 ${number(f.per_hour)}，同类通常不超过 ${number(f.null_per_hour)}。${sureness(f)}`),
   intensity_above_cohort: (f) => both(
     `${people(f.people)} acted: ${number(f.per_hour)} an hour, where ${number(f.null_per_hour)} would be the most of its kind. ${sureness(f)}`,
     `${number(f.people)} 人作出反应：每小时 ${number(f.per_hour)}，同类通常不超过 ${number(f.null_per_hour)}。${sureness(f)}`),
@@ -97,6 +97,9 @@ function fell(f) {
     `Activity is ${number(f.activity_per_hour)} an hour, after ${number(f.peak_per_hour)} at its peak.`,
     `活动为每小时 ${number(f.activity_per_hour)}，峰值为 ${number(f.peak_per_hour)}。`);
 }
+// Of a visit whose own response is ordinary, the evidence is that of the visits before it.
+const earlier = (f) => (f.per_exposure > f.null_per_exposure ? "" : both(" (more in earlier visits)", "（此前更高）"));
+
 function sureness(f) {
   return both(
     `Evidence ${figure(f.log_evidence)} against a bar of ${figure(f.log_threshold)} (logarithms).`,

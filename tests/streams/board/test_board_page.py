@@ -316,7 +316,7 @@ FAINT = """() => {
   while (walk.nextNode()) {
     const node = walk.currentNode.parentElement;
     if (!walk.currentNode.data.trim() || !node.checkVisibility() || node.tagName === "OPTION"
-      || node.closest("svg title, .hidden, .skip, noscript, .silenced")) continue;
+      || node.closest("svg title, .hidden, .skip, noscript")) continue;
     const style = getComputedStyle(node);
     const text = rgb(node.closest("svg") ? style.fill : style.color);
     const [high, low] = [light(text), light(ground(node))].sort((a, b) => b - a);
