@@ -168,7 +168,9 @@ class Guidance:
 
     def _slots_to_watch(self, used: Rows, bucket: int) -> Ints:
         """Return int64[n], the slots of works to watch, in order."""
-        slots = self._of_one_name(np.flatnonzero(noteworthy(used)))
+        worth, merged = noteworthy(used), self._roll_up.merged
+        worth[merged.slots()] = noteworthy(merged.rows(merged.slots()))
+        slots = self._of_one_name(np.flatnonzero(worth))
         if len(slots) > MOST_WATCHED:
             heats = heat_at(used[slots], bucket - 1, self._parameters.bucket_ms)
             by_slot = self._roll_up.works.by_slot

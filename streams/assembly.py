@@ -23,6 +23,8 @@ from yarl import URL
 from models.steps import StepFactory
 from streams.agents.delivery import DeliveryPartitions, Store
 from streams.agents.intake import IntakePartitions, IntakeStep
+from streams.delivery.hooks import Hooks
+from streams.delivery.routes import Receiver
 from streams.ending import EXIT_UNUSABLE, end_when_late, end_worker, ending_worker, reason_of
 from streams.errors import UserError
 from streams.free_memory import GIVE_BACK_INTERVAL_S, give_back_free_memory
@@ -102,6 +104,7 @@ class WorkerApp(faust.App):  # type: ignore[misc] # Faust is read as untyped
     warm_up_steps: Callable[[], None]
     worker_metrics: Metrics
     store: Any
+    deliver_hooks: Hooks | None
     liveness: Liveness
     metrics_server: MetricsServer | None = None
 
@@ -146,6 +149,9 @@ class WorkerApp(faust.App):  # type: ignore[misc] # Faust is read as untyped
         self.delivery.consumer = self.consumer
         for host in self.stateful:
             host.consumer = self.consumer
+        if self.deliver_hooks is not None:
+            with ending_worker("connecting hooks to Kafka"):
+                await self.deliver_hooks.start()
         # Not tasks of the app, which Faust starts after recovery: that is watched, too.
         self.add_future(self.learned.watch_kafka())
         self.add_future(self.input_identity.watch())
@@ -166,6 +172,8 @@ class WorkerApp(faust.App):  # type: ignore[misc] # Faust is read as untyped
         if self.consumer.ledger.is_open:
             await self.consumer.checkpoint()
             self.consumer.ledger.close()
+        if self.deliver_hooks is not None:
+            await self.deliver_hooks.stop()
         if self.metrics_server is not None:
             self.metrics_server.stop()
 
@@ -194,6 +202,7 @@ def build_app(
     *,
     store: Store | None = None,
     metrics: Metrics | None = None,
+    receivers: Sequence[Receiver] = (),
     transactions: TransactionsClass = PartitionTransactions,
 ) -> WorkerApp:
     """Return a worker's app, ready to be started by Faust.
@@ -208,6 +217,7 @@ def build_app(
     app.warm_up_steps = steps.warm_up
     app.worker_metrics = metrics
     app.store = store
+    app.deliver_hooks = Hooks(receivers, settings, topics, metrics) if receivers else None
     options = client_options(settings)
     app.learned = LearnedReader(
         topic=topics[Topic.LEARNED],

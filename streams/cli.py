@@ -25,6 +25,7 @@ COMMANDS: Final = (
     "withheld",
     "views",
     "check",
+    "hooks",
 )
 """In the order in which they are listed; each is `streams.commands.NAME:command`."""
 

@@ -24,6 +24,7 @@ from models.events import RejectReason
 from models.steps import Output
 from models.vocabulary import JUNCTURE_INTO, Stage, State
 from models.withheld import WithheldReason
+from streams.delivery.hook_metrics import HookMetrics
 from streams.errors import UserError
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def juncture_label(stage: Stage) -> str:
     return juncture.value if juncture else NO_JUNCTURE
 
 
-class Metrics:
+class Metrics(HookMetrics):
     """All metrics of one worker, in `registry`.
 
     Counters and histograms are attributes, to be used as prometheus-client has it
@@ -96,6 +97,7 @@ class Metrics:
         self._add_intake()
         self._add_decisions()
         self._add_running()
+        self._add_hooks()
         self._initialise_labels()
 
     def _add_intake(self) -> None:

@@ -7,6 +7,7 @@ import asyncio
 import logging
 
 from streams.connections import check_brokers, check_redis
+from streams.delivery.hooks import hook_groups, usable_receivers
 from streams.errors import UserError
 from streams.rights import check_rights
 from streams.settings import Settings
@@ -21,14 +22,18 @@ def require_kafka(settings: Settings) -> None:
     restarted.
 
     Raises:
-        UserError: No bootstrap server answers, or rights are missing; all problems are told.
+        UserError: No bootstrap server answers, or rights are missing, or the hooks cannot be used;
+            all problems are told.
     """
     brokers = asyncio.run(check_brokers(settings))
     if not brokers.servers:
         raise UserError.of(brokers.problems)
     for problem in brokers.problems:
         log.warning("%s", problem)
-    rights = check_rights(settings.model_copy(update={"kafka": ",".join(brokers.servers)}))
+    rights = check_rights(
+        settings.model_copy(update={"kafka": ",".join(brokers.servers)}),
+        hook_groups=hook_groups(settings, usable_receivers(settings)),
+    )
     if not rights.ok:
         raise UserError.of(rights.problems)
 

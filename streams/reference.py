@@ -82,6 +82,12 @@ def commands_help() -> str:
             if command is None:
                 raise LookupError(f"no command {name}")
             parts.append(_help(f"hotspots {name}", command, program))
+            if isinstance(command, click.Group):
+                parent = click.Context(command, parent=program, info_name=name)
+                parts += [
+                    _help(f"hotspots {name} {part}", one, parent)
+                    for part, one in command.commands.items()
+                ]
     return "\n\n".join(parts)
 
 
@@ -93,7 +99,8 @@ def _help(title: str, command: click.Command, parent: click.Context | None) -> s
         terminal_width=HELP_COLUMNS,
         **command.context_settings,
     )
-    return f"## `{title}`\n\n```\n{command.get_help(context).rstrip()}\n```"
+    mark = "#" * title.count(" ") if title.count(" ") > 1 else "#"
+    return f"#{mark} `{title}`\n\n```\n{command.get_help(context).rstrip()}\n```"
 
 
 def _cell(text: str) -> str:

@@ -6,7 +6,7 @@ checkpoint.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from kafka.admin import KafkaAdminClient, NewTopic
@@ -43,13 +43,16 @@ OPERATIONS: Final[Mapping[Topic, tuple[str, ...]]] = {
     Topic.ENGAGEMENT: ("READ",),
     Topic.GUIDANCE_ACTIONS: ("READ",),
     Topic.REJECTED: ("WRITE",),
+    Topic.UNDELIVERED: ("WRITE",),
 }
 """What a worker does with each topic (docs/architecture.md, "Topics"); DESCRIBE comes with both."""
 OWN_OPERATIONS: Final = ("DESCRIBE_CONFIGS",)
 """With our own topics also this: a worker makes sure that they are as they must be."""
 
 
-def check_rights(settings: Settings, timeout_s: float = TIMEOUT_S) -> Findings:
+def check_rights(
+    settings: Settings, timeout_s: float = TIMEOUT_S, *, hook_groups: Sequence[str] = ()
+) -> Findings:
     """Return missing topics that may not be created, and missing rights; Kafka must answer.
 
     Nothing is changed: topics are created on trial only (`validate_only`).
@@ -66,7 +69,7 @@ def check_rights(settings: Settings, timeout_s: float = TIMEOUT_S) -> Findings:
             ) as admin,
         ):
             findings.add(_check_topics(admin, settings))
-            findings.add(_check_group(admin, settings))
+            findings.add(_check_groups(admin, settings, [settings.app_id, *hook_groups]))
             findings.add(_check_transactions(admin, settings))
     except KafkaError as error:
         findings.problems.append(
@@ -147,15 +150,22 @@ def _check_creation(admin: KafkaAdminClient, settings: Settings, missing: list[s
     return findings
 
 
-def _check_group(admin: KafkaAdminClient, settings: Settings) -> Findings:
-    group = settings.app_id
-    refusal = Findings(problems=[_no_right(settings, ["READ"], "group", group)])
+def _check_groups(admin: KafkaAdminClient, settings: Settings, groups: Sequence[str]) -> Findings:
+    findings = Findings()
+    for group in groups:
+        # Of a group that does not exist Kafka tells no rights; finding its coordinator took
+        # DESCRIBE.
+        if not _may_read(admin, group):
+            findings.problems.append(_no_right(settings, ["READ"], "group", group))
+    return findings
+
+
+def _may_read(admin: KafkaAdminClient, group: str) -> bool:
     try:
         about = _ask_coordinator(lambda: admin.describe_groups([group]))[group]
     except GroupAuthorizationFailedError:
-        return refusal
-    # Of a group that does not exist Kafka tells no rights; finding its coordinator took DESCRIBE.
-    return refusal if _lacking(about["authorized_operations"], ("READ",)) else Findings()
+        return False
+    return not _lacking(about["authorized_operations"], ("READ",))
 
 
 def _check_transactions(admin: KafkaAdminClient, settings: Settings) -> Findings:

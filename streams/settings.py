@@ -374,6 +374,22 @@ class Settings(BaseSettings):
         ge=1,
         description="The board vanishes when nobody has written it for so long (seconds).",
     )
+    hooks: str = Field(
+        default="",
+        description=(
+            "File of hooks (TOML): which alerts go to which webhooks, Alertmanagers and chats "
+            "(docs/hooks.md). Empty: to none."
+        ),
+    )
+    hook_age_max_ms: int = Field(
+        default=HOUR_MS,
+        ge=MINUTE_MS,
+        description=(
+            "An alert that was older than this (event time) when it was written, as in a replay of "
+            "the past, is recorded and wakes nobody. An hour is far more than an alert of a live "
+            "stream takes, and as much as its partitions may differ by (HOTSPOTS_DRIFT_MAX_MS)."
+        ),
+    )
     board_host: str = Field(
         default="127.0.0.1",
         description="Address on which `hotspots board` serves; `0.0.0.0` for every interface.",

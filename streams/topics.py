@@ -41,6 +41,7 @@ class Topic(StrEnum):
     WORKS_CHANGELOG = "works-changelog"
     ACTIONS_CHANGELOG = "actions-changelog"
     ALERTS = "alerts"
+    UNDELIVERED = "alerts-undelivered"
     BOARD = "hotspot-board"
     INPUT_IDENTITY = "input-identity"
 
@@ -137,6 +138,10 @@ def topic_specs(settings: TopicSettings) -> list[TopicSpec]:
         ),
         Topic.ACTIONS_CHANGELOG: (1, {**_COMPACTED}),
         Topic.ALERTS: (
+            1,
+            {**_BY_SIZE, size: str(OUTPUT_RETENTION_BYTES), **_BROKER_TIME, **_LARGE},
+        ),
+        Topic.UNDELIVERED: (
             1,
             {**_BY_SIZE, size: str(OUTPUT_RETENTION_BYTES), **_BROKER_TIME, **_LARGE},
         ),

@@ -13,6 +13,7 @@ from streams.agents.hotspots import hotspots_factory, hotspots_observer
 from streams.agents.stages import stages_factory, stages_observer
 from streams.assembly import Steps, WorkerApp, build_app
 from streams.delivery.board_store import BoardStore
+from streams.delivery.hooks import usable_receivers
 from streams.forecasters import forecaster_of, require_learning
 from streams.metrics import Metrics
 from streams.running import run_app
@@ -50,7 +51,8 @@ def product_app(settings: Settings) -> WorkerApp:
         if settings.redis
         else None
     )
-    return build_app(settings, steps, store=store, metrics=metrics)
+    receivers = usable_receivers(settings)
+    return build_app(settings, steps, store=store, metrics=metrics, receivers=receivers)
 
 
 def run_worker(settings: Settings) -> NoReturn:

@@ -7,7 +7,10 @@ import click
 from streams.errors import EXIT_USER_ERROR, UserError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from streams.connections import Findings
+    from streams.delivery.routes import Receiver
     from streams.settings import Settings
 
 
@@ -50,6 +53,7 @@ def _check(settings: "Settings", timeout_s: float) -> "Findings":
         check_redis,
         quiet,
     )
+    from streams.delivery.hooks import hook_groups, usable_receivers
     from streams.forecasters import forecaster_of, require_learning
     from streams.input_identity import input_identity_of
     from streams.rights import check_rights
@@ -61,10 +65,17 @@ def _check(settings: "Settings", timeout_s: float) -> "Findings":
         require_learning(settings)
     except UserError as error:
         findings.problems += error.problems
+    receivers: Sequence[Receiver] = ()
+    try:
+        receivers = usable_receivers(settings)
+        if receivers:
+            findings.facts.append(f"hooks: {', '.join(one.route.name for one in receivers)}")
+    except UserError as error:
+        findings.problems += error.problems
     brokers = asyncio.run(check_brokers(settings, timeout_s))
     findings.add(brokers)
     if brokers.ok:
-        rights = check_rights(settings, timeout_s)
+        rights = check_rights(settings, timeout_s, hook_groups=hook_groups(settings, receivers))
         findings.add(rights)
         # Without rights the configuration of topics cannot be seen; that was said above.
         if rights.ok:
