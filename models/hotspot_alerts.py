@@ -14,6 +14,7 @@ from models.discoveries import Discoveries
 from models.identity import split_video_key
 from models.integrity import Suspicion
 from models.lineage import lineage_of
+from models.makers import makers_of
 from models.measured_actions import ActionEffect, MeasuredActions
 from models.parameters import Parameters
 from models.roll_up import RollUp
@@ -278,7 +279,9 @@ class AlertWriter:
         """Return what was made of a work, JSON-ready; nothing where nothing was."""
         tracked = self._roll_up.tracked
         made = tracked.derivatives_of(work.work_id, MOST_DERIVATIVES)
-        return lineage_of(made, tracked, now_ms).figures() if made else {}
+        if not made:
+            return {}
+        return lineage_of(made, tracked, now_ms).figures() | {"makers": makers_of(made, tracked)}
 
     def work_faded(self, work: Work, bucket: int) -> None:
         """Tell that the activity of a work collapsed in a bucket."""
