@@ -163,6 +163,8 @@ class AlertWriter:
             data["title"] = tracked.title
         if tracked.creator_id:
             data["creator_id"] = tracked.creator_id
+        if tracked.vertical:
+            data["vertical"] = tracked.vertical
         data |= self._known.integrity.of_video(tracked.video)
         said = self._screening_of([tracked.video]) | self._discoveries.of(tracked.video)
         return data | said | self._acted(tracked.video)
@@ -291,8 +293,12 @@ class AlertWriter:
         self._tell_work(AlertType.FADED, work, data, (bucket + 1) * bucket_ms - 1)
 
     def _work_data(self, work: Work) -> dict[str, Any]:
-        platform, video_id = split_video_key(self._roll_up.lead_of(work))
+        lead = self._roll_up.lead_of(work)
+        platform, video_id = split_video_key(lead)
         data: dict[str, Any] = {"platform": platform, "platforms": sorted(work.platforms)}
+        tracked = self._roll_up.tracked.get(lead)
+        if tracked is not None and tracked.vertical:
+            data["vertical"] = tracked.vertical
         data["take_up"] = work.take_up()
         names = self._roll_up.merges.also_known_as(work.work_id)
         data |= {"topic": work.title} if work.kind == TOPIC else {"video_id": video_id}
@@ -307,7 +313,7 @@ class AlertWriter:
                 "episode": work.number("episode"),
             }
             | ({"also_known_as": names} if names else {})
-            | self._screening_of([self._roll_up.lead_of(work)])
+            | self._screening_of([lead])
             | self._known.of(work)
             | self._followers_of(work)
             | self._acted(work.work_id)
