@@ -27,6 +27,7 @@ class AlertType(StrEnum):
     CONFIRMED = "hotspot.confirmed"
     FADED = "hotspot.faded"
     QUALITY_COMMENTS = "hotspot.guidance.quality_comments"
+    RESONANT_SYMBOLS = "hotspot.guidance.resonant_symbols"
     NEGATIVE_VALUE_SURGE = "hotspot.guidance.negative_value_surge"
     INTERRUPTION_RISK = "hotspot.guidance.interruption_risk"
     HOMOGENISATION = "hotspot.guidance.homogenisation"

@@ -48,6 +48,7 @@ from models.transitions import (
 )
 from models.undecided import Undecided
 from models.video_state import NEVER, UNWATCHED, VideoTable
+from models.video_totals import Totals
 from models.visits import (
     Lengths,
     Row,
@@ -166,6 +167,7 @@ def decide_buckets(
     order = undecided.order(through_bucket)
     if videos.row_count < len(videos.keys):  # compiled loops check no index
         videos.make_rows(int(undecided.entries["slot"][order].max(initial=-1)) + 1)
+    videos.totals.reserve(undecided.tally_count)  # there is one for each action of each video
     heap = videos.due
     activity = np.zeros((len(videos.platforms), 24))
     null, summed = np.zeros(1, NULL), np.zeros(1, SUMMED)
@@ -209,6 +211,7 @@ def decide_buckets(
                 videos.platform_of,
                 videos.dirty,
             ),
+            videos.totals.columns,
             videos.free_watch_count,
             (heap.bucket, heap.slot, heap.queued),
             heap.size,
@@ -287,6 +290,7 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
     tallies: Records,
     people: Records,
     table: Table,
+    totals: Totals,
     free_watch_count: int,
     heap: tuple[Ints, Ints, Ints],
     heap_size: int,
@@ -353,7 +357,7 @@ def _decide(  # noqa: C901, PLR0912, PLR0915 - a merge of two queues: its state 
             is_last = last_look[at]
             at += 1
             dirty[slot] = True
-            total(rows[slot], entry)
+            total(rows[slot], entry, slot, totals)
             if not entry.is_visit:
                 continue
             watched = watch_of[slot] != UNWATCHED

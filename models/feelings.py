@@ -6,6 +6,8 @@ works. The error of the mean follows from the weights' effective number of comme
 
 References:
     [1] L. Kish, "Survey Sampling", 1965, section 11.7: (sum of weights)^2 / sum of squared weights.
+    [2] A. Maurer, M. Pontil, "Empirical Bernstein Bounds and Sample Variance Penalization", COLT
+        2009, theorem 4: holds for any feelings, and however alike the comments are.
 """
 
 import math
@@ -14,6 +16,13 @@ from typing import Any, Final
 
 NEGATIVE: Final = -0.05
 """Polarity from which on a text is negative: VADER's own bound for its compound score."""
+
+POSITIVE: Final = 0.05
+"""Likewise, positive."""
+
+_CONFIDENCE: Final = 0.95
+_WIDEST: Final = 2.0
+"""How far two polarities can lie apart."""
 
 
 @dataclass(slots=True)
@@ -53,6 +62,28 @@ class Feelings:
     def to_list(self) -> list[float]:
         """Return the sums in order, ready for JSON."""
         return list(astuple(self))
+
+    def polarity_bounds(self) -> tuple[float, float]:
+        """Return between what the mean polarity lies, each end with 95 % confidence [2].
+
+        >>> alike = Feelings()
+        >>> alike.add(0.9, 1.0)
+        >>> alike.add(0.9, 1.0)
+        >>> alike.polarity_bounds()
+        (-1.0, 1.0)
+        """
+        if self.comments <= 0.0:
+            return -1.0, 1.0
+        effective = self.comments * self.comments / self.squared_weights
+        if effective <= 1.0:
+            return -1.0, 1.0
+        mean = self.polarity / self.comments
+        variance = max(self.squares / self.comments - mean * mean, 0.0)
+        spread = variance * effective / (effective - 1.0)
+        doubt = math.log(2.0 / (1.0 - _CONFIDENCE))
+        off = math.sqrt(2.0 * spread * doubt / effective)
+        off += 7.0 * _WIDEST * doubt / (3.0 * (effective - 1.0))
+        return max(mean - off, -1.0), min(mean + off, 1.0)
 
     def figures(self) -> dict[str, Any]:
         """Return what alerts say: the mean, its standard error, the share against; or nothing.

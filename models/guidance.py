@@ -4,8 +4,9 @@ A *look* comes every LOOK_MS of event time, after all buckets before it are deci
 is a function of the log. Works are watched from the moment when there is something to say of them:
 they are emerging, confirmed, or a video of theirs has entered a stage. A rule is raised when it
 holds and is armed again when it is over (models/guidance_rules.py), or when the work begins a new
-episode. Besides the rules two things that happen are told when they do: that the elites enter a
-discussion, and that an original derivative goes deep itself.
+episode. Besides the rules some things that happen are told when they do: that the elites enter a
+discussion, that comments stand out, that symbols emerge which people feel for, and that an original
+derivative goes deep itself.
 
 With a budget of alerts (HOTSPOTS_ALERTS_PER_DAY) guidance has a share of its own, of as many a day:
 the most urgent of a look first; what finds no room waits for as long as it holds.
@@ -27,6 +28,7 @@ from models.guidance_rules import (
     ENTRY_SUGGESTION,
     GUIDED_NUMBERS,
     RULES,
+    SYMBOLS_SUGGESTION,
     GuidanceLevel,
     GuidanceReason,
     Looked,
@@ -163,12 +165,15 @@ class Guidance:
         self._judge(watched, looked)
         self._take_entries(watched, looked)
         self._take_comments(watched, looked)
+        self._take_symbols(watched, looked)
         self._rows[slots] = looked.guided
         self._take_creations(looked.now_ms)
 
     def _slots_to_watch(self, used: Rows, bucket: int) -> Ints:
         """Return int64[n], the slots of works to watch, in order."""
-        slots = self._of_one_name(np.flatnonzero(noteworthy(used)))
+        worth, merged = noteworthy(used), self._roll_up.merged
+        worth[merged.slots()] = noteworthy(merged.rows(merged.slots()))
+        slots = self._of_one_name(np.flatnonzero(worth))
         if len(slots) > MOST_WATCHED:
             heats = heat_at(used[slots], bucket - 1, self._parameters.bucket_ms)
             by_slot = self._roll_up.works.by_slot
@@ -289,6 +294,29 @@ class Guidance:
             kind = AlertType.QUALITY_COMMENTS
             under = [video_key(one["platform"], one["video_id"]) for one in comments]
             self._tell(kind, watched[at], looked.now_ms, "comments", said, under)
+
+    def _take_symbols(self, watched: list[Work], looked: Looked) -> None:
+        """Tell the symbols that emerge where people feel for a work in discussion, once an episode.
+
+        None of a work that is suspected to be pushed: who says what there is not known.
+        """
+        asked = (looked.guided["interaction_ms"] > 0) & ~looked.guided["symbols_told"]
+        for at in sorted(np.flatnonzero(asked).tolist(), key=lambda at: watched[at].work_id):
+            work_id = watched[at].work_id
+            felt = self._voices.felt_symbols(work_id, looked.now_ms)
+            if not felt or self._integrity.suspects(work_id):
+                continue
+            if not self._has_room(looked.now_ms):
+                return
+            looked.guided["symbols_told"][at] = True
+            said = self._said(
+                GuidanceReason.SYMBOLS_WITH_RESONANCE,
+                GuidanceLevel.CREATIVE,
+                Urgency.LOW,
+                SYMBOLS_SUGGESTION,
+            )
+            kind = AlertType.RESONANT_SYMBOLS
+            self._tell(kind, watched[at], looked.now_ms, "symbols", said | felt)
 
     def _take_creations(self, now_ms: int) -> None:
         """Tell of original derivatives that went deep since the last look."""

@@ -84,6 +84,7 @@ class GuidanceReason(StrEnum):
     ROLE_ENTERED = "role_entered"
     ORIGINAL_DERIVATIVE_GOES_DEEP = "original_derivative_goes_deep"
     COMMENTS_TAKEN_UP = "comments_taken_up"
+    SYMBOLS_WITH_RESONANCE = "symbols_rise_with_resonance"
 
 
 GUIDED_NUMBERS: Final = (
@@ -97,6 +98,7 @@ GUIDED_NUMBERS: Final = (
     ("roles_told", np.int64),
     ("creations_told", np.int64),
     ("comments_told", np.bool_),
+    ("symbols_told", np.bool_),
 )
 """What guidance keeps of a work besides its rules (guidance.GUIDED).
 
@@ -105,7 +107,8 @@ its first entered interaction, 0: none has. excluded_ms: When one last entered a
 excluded_told_ms: that which was told. acted_before: Events per signal at the last look.
 acted_recent: Those of late, fading with ACTIVITY_HALF_LIFE_MS. roles_told: Bit mask of those whose
 entry was told. creations_told: How many deep creations were.
-comments_told: Whether comments worth highlighting were."""
+comments_told: Whether comments worth highlighting were; symbols_told: whether symbols that people
+feel for were."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +316,13 @@ COMMENTS_SUGGESTION: Final = (
     "Pin one of these comments or answer it in the creator's name: ordinary people wrote them, "
     "kindly or with a reason, and others took them up."
 )
+SYMBOLS_SUGGESTION: Final = (
+    "Take one of these symbols up in what is made next (an episode, an answer as a video, the "
+    "title): people have made them their own, and feel for them; build pictures and story on that."
+)
+"""The creative level [1]: "the integration of 'emotionality' into overall audiovisual symbol
+construction and online emotional communication"; the seeds' drama itself was made of what a user
+had written in a comment (seed 000, section 2)."""
 CREATION_SUGGESTION: Final = (
     "Support this creation: recommend it beside the original, and invite its creator to go on."
 )

@@ -14,6 +14,7 @@ from models.discoveries import Discoveries
 from models.identity import split_video_key
 from models.integrity import Suspicion
 from models.lineage import lineage_of
+from models.makers import makers_of
 from models.measured_actions import ActionEffect, MeasuredActions
 from models.parameters import Parameters
 from models.roll_up import RollUp
@@ -204,7 +205,7 @@ class AlertWriter:
 
     def work_emerging(self, work: Work, progress: int, more: Mapping[str, Any]) -> None:
         """Tell that a work will probably reach the level, and `more`."""
-        row = work.row
+        row = self._roll_up.merged.of(work).row
         data = self._work_data(work) | self._emerging_data(
             float(row["probability"]), progress, float(row["heat"])
         )
@@ -213,7 +214,7 @@ class AlertWriter:
             progress,
             float(row["pace_fast_per_hour"]),
             float(row["pace_slow_per_hour"]),
-            max(work.number("last_ms") - work.number("episode_ms"), 0),
+            max(int(row["last_ms"] - row["episode_ms"]), 0),
             self._parameters.level.count,
         )
         data |= more
@@ -228,7 +229,7 @@ class AlertWriter:
             "probability": 1.0,
             "figures": {
                 f"{level.action}s": progress,
-                "stages": [stage.name.lower() for stage in work.stages],
+                "stages": [s.name.lower() for s in self._roll_up.merged.of(work).stages],
             },
         }
         data |= more
@@ -280,7 +281,9 @@ class AlertWriter:
         """Return what was made of a work, JSON-ready; nothing where nothing was."""
         tracked = self._roll_up.tracked
         made = tracked.derivatives_of(work.work_id, MOST_DERIVATIVES)
-        return lineage_of(made, tracked, now_ms).figures() if made else {}
+        if not made:
+            return {}
+        return lineage_of(made, tracked, now_ms).figures() | {"makers": makers_of(made, tracked)}
 
     def work_faded(self, work: Work, bucket: int) -> None:
         """Tell that the activity of a work collapsed in a bucket."""
@@ -293,29 +296,30 @@ class AlertWriter:
         self._tell_work(AlertType.FADED, work, data, (bucket + 1) * bucket_ms - 1)
 
     def _work_data(self, work: Work) -> dict[str, Any]:
-        lead = self._roll_up.lead_of(work)
+        one = self._roll_up.merged.of(work)
+        lead = self._roll_up.lead_of(one)
         platform, video_id = split_video_key(lead)
-        data: dict[str, Any] = {"platform": platform, "platforms": sorted(work.platforms)}
+        data: dict[str, Any] = {"platform": platform, "platforms": sorted(one.platforms)}
         tracked = self._roll_up.tracked.get(lead)
         if tracked is not None and tracked.vertical:
             data["vertical"] = tracked.vertical
-        data["take_up"] = work.take_up()
+        data["take_up"] = one.take_up()
         names = self._roll_up.merges.also_known_as(work.work_id)
         data |= {"topic": work.title} if work.kind == TOPIC else {"video_id": video_id}
         return (
             data
             | {
                 "lead_video_id": video_id,
-                "videos": work.number("videos"),
-                "views": work.number("views"),
-                "stage": work.stage,
-                "route": work.route,
+                "videos": one.number("videos"),
+                "views": one.number("views"),
+                "stage": one.stage,
+                "route": one.route,
                 "episode": work.number("episode"),
             }
             | ({"also_known_as": names} if names else {})
             | self._screening_of([lead])
             | self._known.of(work)
-            | self._followers_of(work)
+            | self._followers_of(one)
             | self._acted(work.work_id)
         )
 

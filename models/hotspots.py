@@ -398,7 +398,7 @@ class HotspotsStep:
             for work, suspicion in self.integrity.look():
                 time_ms = at * self.parameters.bucket_ms - 1
                 self._alerts.coordinated_push(work, suspicion, time_ms)
-            self.roll_up.merges.look(at)
+            self._works.look(self.roll_up.merges.look(at))
             self.depth.look(at)
             self.guidance.look(at)
             for effect in self.actions.look(at):

@@ -41,6 +41,7 @@ def board_of(
     """
     shown = _best(roll_up, integrity, bucket, parameters)
     depths = depth.on_board([work for _, _, _, work in shown])
+    merged = [roll_up.merged.of(work) for _, _, _, work in shown]
     hotspots = [
         {
             "hotspot_id": work.work_id,
@@ -48,24 +49,26 @@ def board_of(
             "title": work.title or work.work_id,
             "rank": rank,
             "heat": round(heat, 2),
-            "stage": work.stage,
-            "route": work.route,
-            "state": work.state,
-            "reason": work.reason or "forecast_above_alert_level",
-            "probability": round(float(work.row["probability"]), 4),
+            "stage": one.stage,
+            "route": one.route,
+            "state": one.state,
+            "reason": one.reason or "forecast_above_alert_level",
+            "probability": round(float(one.row["probability"]), 4),
             "emerging": emerging,
             "confirmed": confirmed,
-            "videos": work.number("videos"),
+            "videos": one.number("videos"),
             "discovered": discovered.get(work.work_id, 0),
-            "views": work.number("views"),
-            "platforms": sorted(work.platforms),
-            "take_up": work.take_up(),
+            "views": one.number("views"),
+            "platforms": sorted(one.platforms),
+            "take_up": one.take_up(),
             "also_known_as": roll_up.merges.also_known_as(work.work_id),
             **depths[rank - 1],
             "integrity": integrity.of(work).get("integrity"),
-            "screening": [flag.flag for _, flag in roll_up.screened([roll_up.lead_of(work)])],
+            "screening": [flag.flag for _, flag in roll_up.screened([roll_up.lead_of(one)])],
         }
-        for rank, (confirmed, emerging, heat, work) in enumerate(shown, start=1)
+        for rank, ((confirmed, emerging, heat, work), one) in enumerate(
+            zip(shown, merged, strict=True), start=1
+        )
     ]
     return {"time_ms": (bucket + 1) * parameters.bucket_ms, "hotspots": hotspots}
 
@@ -80,7 +83,7 @@ def _best(
     works = roll_up.works
     rows = works.rows[: len(works.by_slot)]
     slots = np.flatnonzero(noteworthy(rows))
-    found = rows[slots]
+    found = roll_up.merged.rows(slots)
     kept = integrity.kept(slots)
     progress = (found["progress"] - found["progress_before_episode"]) * kept
     confirmed = found["confirmed"] & ((kept == 1) | (progress >= parameters.level.count))
@@ -98,7 +101,8 @@ def _best(
         for at in order.tolist()
         if (work := works.by_slot[slots[at]]) is not None
     ]
-    shown.sort(key=lambda s: (-s[0], -s[1], -s[2], s[3].work_id))
+    leads = roll_up.merges.leads
+    shown.sort(key=lambda s: (-s[0], -s[1], -s[2], not leads(s[3]), s[3].work_id))
     shown = shown[: parameters.board_size]
     first: dict[str, str] = {}
     for *_, work in shown:

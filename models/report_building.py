@@ -38,7 +38,7 @@ frame: the message stays below 4 MB."""
 
 PROFILE_TOLD: Final = (
     *("title", "creator_id", "topics", "source", "fingerprint", "labels"),
-    *("creator_followers", "mcn", "vertical"),
+    *("creator_role", "creator_followers", "mcn", "vertical"),
 )
 """What `hotspots` reads of a profile."""
 

@@ -18,6 +18,7 @@ from models.alert_budget import AlertBudget
 from models.bucket_passing import CURSOR, DONE, NEWS, SILENCE, TIME, count_row, pass_buckets
 from models.decided_rows import DecidedRows
 from models.identity import split_video_key
+from models.merged_works import MergedWorks
 from models.parameters import Parameters
 from models.screening import Screened
 from models.topic_merges import TopicMerges
@@ -77,6 +78,7 @@ class RollUp:
         works: The works.
         tracked: The videos.
         merges: Which topics are one work under several names.
+        merged: What these come to together.
         budget: Which of those that emerge are told.
         next_look: The bucket before which all works are to be looked at next.
     """
@@ -87,6 +89,7 @@ class RollUp:
         self.works = WorkTable()
         self.tracked = TrackedVideos()
         self.merges = TopicMerges(parameters, self.works, self.tracked)
+        self.merged = MergedWorks(parameters, self.works, self.merges)
         self.budget = AlertBudget(parameters.alerts_per_day, parameters.bucket_ms)
         self.next_look = NOT_DUE
         self._next_due = NOT_DUE

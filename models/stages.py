@@ -42,7 +42,7 @@ from models.undecided import Undecided, assigned_bucket
 from models.undecided_comments import UndecidedComments
 from models.video_epochs import summaries
 from models.video_state import NEVER, VideoTable
-from models.vocabulary import ACTIONS, Stage
+from models.vocabulary import ROLES, Role, Stage
 from models.voices import FollowedVoices
 
 VIDEO_STAGES: Final = "video-stages"
@@ -275,12 +275,9 @@ class StagesStep:
 
     def totals(self) -> dict[str, list[int]]:
         """Return every video's counts by action code, late events included."""
-        totals = self.videos.used["totals"]
-        nothing = [0] * len(ACTIONS)
-        return {
-            key: totals[slot].tolist() if slot < len(totals) else nothing.copy()
-            for key, slot in self.videos.slot_of.items()
-        }
+        slots = np.fromiter(self.videos.slot_of.values(), np.int64, len(self.videos))
+        totals = self.videos.totals.of(slots).tolist()
+        return dict(zip(self.videos.slot_of, totals, strict=True))
 
     # -- events in ----------------------------------------------------------------------------
 
@@ -394,7 +391,10 @@ class StagesStep:
     def _decide_through(self, last: int, version: CohortVersion, report: ReportBuilder) -> None:
         """Decide the undecided buckets of one epoch up to `last`."""
         for profile in self._undecided.profiles(last):
-            report.describe(profile.bucket, profile.slot, self.videos, json.loads(profile.text))
+            said = json.loads(profile.text)
+            if ROLES[profile.role] is not Role.ORDINARY:
+                said["creator_role"] = ROLES[profile.role].value
+            report.describe(profile.bucket, profile.slot, self.videos, said)
         cohorts = self._cohorts
         if (
             cohorts is None
@@ -423,8 +423,8 @@ class StagesStep:
         first = len(report)
         report.add(self.videos, decided, version.thinning)
         comments = self._comments.take(last)
-        said = self.voices.decide(self.videos, report.told_from(first), comments)
-        report.voices += [(first + row, what) for row, what in said]
+        heard = self.voices.decide(self.videos, report.told_from(first), comments)
+        report.voices += [(first + row, what) for row, what in heard]
 
     def _expire(self, epoch: int) -> None:
         """Forget videos without activity for `expire_after_ms` of event time."""

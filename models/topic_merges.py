@@ -1,9 +1,9 @@
 """Topics that are one work under several names: found by evidence, said as one, undone without it.
 
-Merged topics stay works of their own, with their own figures: what is merged is what is said. One
-of the names is told for all of them (models/work_judging.py), a board shows one line, alerts say by
-which other names the work goes and why (`also_known_as`). So a merge that is undone leaves nothing
-to be mended.
+Merged topics stay works of their own, with their own numbers: what they come to together is worked
+out from these (models/merged_works.py). One of the names is told for all of them
+(models/work_judging.py), a board shows one line, alerts say by which other names the work goes and
+why (`also_known_as`). So a merge that is undone leaves nothing to be mended.
 
 Three kinds of evidence are looked at, among the hottest topics:
 
@@ -36,6 +36,7 @@ from scipy.sparse import csr_array
 
 from models.guidance_actions import GuidanceAction
 from models.homogenisation import MAJORITY, wilson_interval
+from models.name_shares import MOST_NAMES, WHOLE, NameShare, shares_of
 from models.parameters import DAY_MS, Parameters
 from models.topic_names import are_alike, normalised
 from models.tracked_videos import TrackedVideo, TrackedVideos, creator_key
@@ -58,9 +59,6 @@ above a half, and nine friends do."""
 
 MOST_LOOKED_AT: Final = 2_048
 """Videos of a pair that are looked at, those published last."""
-
-MOST_NAMES: Final = 8
-"""Names of one work; more would be a chain of which the ends have nothing in common."""
 
 MOST_PAIRS: Final = 128
 """Pairs that are looked at closely, those with most videos in common first."""
@@ -167,6 +165,7 @@ class TopicMerges:
         self._tracked = tracked
         self._merges: dict[tuple[str, str], Merge] = {}
         self._names: dict[str, tuple[str, ...]] = {}
+        self._shares: dict[str, NameShare] = {}
         self._splits: dict[tuple[str, str], tuple[int, int]] = {}
         self._new_splits: set[tuple[str, str]] = set()
         self._apart: set[tuple[str, str]] = set()
@@ -190,6 +189,10 @@ class TopicMerges:
         """Return the other topics that are one work with a topic, by id."""
         by_id = self._works.by_id
         return [by_id[name] for name in self._names.get(work_id, ()) if name in by_id]
+
+    def share_of(self, work_id: str) -> NameShare:
+        """Return which share of a topic's figures counts for the work, as of the last look."""
+        return self._shares.get(work_id, WHOLE)
 
     def leads(self, work: Work) -> bool:
         """Tell whether a work is the one that began first of those it is one with and that live."""
@@ -223,8 +226,13 @@ class TopicMerges:
 
     # -- a look -------------------------------------------------------------------------------
 
-    def look(self, bucket: int) -> None:
-        """Merge what is one work, and part what is no longer, before a bucket."""
+    def look(self, bucket: int) -> list[str]:
+        """Merge what is one work, and part what is no longer, before a bucket.
+
+        Returns:
+            Ids of the topics that are parted from one they were one work with.
+        """
+        before = self._names
         compared = self._compared(bucket)
         used = self._used(compared, bucket - RECENT_MS // self._bucket_ms)
         names = [normalised(work.title) for work in compared]
@@ -249,6 +257,9 @@ class TopicMerges:
                 shares = (together.found, together.of), (derived.found, derived.of)
                 merges[pair] = Merge(*pair, since_ms, reason.value, *shares)
         self._put(merges)
+        groups = {tuple(sorted((name, *others))) for name, others in self._names.items()}
+        self._shares = shares_of(sorted(groups), self._tracked)
+        return sorted(name for name in before if set(before[name]) - set(self._names.get(name, ())))
 
     def _compared(self, bucket: int) -> list[Work]:
         """Return the topics to compare, by id."""
@@ -338,7 +349,7 @@ class TopicMerges:
 
     def rows(self) -> list[tuple[bytes, bytes]]:
         """Return key and value of the merges."""
-        stored = [[asdict(merge) for merge in self], sorted(self._apart)]
+        stored = [[asdict(merge) for merge in self], sorted(self._apart), self._shares]
         return [(PREFIX, json.dumps(stored, ensure_ascii=False).encode())]
 
     def load(self, key: bytes, value: bytes) -> None:
@@ -353,7 +364,8 @@ class TopicMerges:
             return
         if key != PREFIX:
             raise ValueError(f"unknown key {key!r}")
-        merges, apart = json.loads(value)
+        merges, apart, shares = json.loads(value)
+        self._shares = {name: NameShare(*share) for name, share in shares.items()}
         self._apart = {(one, other) for one, other in apart}
         stored = [
             Merge(**said | {name: tuple(said[name]) for name in ("co_occurrence", "derivation")})

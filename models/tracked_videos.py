@@ -66,6 +66,7 @@ class TrackedVideo:
         slot: Its position in the columns.
         video: Its key.
         title, creator_id: For people.
+        creator_role: In which its creator published it, or an empty string: an ordinary person.
         topics: Its own topics.
         source: Key of the video it was made from, or an empty string.
         fingerprint: Hash of its content in hexadecimal, or an empty string.
@@ -81,6 +82,7 @@ class TrackedVideo:
     video: str
     title: str = ""
     creator_id: str = ""
+    creator_role: str = ""
     topics: tuple[str, ...] = ()
     source: str = ""
     fingerprint: str = ""
@@ -245,6 +247,7 @@ class TrackedVideos:
         # Many videos share these: each text is kept once.
         made_by = _indexed(video)
         video.creator_id = intern(profile.get("creator_id", video.creator_id))
+        video.creator_role = intern(profile.get("creator_role", video.creator_role))
         video.vertical = intern(profile.get("vertical", video.vertical))
         video.mcn = intern(profile.get("mcn", video.mcn))
         if (followers := profile.get("creator_followers")) is not None:
@@ -368,7 +371,7 @@ class TrackedVideos:
             if video is not None:
                 words = [video.slot, video.title, video.creator_id, video.topics, video.source]
                 words += [video.fingerprint, video.published_ms, video.labels, video.vertical]
-                words += [video.mcn, video.followers, video.counted]
+                words += [video.mcn, video.creator_role, video.followers, video.counted]
                 stored = json.dumps(words, ensure_ascii=False).encode()
             yield key, stored
         self._changed.clear()
@@ -376,12 +379,13 @@ class TrackedVideos:
     def load_words(self, key: str, stored: bytes) -> None:
         """Take back what `take_words` gave, before `recovered`."""
         slot, title, creator_id, topics, source, *more, counted = json.loads(stored)
-        fingerprint, published_ms, labels, vertical, mcn, followers = more
+        fingerprint, published_ms, labels, vertical, mcn, creator_role, followers = more
         self.by_slot += [None] * (slot + 1 - len(self.by_slot))
         self._reserve(slot)
         topics, counted = tuple(map(intern, topics)), tuple(map(intern, counted))
-        video = TrackedVideo(slot, key, title, intern(creator_id), topics, "", fingerprint)
-        video.published_ms, video.labels = published_ms, tuple(map(intern, labels))
+        video = TrackedVideo(slot, key, title, intern(creator_id), intern(creator_role), topics)
+        video.fingerprint, video.published_ms = fingerprint, published_ms
+        video.labels = tuple(map(intern, labels))
         video.vertical, video.mcn = intern(vertical), intern(mcn)
         video.followers, video.counted = tuple(followers), counted
         self.creators.move(slot, "", _indexed(video))

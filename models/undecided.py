@@ -21,7 +21,14 @@ from models.event_time import SourceClocks
 from models.records import assign, grow, grown, joined, resize
 from models.tallies import TALLY, keep_tallies, tally_of
 from models.undecided_details import NO_ENTRY, UndecidedDetails, watched_rows
-from models.vocabulary import ACTION_CODE, NO_SIGNAL, SIGNAL_OF_ACTION, Action
+from models.vocabulary import (
+    ACTION_CODE,
+    NO_SIGNAL,
+    ROLE_CODE,
+    SIGNAL_OF_ACTION,
+    Action,
+    Role,
+)
 
 ENTRY: Final = np.dtype(
     [
@@ -62,6 +69,7 @@ PERSON: Final = np.dtype(
 _NO_TIME: Final = np.iinfo(np.int64).max
 _VIEW: Final = ACTION_CODE[Action.VIEW]
 _PUBLISH: Final = ACTION_CODE[Action.PUBLISH]
+_ORDINARY: Final = ROLE_CODE[Role.ORDINARY]
 _EMPTY: Final = -1
 _SHRINKS_ABOVE: Final = 2
 """How much longer than what is left the entries may be when buckets are dropped."""
@@ -259,13 +267,18 @@ def _sum_rows(
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What was said about a video; it holds from the decision of its bucket on."""
+    """What was said about a video; it holds from the decision of its bucket on.
+
+    `role` is the code of the role in which it was published, that of ordinary people where it was
+    said of a video that is there.
+    """
 
     bucket: int
     time_ms: int
     text: str
     slot: int
     offset: int
+    role: int
 
 
 def assigned_bucket(batch: Batch, clocks: SourceClocks) -> Ints:
@@ -351,7 +364,8 @@ class Undecided:
                 # What was said late still describes the video: it holds from the next bucket on.
                 bucket = max(at_ms // clocks.bucket_ms, closed + 1)
                 slot = int(slots[batch.video[row]])
-                self._profiles.append(Profile(bucket, at_ms, text, slot, offset))
+                role = int(batch.role[row]) if batch.action[row] == _PUBLISH else _ORDINARY
+                self._profiles.append(Profile(bucket, at_ms, text, slot, offset, role))
         return events, late
 
     def _reserve(self, rows: int) -> None:

@@ -29,6 +29,7 @@ from models.transitions import (
     smoothed,
 )
 from models.video_state import NEVER
+from models.video_totals import Totals, add_total
 from models.vocabulary import ACTION_CODE, ACTIONS, SIGNAL_OF_ACTION, Action
 
 _VIEW: Final = ACTION_CODE[Action.VIEW]
@@ -52,11 +53,11 @@ Lengths = tuple[int, int, int, int, int]
 
 
 @compiled
-def total(row: Row, entry: Entry) -> None:
+def total(row: Row, entry: Entry, slot: int, totals: Totals) -> None:
     """Count everything, late events too."""
     row.seen_bucket = max(row.seen_bucket, entry.bucket)
     for action in range(len(ACTIONS)):
-        row.totals[action] += entry.counts[action] + entry.late[action]
+        add_total(totals, slot, action, entry.counts[action] + entry.late[action])
 
 
 @compiled

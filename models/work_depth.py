@@ -114,7 +114,8 @@ class WorkDepth:
         return depth
 
     def _held(self, work: Work, depth: DepthIndex) -> Cultural:
-        others = [known for name, known in self._known.items() if name != work.work_id]
+        names = {one.work_id for one in self._roll_up.merged.named(work)}
+        others = [known for name, known in self._known.items() if name not in names]
         return cultural_of(depth, others)
 
     def on_board(self, works: Sequence[Work]) -> list[dict[str, Any]]:

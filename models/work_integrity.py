@@ -61,14 +61,14 @@ class WorkIntegrity:
 
     def look(self) -> list[tuple[Work, Suspicion]]:
         """Look at all works; return those to be told, by id."""
-        works = self._candidates()
+        works, leads = self._candidates(), self._roll_up.merges.leads
         told = []
         for work, record in zip(works, self._participation.of_works(works), strict=True):
             suspect = self._suspects.get(work.work_id)
             if record is None:
                 # What was known of its videos has given way to others.
                 self._suspects.pop(work.work_id, None)
-            elif self._judge(work, suspicion := suspicion_of(record), suspect):
+            elif self._judge(work, suspicion := suspicion_of(record), suspect) and leads(work):
                 told.append((work, suspicion))
         self._note_discounts()
         return told
@@ -82,9 +82,22 @@ class WorkIntegrity:
             young, of = young_acts(self._participation.ages(numbers))
             young = np.bincount(slots, young, len(by_slot))
             of = np.bincount(slots, of, len(by_slot))
+            self._add_up(young, of)
             likely = np.flatnonzero((of >= LEAST_ACTS) & (2 * young > of)).tolist()
             found |= {work.work_id for slot in likely if (work := by_slot[slot]) is not None}
         return [by_id[work_id] for work_id in sorted(found)]
+
+    def _add_up(self, young: Floats, of: Floats) -> None:
+        """Let each topic have the acts under all names of its work, at the most, in place."""
+        merged, by_slot = self._roll_up.merged, self._roll_up.works.by_slot
+        slots = merged.slots()
+        named = [
+            [name.slot for name in merged.named(work)]
+            for slot in slots.tolist()
+            if (work := by_slot[slot]) is not None
+        ]
+        for counts in (young, of):
+            counts[slots] = [counts[names].sum() for names in named]
 
     def _judge(self, work: Work, suspicion: Suspicion, suspect: Suspect | None) -> bool:
         """Take in what speaks for coordination now; return whether it is to be told."""

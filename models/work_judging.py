@@ -57,11 +57,12 @@ class WorkJudge:
         """
         likely = self.forecast(slots)
         level = self._parameters.level.count
-        works = self._roll_up.works.rows[slots]
-        progress = self._progress(slots, self._integrity.kept(slots)).astype(np.int64)
+        works = self._roll_up.merged.rows(slots)
+        progress = (_progress(works) * self._integrity.kept(slots)).astype(np.int64)
         emerging = likely >= self._parameters.emerging_probability
-        emerging &= ~works["told"] | bool(self._roll_up.budget)
-        confirmed = (progress >= level) & deep(works) & ~works["confirmed"]
+        own = self._roll_up.works.rows[slots]
+        emerging &= ~own["told"] | bool(self._roll_up.budget)
+        confirmed = (progress >= level) & deep(works) & ~own["confirmed"]
         found = np.flatnonzero(emerging | confirmed).tolist()
         judged = [(self._work_at(int(slots[at])), at) for at in found]
         for work, at in sorted(judged, key=lambda pair: pair[0].work_id):
@@ -69,6 +70,22 @@ class WorkJudge:
                 self._take_forecast(work, float(likely[at]), int(progress[at]))
             if confirmed[at]:
                 self._confirm(work, int(progress[at]))
+
+    def look(self, parted: list[str]) -> None:
+        """Judge works with several names by all of them, and what was parted by its own.
+
+        Args:
+            parted: Ids of the topics that are no longer one with others.
+        """
+        by_id = self._roll_up.works.by_id
+        works = [by_id[name] for name in parted if name in by_id]
+        alone = self.forecast(np.array([work.slot for work in works], np.int64))
+        for work, likely in zip(works, alone.tolist(), strict=True):
+            row = work.row
+            # What was told of it stays told.
+            row["emerging"] &= bool(row["told"]) or likely >= self._parameters.emerging_probability
+            self._roll_up.works.touch(work)
+        self.judge(self._roll_up.merged.slots())
 
     def ended(self, work: Work, bucket: int) -> None:
         """Tell that the activity of a work collapsed in a bucket, and end its episode.
@@ -134,9 +151,9 @@ class WorkJudge:
         Args:
             slots: int64[n], of works.
         """
-        works, kept = self._roll_up.works.rows[slots], self._integrity.kept(slots)
+        works, kept = self._roll_up.merged.rows(slots), self._integrity.kept(slots)
         likely = forecast.probability(
-            self._progress(slots, kept),
+            _progress(works) * kept,
             works["pace_fast_per_hour"] * kept,
             works["pace_slow_per_hour"] * kept,
             np.maximum(works["last_ms"] - works["episode_ms"], 0).astype(np.float64),
@@ -146,14 +163,13 @@ class WorkJudge:
         self._roll_up.works.rows["probability"][slots] = likely
         return likely
 
-    def _progress(self, slots: Ints, kept: Floats) -> Floats:
-        """Return float64[n]: the progress of the episodes of some works, as far as it counts."""
-        works = self._roll_up.works.rows[slots]
-        progress = np.maximum(works["progress"] - works["progress_before_episode"], 0)
-        return np.asarray(progress * kept)
-
     def _work_at(self, slot: int) -> Work:
         work = self._roll_up.works.by_slot[slot]
         if work is None:
             raise LookupError(f"no work in slot {slot}")
         return work
+
+
+def _progress(works: npt.NDArray[np.void]) -> Ints:
+    """Return int64[n]: the progress of the episodes of some works."""
+    return np.asarray(np.maximum(works["progress"] - works["progress_before_episode"], 0))

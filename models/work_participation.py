@@ -145,19 +145,30 @@ class WorkParticipation:
         return None if number is None else self._records[number : number + 1]
 
     def of_works(self, works: Sequence[Work]) -> list[Rows | None]:
-        """Return PARTICIPATION[1] of each work, not to be changed; None where there is none."""
+        """Return PARTICIPATION[1] of each work, not to be changed; None where there is none.
+
+        Of a work with several names it is of the videos under all of them.
+        """
         if not self._number_of:
             return [None] * len(works)
         slots, numbers = self.members()
         order = np.argsort(slots, kind="stable")
         slots, numbers = slots[order], numbers[order]
-        wanted = np.array([work.slot for work in works], np.int64)
+        named = [[name.slot for name in self._roll_up.merged.named(work)] for work in works]
+        wanted = np.array([slot for names in named for slot in names], np.int64)
         firsts = np.searchsorted(slots, wanted, "left").tolist()
         ends = np.searchsorted(slots, wanted, "right").tolist()
-        return [
-            self._of_work(work, numbers[first:end]) if first < end else None
-            for work, first, end in zip(works, firsts, ends, strict=True)
-        ]
+        found: list[Rows | None] = []
+        at = 0
+        for work, names in zip(works, named, strict=True):
+            spans = range(at, at + len(names))
+            at += len(names)
+            of_work = np.concatenate([numbers[firsts[span] : ends[span]] for span in spans])
+            if len(names) > 1:
+                # Somebody's video may go by several of the names.
+                of_work = np.unique(of_work)
+            found.append(self._of_work(work, of_work) if len(of_work) else None)
+        return found
 
     def of_work(self, work: Work) -> Rows | None:
         """Return PARTICIPATION[1] of a work, not to be changed; None where there is none."""

@@ -5,10 +5,11 @@ comment is kept, with its text, only while it is among the best.
 """
 
 import json
+import math
 from collections.abc import Container, Iterator, Mapping
 from typing import Any, Final
 
-from models.feelings import Feelings
+from models.feelings import POSITIVE, Feelings
 from models.highlights import HIGHLIGHTS_TOLD, Candidate, best_of
 from models.identity import split_video_key
 from models.parameters import HOUR_MS
@@ -165,6 +166,41 @@ class WorkVoices:
         if emerging := voice.symbols.emerging(self._everywhere):
             said["symbols"] = emerging
         return said
+
+    def felt_symbols(self, work_id: str, now_ms: int) -> dict[str, Any]:
+        """Return the symbols that emerge in a work over which people feel; nothing elsewhere.
+
+        Those who comment must feel for it (feelings.POSITIVE), and more so than people do for all
+        other works, with 95 % confidence; and the hour of the symbols must be the one at hand, or
+        that before it.
+
+        Returns:
+            `symbols`, and `figures`: `polarity`, what it is at least, what it is over all other
+            works at most, and how many were judged.
+        """
+        voice = self._of.get(work_id)
+        if voice is None or voice.symbols.hour < now_ms // HOUR_MS - 1:
+            return {}
+        least = voice.feelings.polarity_bounds()[0]
+        symbols = voice.symbols.emerging(self._everywhere) if least > POSITIVE else []
+        elsewhere = self._felt_elsewhere(work_id).polarity_bounds()[1] if symbols else 1.0
+        if least <= elsewhere:
+            return {}
+        felt = voice.feelings.figures()
+        figures = {
+            "symbols": len(symbols),
+            "polarity": felt["polarity"],
+            "polarity_at_least": round(least, 3),
+            "polarity_elsewhere_at_most": round(elsewhere, 3),
+            "judged": felt["judged"],
+        }
+        return {"symbols": symbols, "figures": figures}
+
+    def _felt_elsewhere(self, work_id: str) -> Feelings:
+        """Return how people feel about all other works: sums that no order of works changes."""
+        others = [voice.feelings for other, voice in self._of.items() if other != work_id]
+        columns = zip(*(felt.to_list() for felt in others), strict=True)
+        return Feelings(*map(math.fsum, columns))
 
     def best_comments(self, work_id: str) -> list[dict[str, Any]]:
         """Return the comments of a work that are worth highlighting, the best first."""

@@ -91,7 +91,7 @@ Whether that was told in this episode. topical: Whether it is a topic. offered: 
 budget has been offered of it in this episode (AlertBudget.reach). The others are its clock
 (models/junctures.py), where it is a topic."""
 
-LAYOUT_VERSION: Final = 7
+LAYOUT_VERSION: Final = 8
 """Goes up when the layout of WORK, of roll_up's rows and words or of guidance.GUIDED changes;
 another version is refused."""
 

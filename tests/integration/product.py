@@ -373,9 +373,8 @@ class Product(Pipeline):
         for _, key, value in await self.read(Topic.VIDEOS_CHANGELOG):
             if key is not None and key.startswith(ROW_KEY):
                 table.load(key[len(ROW_KEY) :].decode(), value)
-        return as_totals(
-            (key, table.rows["totals"][slot].tolist()) for key, slot in table.slot_of.items()
-        )
+        slots = np.fromiter(table.slot_of.values(), np.int64)
+        return as_totals(zip(table.slot_of, table.totals.of(slots).tolist(), strict=True))
 
     async def board(self) -> dict[str, Any] | None:
         """Return the board in Redis."""

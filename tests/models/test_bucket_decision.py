@@ -561,7 +561,8 @@ def test_counts_of_a_bucket_are_never_negative() -> None:
         {"action": "view", "count": 3}, {"action": "like", "count": -2}
     ).decisions
     assert (row["views"], row["acted"][0]) == (3, 0)
-    assert video.row["totals"][ACTION_CODE["like"]] == -2
+    totals = video.table.totals.of(np.array([video.slot]))[0]
+    assert totals[ACTION_CODE["like"]] == -2
 
 
 def test_the_last_word_on_deletion_counts_whatever_the_order() -> None:

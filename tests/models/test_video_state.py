@@ -12,11 +12,13 @@ from models.video_state import (
     NOT_DUE,
     ROW,
     ROW_VERSION,
+    STORED,
     UNWATCHED,
     WATCH,
     RowFormatError,
     VideoTable,
 )
+from models.vocabulary import ACTIONS
 
 
 def rows_for(table: VideoTable, keys: list[str]) -> npt.NDArray[np.int64]:
@@ -31,7 +33,9 @@ def contents(table: VideoTable) -> dict[str, tuple[bytes, dict[str, object]]]:
     table.make_rows(len(table.keys))
     return {
         key: (
-            table.rows[slot].tobytes() + watch_of(table, slot),
+            table.rows[slot].tobytes()
+            + table.totals.of(np.array([slot])).tobytes()
+            + watch_of(table, slot),
             table.profiles.get(slot, {}),
         )
         for key, slot in table.slot_of.items()
@@ -98,7 +102,9 @@ def test_the_changelog_gives_the_table_back(script: list[tuple[str, list[int]]])
         match action:
             case "count":
                 slots = rows_for(table, keys)
-                table.rows["totals"][slots, 1] += number
+                totals = table.totals.of(slots)
+                totals[:, number % 3 : number % 3 + 2] += number
+                table.totals.put(slots, totals)
                 table.rows["last_bucket"][slots] = number
                 table.dirty[slots] = True
             case "describe":
@@ -175,17 +181,20 @@ def test_the_table_grows_and_keeps_what_it_has() -> None:
 def test_beginning_anew_keeps_the_totals_only() -> None:
     table = VideoTable()
     slots = table.slots(["p\x1fv"])
-    for name in ("totals", "seen_bucket", "views", "episode", "stage", "probability"):
+    table.totals.put(slots, np.arange(1, len(ACTIONS) + 1)[None])
+    for name in ("seen_bucket", "views", "episode", "stage", "probability"):
         table.rows[name][slots] = 1
     table.describe(int(slots[0]), {"title": "x"})
     table.begin_anew(slots, keep_totals=True)
     row = table.rows[slots[0]]
-    assert row["totals"].all()
+    assert table.totals.of(slots).tolist() == [[*range(1, len(ACTIONS) + 1)]]
     assert row["seen_bucket"] == 1
     assert not row["views"]
     assert not row["episode"]
     assert row["first_ms"] == NEVER
     assert not table.profiles
+    table.begin_anew(slots, keep_totals=False)
+    assert not table.totals.of(slots).any()
 
 
 def test_profiles_merge_and_topics_are_bounded() -> None:
@@ -204,9 +213,9 @@ def test_profiles_merge_and_topics_are_bounded() -> None:
     [
         b"",
         bytes([ROW_VERSION]),
-        bytes([ROW_VERSION + 1, 0]) + bytes(ROW.itemsize),
-        bytes([ROW_VERSION, 2]) + bytes(ROW.itemsize + WATCH.itemsize),
-        bytes([ROW_VERSION, 1]) + bytes(ROW.itemsize),
+        bytes([ROW_VERSION + 1, 0]) + bytes(STORED.itemsize),
+        bytes([ROW_VERSION, 2]) + bytes(STORED.itemsize + WATCH.itemsize),
+        bytes([ROW_VERSION, 1]) + bytes(STORED.itemsize),
         b"\x01ab",
     ],
 )
@@ -217,8 +226,9 @@ def test_a_row_of_another_version_or_a_damaged_one_is_told(packed: bytes) -> Non
 
 def test_the_layout_of_a_row_belongs_to_its_version() -> None:
     # A changelog outlives a release: who changes the layout must count ROW_VERSION up.
-    layout = repr((ROW.descr, WATCH.descr)).encode()
-    assert (ROW_VERSION, ROW.itemsize, WATCH.itemsize) == (5, 680, 1000)
+    layout = repr(([*STORED.descr[:1], *ROW.descr], WATCH.descr)).encode()
+    assert STORED.descr[1:] == [("row", ROW.descr)]
+    assert (ROW_VERSION, STORED.itemsize, WATCH.itemsize) == (5, 680, 1000)
     assert zlib.crc32(layout) == 3_190_097_902
 
 

@@ -5,6 +5,7 @@ import random
 from typing import Any
 
 from models.alerts import ALERTS
+from models.feelings import POSITIVE
 from models.hotspots import LEARNED, HotspotsStep
 from models.intake import Intake
 from models.parameters import HOUR_MS, MINUTE_MS, Level, Parameters
@@ -147,3 +148,15 @@ def test_comments_worth_highlighting_are_told_once() -> None:
     assert told["subject"] == "topic:家"
     assert {one["text"] for one in told["data"]["comments"]} == set(REASONED)
     assert all(one["likes"] > 0 and one["reasoned"] for one in told["data"]["comments"])
+
+
+def test_symbols_that_people_feel_for_are_told_once_on_the_creative_level() -> None:
+    alerts = alerts_of(batches(platform(), [40]))
+    (told,) = [a for a in alerts.values() if a["type"] == "hotspot.guidance.resonant_symbols"]
+    data = told["data"]
+    assert (told["subject"], data["guidance_level"]) == ("topic:家", "creative")
+    figures = data["figures"]
+    assert figures["polarity_elsewhere_at_most"] < figures["polarity_at_least"]
+    assert POSITIVE < figures["polarity_at_least"] < figures["polarity"]
+    assert figures["symbols"] == len(data["symbols"])
+    assert any("小玉壶" in one["phrase"] for one in data["symbols"])

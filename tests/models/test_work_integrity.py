@@ -66,6 +66,19 @@ def test_a_push_is_told_once_and_discounts_until_it_is_cleared() -> None:
     assert not step.integrity.suspects("topic:t")
 
 
+def test_a_push_of_a_work_under_two_names_is_found_in_both_and_told_once() -> None:
+    rows = [
+        {"video": f"p\x1f{name}", "profile": {"topics": [name]}, "views": 10, "participation": some}
+        for name, some in (("T", record(15, 0)), ("t", record(15, 0)))
+    ]
+    last = report_of(sequence=1, through_bucket=START_BUCKET + 9)
+    alerts, step = fed([report_of(*rows), last], 1, PARAMETERS)
+    (push,) = pushes(alerts)
+    assert push["data"]["figures"]["acts"] == 30, "neither name has enough alone"
+    slots = np.array([step.roll_up.works.by_id[f"topic:{name}"].slot for name in "Tt"])
+    assert step.integrity.kept(slots).tolist() == [0, 0]
+
+
 def test_a_second_push_of_the_episode_is_not_told_again() -> None:
     alerts, step = fed(story((40, 0), (40, 90), (400, 90)), 1, PARAMETERS)
     assert len(pushes(alerts)) == 1

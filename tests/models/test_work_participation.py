@@ -65,6 +65,24 @@ def test_a_work_has_what_was_told_last_of_each_of_its_videos() -> None:
     assert step.participation.of_video("p\x1fx") is None
 
 
+def test_a_work_under_two_names_has_the_people_of_both_once() -> None:
+    topics = {"p\x1fa": ["T"], "p\x1fb": ["T", "t"], "q\x1fc": ["t"]}
+    records = [comments(5), comments(7, 100), comments(9, 200)]
+    rows = [
+        row(video, record, profile={"topics": names})
+        for (video, names), record in zip(topics.items(), records, strict=True)
+    ]
+    last = report_of(sequence=1, through_bucket=START_BUCKET + 3)
+    _, step = fed([report_of(*rows), last], 1, PARAMETERS)
+    assert [merge.reason for merge in step.roll_up.merges] == ["same_name_written_differently"]
+    one = known(step)
+    assert one.tobytes() == merged(*records).tobytes()
+    assert one["dialogue"]["comments"] == 21
+    other = step.participation.of_work(step.roll_up.works.by_id["topic:T"])
+    assert other is not None
+    assert other.tobytes() == one.tobytes()
+
+
 TOLD = st.lists(
     st.lists(
         st.tuples(st.sampled_from(VIDEOS), st.none() | st.integers(1, 6)),

@@ -55,6 +55,40 @@ def test_a_symbol_is_told_while_it_rises() -> None:
     assert "symbols" not in voices.resonance("other")
 
 
+@pytest.mark.parametrize(
+    ("polarity", "elsewhere", "hours", "is_told"),
+    [
+        (0.5, 0.1, 1, True),
+        (0.5, 0.1, 2, True),
+        (0.5, 0.1, 3, False),  # what emerged long ago
+        (0.5, 0.6, 1, False),  # people feel as much for everything
+        (-0.5, -0.9, 1, False),  # less badly than elsewhere is not well
+    ],
+)
+def test_symbols_are_told_while_people_feel_more_for_a_work_than_for_others(
+    polarity: float, elsewhere: float, hours: int, *, is_told: bool
+) -> None:
+    voices = WorkVoices(BUCKET_MS)
+    for bucket in range(20):
+        voices.take("p\x1fa", ["w"], said_of(polarity, 好看=10), bucket)
+        voices.take("p\x1fb", [f"other{bucket % 3}"], said_of(elsewhere, 好看=10), bucket)
+    voices.take("p\x1fa", ["w"], said_of(polarity, 好看=10, 小玉壶=9), HOUR)
+    told = voices.felt_symbols("w", hours * HOUR_MS)
+    assert bool(told) == is_told
+    if is_told:
+        assert [one["phrase"] for one in told["symbols"]] == ["小玉壶"]
+        figures = told["figures"]
+        assert 0.1 < figures["polarity_elsewhere_at_most"] < figures["polarity_at_least"] < 0.5
+    assert not voices.felt_symbols("other0", hours * HOUR_MS)
+    assert not voices.felt_symbols("nobody", hours * HOUR_MS)
+
+
+def test_where_nothing_else_is_heard_nothing_is_felt_more() -> None:
+    voices = WorkVoices(BUCKET_MS)
+    voices.take("p\x1fa", ["w"], said_of(0.9, 小玉壶=9), 0)
+    assert not voices.felt_symbols("w", 0)
+
+
 def test_the_best_comments_of_all_videos_are_told_as_they_were_last_told() -> None:
     voices = WorkVoices(BUCKET_MS)
     for number in range(5):

@@ -147,7 +147,8 @@ def test_derivatives_that_differ_warn_of_nothing_and_their_lineage_is_told() -> 
     made_from(timeline, 60, 3, near=False)
     for number in range(6):
         source = f"kuaishou/own{number}"
-        timeline.derive(5.5, f"weibo/second{number}", source, title=f"再创作{number}")
+        kol = {"creator_id": "kay", "actor_role": "kol"}
+        timeline.derive(5.5, f"weibo/second{number}", source, title=f"再创作{number}", **kol)
     alerts = alerts_of(timeline, 24)
     assert not guidance_of(alerts, "guidance.homogenisation")
     lineage = guidance_of(alerts, "guidance.experts_wanted")[0]["data"]["lineage"]
@@ -155,6 +156,12 @@ def test_derivatives_that_differ_warn_of_nothing_and_their_lineage_is_told() -> 
     low, high = lineage["branching_ratio_interval"]
     assert lineage["branching_ratio"] == pytest.approx(6 / 66, abs=0.001)
     assert low < lineage["branching_ratio"] < high
+    makers = lineage["makers"]
+    assert makers["by_role"] == {"creator": 60, "kol": 6}
+    assert (makers["creators"], makers["by_source_creator"]) == (61, 0)
+    assert makers["creators_effective"] == pytest.approx(66**2 / (60 + 6**2), abs=0.05)
+    kay = {"platform": "weibo", "creator_id": "kay", "role": "kol", "derivatives": 6}
+    assert makers["most"][0] == kay
 
 
 def test_the_order_in_which_platforms_took_a_work_up_is_told() -> None:

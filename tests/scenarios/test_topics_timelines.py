@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from timelines import Timeline, alerts_of, guidance_of
+import pytest
+from timelines import Timeline, alerts_of, guidance_of, outcome_of
 
 FILM, WRITTEN, TYPO = "逃出大英博物馆", "《逃出 大英博物馆》", "逃离大英博物馆"
 
@@ -65,3 +66,42 @@ def test_what_an_operator_splits_is_told_as_two() -> None:
     assert told_of(alerts, "emerging") == [f"topic:{FILM}", f"topic:{WRITTEN}"]
     assert not any("also_known_as" in a["data"] for a in alerts)
     assert not guidance_of(alerts, "guidance.effect"), "it is carried out, not measured"
+
+
+def board_line(board: dict[str, Any], *names: str) -> dict[str, Any]:
+    (line,) = (one for one in board["hotspots"] if one["title"] in names)
+    return dict(line)
+
+
+def test_a_work_under_two_names_has_the_figures_and_the_rank_of_one() -> None:
+    board, merged_board = (outcome_of(rising(FILM, name), 12.5)[1] for name in (FILM, WRITTEN))
+    one, merged = board_line(board, FILM), board_line(merged_board, FILM, WRITTEN)
+    assert len(merged["also_known_as"]) == 1
+    for same in ("rank", "videos", "views", "platforms", "take_up", "stage", "depth", "confirmed"):
+        assert merged[same] == one[same], same
+    assert merged["heat"] == pytest.approx(one["heat"], rel=1e-6)
+
+
+def test_names_that_are_split_have_their_own_figures_again() -> None:
+    apart = outcome_of(rising(FILM, TYPO), 12.5)[1]
+    timeline = rising(FILM, WRITTEN)
+    timeline.act(11, "s1", "dissemination", "split_topics", topic=FILM, split_from=WRITTEN)
+    board = outcome_of(timeline, 12.5)[1]
+    for same in ("videos", "views", "heat", "platforms", "take_up", "stage", "depth"):
+        assert board_line(board, FILM)[same] == board_line(apart, FILM)[same], same
+        assert board_line(board, WRITTEN)[same] == board_line(apart, TYPO)[same], same
+
+
+def test_a_work_emerges_by_what_it_has_under_both_names() -> None:
+    def slow(*names: str) -> Timeline:
+        timeline = Timeline()
+        for number, name in enumerate(names):
+            video = f"douyin/v{number}"
+            timeline.publish(0, video, topics=[name])
+            timeline.during(0, 24, video, "view", 150)
+            timeline.during(24, 40, video, "view", 120)
+        return timeline
+
+    assert not told_of(alerts_of(slow(FILM, TYPO), 40), "emerging")
+    assert told_of(alerts_of(slow(FILM, FILM), 40), "emerging") == [f"topic:{FILM}"]
+    assert len(told_of(alerts_of(slow(FILM, WRITTEN), 40), "emerging")) == 1
