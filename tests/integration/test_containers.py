@@ -5,6 +5,7 @@ REQUIRE_DOCKER=1. Images come from the engine's usual registry, or were put ther
 """
 
 import asyncio
+import base64
 import contextlib
 import json
 import os
@@ -18,7 +19,9 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any, NoReturn
 from uuid import uuid4
 
@@ -38,6 +41,9 @@ REPOSITORY = Path(__file__).parents[2]
 ACTOR_KEY = "0123456789abcdef0123456789abcdef"
 EVENTS = 100_000
 """The beginning of the scenario: a day and more, with alerts of several kinds."""
+COMPOSED = ("engagement", "worker", "prometheus", "alertmanager")
+"""With what they depend on. Grafana stays out: its image is large, and test_dashboards.py asks all that
+its dashboards ask."""
 PLAIN = {name: value for name, value in os.environ.items() if not name.startswith("HOTSPOTS_")}
 
 
@@ -110,13 +116,16 @@ class Compose:
 
 @pytest.fixture(scope="session")
 def compose(compose_command: list[str]) -> Compose:
-    kafka_port, redis_port, prometheus_port, alertmanager_port = free_ports(4)
+    kafka_port, redis_port, prometheus_port, alertmanager_port, grafana_port = free_ports(5)
     own = {
         "COMPOSE_PROJECT_NAME": f"hotspots-test-{uuid4().hex[:8]}",
         "KAFKA_PORT": str(kafka_port),
         "REDIS_PORT": str(redis_port),
         "PROMETHEUS_PORT": str(prometheus_port),
         "ALERTMANAGER_PORT": str(alertmanager_port),
+        "GRAFANA_PORT": str(grafana_port),
+        # The story is of 2023.
+        "HOTSPOTS_HOOK_AGE_MAX_MS": str(100 * 365 * 86_400_000),
         "HOTSPOTS_ACTOR_KEY": ACTOR_KEY,
     }
     return Compose(compose_command, PLAIN | own)
@@ -164,9 +173,13 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
     return path, sorted(ids)
 
 
-async def alert_ids(redis_url: str) -> list[str]:
+async def alerts(redis_url: str) -> list[dict[str, Any]]:
     async with BoardStore(redis_url) as store:
-        return sorted(alert["id"] for alert in await store.read_alerts())
+        return list(await store.read_alerts())
+
+
+async def alert_ids(redis_url: str) -> list[str]:
+    return sorted(alert["id"] for alert in await alerts(redis_url))
 
 
 def wait_until(holds: Callable[[], bool], what: Callable[[], object], timeout_s: float) -> None:
@@ -197,6 +210,7 @@ def test_compose_accepts_its_file(compose: Compose) -> None:
     assert sorted(done.stdout.split()) == [
         "alertmanager",
         "engagement",
+        "grafana",
         "kafka",
         "prometheus",
         "redis",
@@ -347,6 +361,7 @@ class Stack:
         self.kafka = f"localhost:{environment['KAFKA_PORT']}"
         self.redis_url = f"redis://127.0.0.1:{environment['REDIS_PORT']}/0"
         self.prometheus = f"http://127.0.0.1:{environment['PROMETHEUS_PORT']}"
+        self.alertmanager = f"http://127.0.0.1:{environment['ALERTMANAGER_PORT']}"
 
     def worker(self) -> dict[str, Any]:
         """Return what the engine knows of the worker's container."""
@@ -373,12 +388,66 @@ class Stack:
     def alert_ids(self) -> list[str]:
         return asyncio.run(alert_ids(self.redis_url))
 
+    def firing(self) -> set[str]:
+        """Return the types of alerts that Alertmanager shows."""
+        answer = get(f"{self.alertmanager}/api/v2/alerts")
+        return {alert["labels"]["alertname"] for alert in json.loads(answer or "[]")}
+
+
+class Receiver(ThreadingHTTPServer):
+    """Takes webhooks, on this machine's address in the engine's network."""
+
+    def __init__(self, address: str) -> None:
+        self.received: list[str] = []
+        super().__init__((address, 0), _Handler)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Receiver
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.server.received.append(self.headers["webhook-id"])
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        """Write nothing."""
+
 
 @pytest.fixture
-def stack(engine: docker.DockerClient, image: str, compose: Compose) -> Iterator[Stack]:
-    del image  # must be built
+def receiver(engine: docker.DockerClient, compose: Compose, tmp_path: Path) -> Iterator[Receiver]:
+    """Add a route to a webhook to those that compose comes with."""
+    (config,) = engine.networks.get("bridge").attrs["IPAM"]["Config"]
+    with Receiver(config["Gateway"]) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        (tmp_path / "secret").write_text("whsec_" + base64.b64encode(b"s" * 32).decode())
+        shipped = (REPOSITORY / "deploy/hooks/hooks.toml").read_text("utf-8")
+        (tmp_path / "hooks.toml").write_text(
+            f"""{shipped}
+[[routes]]
+name = "desk"
+kind = "webhook"
+url = "http://{config["Gateway"]}:{server.server_port}/"
+secrets = [{{ file = "/etc/hotspots/secret" }}]
+allow_networks = ["{config["Gateway"]}/32"]
+types = ["hotspot.stage.entered"]
+"""
+        )
+        tmp_path.chmod(0o755)
+        compose.environment["HOTSPOTS_HOOKS_DIRECTORY"] = str(tmp_path)
+        yield server
+        server.shutdown()
+
+
+@pytest.fixture
+def stack(
+    engine: docker.DockerClient, image: str, compose: Compose, receiver: Receiver
+) -> Iterator[Stack]:
+    """Start all but Grafana, whose dashboards test_dashboards.py asks."""
+    del image, receiver  # must be built, must listen
     try:
-        assert compose("up", "-d").returncode == 0
+        assert compose("up", "-d", *COMPOSED).returncode == 0
         yield Stack(engine, compose)
     finally:
         ended = compose("down", "--volumes", "--timeout", "15")
@@ -387,7 +456,7 @@ def stack(engine: docker.DockerClient, image: str, compose: Compose) -> Iterator
 
 @pytest.mark.containers
 def test_the_composed_stack_tells_what_a_backtest_tells(
-    stack: Stack, story: tuple[Path, list[str]]
+    stack: Stack, story: tuple[Path, list[str]], receiver: Receiver
 ) -> None:
     path, expected = story
     assert hotspots("replay", str(path), KAFKA=stack.kafka).returncode == 0
@@ -400,6 +469,15 @@ def test_the_composed_stack_tells_what_a_backtest_tells(
     wait_until(lambda: stack.query(counted) == EVENTS, lambda: stack.query(counted), 60)
     assert stack.query('sum(up{job="hotspots"})') == 1.0
     wait_until(stack.healthy, stack.worker, 60)
+    # Alerts arrive at a webhook, each once, and in Alertmanager.
+    entered = {
+        alert["id"]
+        for alert in asyncio.run(alerts(stack.redis_url))
+        if alert["type"] == "hotspot.stage.entered"
+    }
+    assert entered
+    wait_until(lambda: set(receiver.received) == entered, lambda: receiver.received, 60)
+    wait_until(lambda: "hotspot.emerging" in stack.firing(), stack.logs, 60)
     # The worker dies as by SIGKILL: the engine starts it again, and it tells nothing twice.
     restarts = stack.worker()["RestartCount"]
     killing = (
