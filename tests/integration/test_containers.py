@@ -42,8 +42,8 @@ ACTOR_KEY = "0123456789abcdef0123456789abcdef"
 EVENTS = 100_000
 """The beginning of the scenario: a day and more, with alerts of several kinds."""
 COMPOSED = ("engagement", "worker", "prometheus", "alertmanager")
-"""With what they depend on. Grafana stays out: its image is large, and test_dashboards.py asks all that
-its dashboards ask."""
+"""With what they depend on. Grafana stays out: its image is large, and test_dashboards.py asks all
+that its dashboards ask."""
 PLAIN = {name: value for name, value in os.environ.items() if not name.startswith("HOTSPOTS_")}
 
 
@@ -435,7 +435,7 @@ types = ["hotspot.stage.entered"]
 """
         )
         tmp_path.chmod(0o755)
-        compose.environment["HOTSPOTS_HOOKS_DIRECTORY"] = str(tmp_path)
+        compose.environment["HOOKS_DIRECTORY"] = str(tmp_path)
         yield server
         server.shutdown()
 
