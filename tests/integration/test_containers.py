@@ -207,7 +207,8 @@ def get(url: str) -> str:
 def test_compose_accepts_its_file(compose: Compose) -> None:
     done = compose("config", "--services")
     assert done.returncode == 0
-    assert sorted(done.stdout.split()) == [
+    # Compose 1.29 names those of profiles, too.
+    assert sorted(set(done.stdout.split()) - {"simulator"}) == [
         "alertmanager",
         "engagement",
         "grafana",
