@@ -15,7 +15,7 @@ References:
 """
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
@@ -35,7 +35,6 @@ SAMPLED_CHARACTERS: Final = 140
 NO_SENTIMENT: Final = 2.0
 """Stands for a sentiment that the platform did not give; those it gives lie within -1 to 1."""
 
-_MASK: Final = 2**64 - 1
 _GAMMA: Final = 0x9E37_79B9_7F4A_7C15
 _MIX_1: Final = 0xBF58_476D_1CE4_E5B9
 _MIX_2: Final = 0x94D0_49BB_1331_11EB
@@ -46,7 +45,7 @@ class SampledComment(NamedTuple):
     """One comment, reply or danmaku; sorted by `priority` first, and no two different ones tie.
 
     Attributes:
-        priority: `priority_of` it.
+        priority: See `priorities_of`.
         time_ms: Event time.
         actor: Hash of who wrote it, ABSENT_HASH when unknown.
         comment: Hash of its id, ABSENT_HASH when it has none.
@@ -68,20 +67,13 @@ class SampledComment(NamedTuple):
     text: str
 
 
-def mixed(number: int) -> int:
-    """Return 64 bits that look random, one to one (SplitMix64 [3]).
-
-    >>> mixed(1) != mixed(2) and mixed(1) == mixed(1)
-    True
-    """
-    number = (number + _GAMMA) & _MASK
-    number = ((number ^ (number >> 30)) * _MIX_1) & _MASK
-    number = ((number ^ (number >> 27)) * _MIX_2) & _MASK
-    return number ^ (number >> 31)
-
-
 def mixed_all(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """Return `mixed` of each number, uint64[n]."""
+    """Return 64 bits of each number that look random, one to one (SplitMix64 [3]), uint64[n].
+
+    >>> mixed_all(np.array([1, 2, 1], np.uint64))
+    array([10451216379200822465, 10905525725756348110, 10451216379200822465],
+          dtype=uint64)
+    """
     # Arrays of uint64 wrap around by themselves.
     numbers = numbers + np.uint64(_GAMMA)
     numbers = (numbers ^ (numbers >> np.uint64(30))) * np.uint64(_MIX_1)
@@ -89,21 +81,30 @@ def mixed_all(numbers: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     return np.asarray(numbers ^ (numbers >> np.uint64(31)))
 
 
-def priority_of(comment: int, actor: int, time_ms: int, text: str) -> int:
-    """Return 0 to 2^64 - 1: the smaller, the sooner a comment is drawn.
+def priorities_of(
+    comment: npt.NDArray[np.uint64],
+    actor: npt.NDArray[np.uint64],
+    time_ms: npt.NDArray[np.int64],
+    texts: Sequence[str],
+) -> npt.NDArray[np.uint64]:
+    """Return uint64[n]: the smaller, the sooner a comment is drawn.
 
     Args:
-        comment: Keyed hash of its id; with it nothing else matters, so that likes of a comment are
-            known to be of a drawn one.
-        actor: Keyed hash of who wrote it, where there is no id (danmaku); who has neither could
+        comment: Keyed hashes of their ids; with one nothing else matters, so that likes of a
+            comment are known to be of a drawn one.
+        actor: Keyed hashes of who wrote them, where there is no id (danmaku); who has neither could
             choose what is drawn, and nobody could be blamed.
-        time_ms: Event time.
-        text: What was written.
+        time_ms: Event times.
+        texts: What was written.
     """
-    if comment != ABSENT_HASH:
-        return mixed(comment)
-    said = int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
-    return mixed(actor ^ mixed(time_ms ^ said))
+    priority = mixed_all(comment)
+    nameless = np.flatnonzero(comment == ABSENT_HASH)
+    if len(nameless):
+        digests = [blake2b(texts[at].encode(), digest_size=8).digest() for at in nameless.tolist()]
+        said = np.frombuffer(b"".join(digests), "<u8")
+        of_event = mixed_all(time_ms[nameless].astype(np.uint64) ^ said)
+        priority[nameless] = mixed_all(actor[nameless] ^ of_event)
+    return priority
 
 
 class CommentSample:
@@ -127,20 +128,20 @@ class CommentSample:
         """Yield the comments in order of priority."""
         return iter(self._held)
 
-    def would_hold(self, priority: int) -> bool:
-        """Tell whether a comment of this priority may be held: most need not be built at all."""
-        return len(self._held) < SAMPLE_SIZE or priority <= self._held[-1].priority
-
     def offer(self, comment: SampledComment) -> None:
         """Offer one comment."""
-        self.offered += 1
-        if self.would_hold(comment.priority):
-            self._held.insert(bisect_left(self._held, comment), comment)
-            del self._held[SAMPLE_SIZE:]
+        self.offer_sorted([comment], 0, 1)
 
-    def pass_over(self) -> None:
-        """Count a comment that would not be held."""
-        self.offered += 1
+    def offer_sorted(self, comments: Sequence[SampledComment], first: int, end: int) -> None:
+        """Offer the comments from `first` up to `end`, which ascend by priority."""
+        self.offered += end - first
+        held = self._held
+        for at in range(first, end):
+            comment = comments[at]
+            if len(held) >= SAMPLE_SIZE and comment.priority > held[-1].priority:
+                return
+            held.insert(bisect_left(held, comment), comment)
+            del held[SAMPLE_SIZE:]
 
     def merge(self, other: "CommentSample") -> None:
         """Take in the sample of other comments: the result is the sample of all of them."""

@@ -62,7 +62,7 @@ class Candidate:
     """A comment that may be worth highlighting.
 
     Attributes:
-        priority: `comment_sample.priority_of` it.
+        priority: See `comment_sample.priorities_of`.
         comment_id: Its id on its platform.
         text: What it says.
         time_ms: When.

@@ -18,7 +18,7 @@ from models.comment_sample import (
     Reception,
     SampledComment,
     mixed_all,
-    priority_of,
+    priorities_of,
 )
 from models.details import DETAIL, NO_NUMBER
 from models.event_time import SourceClocks
@@ -77,29 +77,34 @@ class UndecidedComments:
         details = _details_of(batch, rows)
         felt = details["sentiment"].astype(np.float64)
         felt[np.isnan(felt)] = NO_SENTIMENT
+        texts = [batch.comments[number][2][:SAMPLED_CHARACTERS] for number in numbers.tolist()]
+        priority = priorities_of(details["comment"], batch.actor[rows], batch.time_ms[rows], texts)
+        bucket, slot = batch.time_ms[rows] // clocks.bucket_ms, slots[batch.video[rows]]
+        # Of many under one video only those with the smallest priorities are looked at.
+        order = np.lexsort((priority, slot, bucket))
         columns = zip(
-            (batch.time_ms[rows] // clocks.bucket_ms).tolist(),
-            slots[batch.video[rows]].tolist(),
-            mixed_all(details["comment"]).tolist(),
-            batch.time_ms[rows].tolist(),
-            batch.actor[rows].tolist(),
-            details["comment"].tolist(),
-            zip(batch.role[rows].tolist(), details["age_days"].tolist(), strict=True),
-            felt.round(6).tolist(),
-            numbers.tolist(),
+            priority[order].tolist(),
+            batch.time_ms[rows[order]].tolist(),
+            batch.actor[rows[order]].tolist(),
+            details["comment"][order].tolist(),
+            batch.role[rows[order]].tolist(),
+            details["age_days"][order].tolist(),
+            felt[order].round(6).tolist(),
+            [batch.comments[number][1] for number in numbers[order].tolist()],
+            [texts[at] for at in order.tolist()],
             strict=True,
         )
-        for bucket, slot, of_id, time_ms, actor, comment, account, feels, number in columns:
-            _, comment_id, text = batch.comments[number]
-            text = text[:SAMPLED_CHARACTERS]
-            known = comment != ABSENT_HASH
-            priority = of_id if known else priority_of(comment, actor, time_ms, text)
-            sample, _ = self._waiting(bucket, slot)
-            if sample.would_hold(priority):
-                more = (*account, feels, comment_id, text)
-                sample.offer(SampledComment(priority, time_ms, actor, comment, *more))
-            else:
-                sample.pass_over()
+        comments = list(map(SampledComment._make, columns))
+        bucket, slot = bucket[order], slot[order]
+        new = np.flatnonzero((np.diff(bucket) != 0) | (np.diff(slot) != 0)) + 1
+        firsts = np.concatenate([[0], new])
+        ends = [*new.tolist(), len(comments)]
+        groups = zip(
+            bucket[firsts].tolist(), slot[firsts].tolist(), firsts.tolist(), ends, strict=True
+        )
+        for at_bucket, at_slot, first, end in groups:
+            sample, _ = self._waiting(at_bucket, at_slot)
+            sample.offer_sorted(comments, first, end)
 
     def _add_reception(self, batch: Batch, slots: Ints, skip: Flags, clocks: SourceClocks) -> None:
         # Most details are of those who watched, and name no comment.

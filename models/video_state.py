@@ -247,30 +247,27 @@ class VideoTable:
         """
         found = list(map(self.slot_of.get, keys))
         if None in found:
-            found = [
-                self._insert(key) if at is None else at for key, at in zip(keys, found, strict=True)
-            ]
+            new = [key for key, at in zip(keys, found, strict=True) if at is None]
+            self._insert(list(dict.fromkeys(new)))
+            found = list(map(self.slot_of.get, keys))
         return np.array(found, np.int64)
 
-    def _insert(self, key: str) -> int:
-        slot = self.slot_of.get(key)
-        if slot is not None:
-            return slot
-        if self._free:
-            slot = self._free.pop()
+    def _insert(self, keys: list[str]) -> None:
+        """Give slots to videos that have none, each named once: those that were freed first."""
+        reused = min(len(self._free), len(keys))
+        slots = [self._free.pop() for _ in range(reused)]
+        for slot, key in zip(slots, keys[:reused], strict=True):
             self.keys[slot] = key
-        else:
-            slot = len(self.keys)
-            self.keys.append(key)
-            if slot >= len(self.dirty):
-                self._grow(slot + 1)
-        self.slot_of[key] = slot
-        self.platform_of[slot] = self._platform_code(split_video_key(key)[0])
-        if key in self._removed:
-            # The changelog still holds the row that was removed: the new one must take its place.
+        slots += range(len(self.keys), len(self.keys) + len(keys) - reused)
+        self.keys += keys[reused:]
+        if len(self.keys) > len(self.dirty):
+            self._grow(len(self.keys))
+        self.slot_of.update(zip(keys, slots, strict=True))
+        self.platform_of[slots] = [self._platform_code(split_video_key(key)[0]) for key in keys]
+        # The changelog still holds rows that were removed: the new ones must take their places.
+        for key in self._removed.intersection(keys):
             self._removed.discard(key)
-            self.dirty[slot] = True
-        return slot
+            self.dirty[self.slot_of[key]] = True
 
     def _grow(self, length: int) -> None:
         self.watch_of = grown(self.watch_of, length, UNWATCHED)
@@ -446,7 +443,7 @@ class VideoTable:
                 f"row of version {packed[:1].hex()} with {len(packed)} bytes; this program reads "
                 f"version {ROW_VERSION} with at least {end}: start with a new HOTSPOTS_APP_ID"
             )
-        slot = self._insert(key)
+        slot = int(self.slots([key])[0])
         self.make_rows(slot + 1)
         stored = np.frombuffer(packed, STORED, count=1, offset=_HEAD_BYTES)
         self.rows[slot] = stored["row"][0]

@@ -1,9 +1,11 @@
 import random
+from hashlib import blake2b
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from splitmix import mixed
 
 from models.comment_sample import (
     NO_SENTIMENT,
@@ -11,10 +13,14 @@ from models.comment_sample import (
     CommentSample,
     Reception,
     SampledComment,
-    mixed,
     mixed_all,
-    priority_of,
+    priorities_of,
 )
+
+
+def priority_of(comment: int, actor: int, time_ms: int, text: str) -> int:
+    ids = (np.array([number], np.uint64) for number in (comment, actor))
+    return int(priorities_of(*ids, np.array([time_ms]), [text])[0])
 
 
 def comment(number: int, salt: int = 0) -> SampledComment:
@@ -60,6 +66,15 @@ def test_it_is_the_smallest_priorities_and_bounded(numbers: list[int]) -> None:
     assert held == sorted(map(comment, numbers))[:SAMPLE_SIZE]
 
 
+@given(many, st.integers(0, 150))
+def test_comments_offered_together_are_drawn_as_one_by_one(numbers: list[int], cut: int) -> None:
+    sample = sample_of(numbers[:cut])
+    comments = sorted(map(comment, numbers[cut:]))
+    sample.offer_sorted([comment(1), *comments, comment(2)], 1, 1 + len(comments))
+    assert list(sample) == list(sample_of(numbers))
+    assert sample.offered == len(numbers)
+
+
 def test_all_comments_are_equally_likely_to_be_in_it() -> None:
     drawn = [0] * 100
     for salt in range(3_000):
@@ -88,6 +103,18 @@ def test_a_comment_with_an_id_is_drawn_by_its_id_alone() -> None:
     assert priority_of(7, 1, 2, "a") == priority_of(7, 8, 9, "b")
     assert priority_of(0, 1, 2, "a") != priority_of(0, 1, 2, "b")
     assert priority_of(0, 1, 2, "a") != priority_of(0, 1, 3, "a")
+
+
+def test_priorities_of_many_are_those_of_each() -> None:
+    comments, actors, times_ms = [0, 7, 0], [2**63, 1, 5], [3, 4, 2**40]
+    texts = ["a", "b", "\u54c8"]
+    columns = (np.array(column, np.uint64) for column in (comments, actors))
+    many = priorities_of(*columns, np.array(times_ms), texts).tolist()
+    said = [
+        int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little") for text in texts
+    ]
+    nameless = [mixed(a ^ mixed(t ^ s)) for a, t, s in zip(actors, times_ms, said, strict=True)]
+    assert many == [nameless[0], mixed(7), nameless[2]]
 
 
 received = st.lists(

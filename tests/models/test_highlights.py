@@ -1,6 +1,7 @@
 import pytest
+from splitmix import mixed
 
-from models.comment_sample import NO_SENTIMENT, Reception, SampledComment, mixed
+from models.comment_sample import NO_SENTIMENT, Reception, SampledComment
 from models.highlights import Candidate, best_of, candidates_of, is_reasoned
 from models.vocabulary import ROLE_CODE
 

@@ -2,8 +2,9 @@ import re
 
 from hypothesis import given
 from hypothesis import strategies as st
+from splitmix import mixed
 
-from models.comment_sample import NO_SENTIMENT, SAMPLE_SIZE, CommentSample, SampledComment, mixed
+from models.comment_sample import NO_SENTIMENT, SAMPLE_SIZE, CommentSample, SampledComment
 from models.phrase_counts import PhraseCounts
 from models.phrases import PEOPLE_MIN, PHRASES_TOLD, most_of, phrases_in, without_parts
 

@@ -4,9 +4,10 @@ from typing import Any
 import numpy as np
 import pytest
 from building import batch_of
+from splitmix import mixed
 
 from models.batches import Batch
-from models.comment_sample import NO_SENTIMENT, mixed
+from models.comment_sample import NO_SENTIMENT
 from models.details import DETAIL, NO_NUMBER
 from models.event_time import SourceClocks
 from models.undecided_comments import UndecidedComments

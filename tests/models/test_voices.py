@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from splitmix import mixed
 
 from models import voices as voices_module
 from models.comment_sample import (
@@ -13,7 +14,6 @@ from models.comment_sample import (
     CommentSample,
     Reception,
     SampledComment,
-    mixed,
 )
 from models.feelings import Feelings
 from models.highlights import HIGHLIGHTS_TOLD

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.agents.alignment import BACKLOG_S, Alignment
+from streams.agents.alignment import BACKLOG_S, CHUNKS_AHEAD, Alignment
 from streams.transport.ledger import Partition
 
 HOUR_MS = 3_600_000
@@ -36,6 +36,20 @@ def test_nobody_waits_for_a_partition_that_is_gone_or_not_yet_read() -> None:
     assert alignment.too_far_ahead([B, C], 0.0) == {}
     alignment.reset()
     assert alignment.too_far_ahead([A, B], 0.0) == {}
+
+
+def test_a_few_chunks_may_be_ahead_however_long_they_are() -> None:
+    alignment = aligned(a=0, b=HOUR_MS)
+    alignment.note(B, 2 * HOUR_MS)
+    assert alignment.too_far_ahead([A, B], 0.0) == {}, "each of its chunks spans an hour"
+    for chunks in range(3, CHUNKS_AHEAD + 1):
+        alignment.note(B, chunks * HOUR_MS)
+    assert alignment.too_far_ahead([A, B], 0.0) == {}
+    alignment.note(B, (CHUNKS_AHEAD + 1) * HOUR_MS)
+    assert alignment.too_far_ahead([A, B], 0.0) == {B: (CHUNKS_AHEAD + 1) * HOUR_MS}
+    alignment.note(A, HOUR_MS)
+    alignment.note(B, (CHUNKS_AHEAD + 1) * HOUR_MS + 1)
+    assert B in alignment.too_far_ahead([A, B], 0.0), "short ones again"
 
 
 @given(
