@@ -87,7 +87,7 @@ class WorkIntegrity:
             found |= {work.work_id for slot in likely if (work := by_slot[slot]) is not None}
         return [by_id[work_id] for work_id in sorted(found)]
 
-    def _add_up(self, young: Floats, of: Floats) -> None:
+    def _add_up(self, young: npt.NDArray[Any], of: npt.NDArray[Any]) -> None:
         """Let each topic have the acts under all names of its work, at the most, in place."""
         merged, by_slot = self._roll_up.merged, self._roll_up.works.by_slot
         slots = merged.slots()

@@ -5,7 +5,7 @@ import os
 
 from rich.console import Console
 
-from streams.demo_settings import demo_environment, metrics_port
+from streams.demo_settings import board_url, demo_environment
 from streams.demo_traces import remove_traces
 from streams.demonstration import Demonstration
 from streams.local.servers import local_servers
@@ -32,12 +32,13 @@ def play(*, once: bool, seed: int | None, speed: float | None, ordinary_videos: 
     say("Making the scenario")
     scenario = british_museum(SEED if seed is None else seed, ordinary_videos)
     with local_servers(progress=say) as servers:
-        environment = demo_environment(os.environ, servers, metrics_port(os.environ))
+        environment = demo_environment(os.environ, servers)
         settings = load_settings(environment)
         demonstration = Demonstration(
             scenario,
             settings,
             environment,
+            board_url=board_url(os.environ, settings),
             speed=speed,
             console=console,
         )

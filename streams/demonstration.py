@@ -1,7 +1,8 @@
 """The demo: a scenario through the real path, from Kafka through a worker to the board.
 
-The worker is a process of its own, started with the environment of streams/demo_settings.py. The
-demo sees what any other program sees: the board in Redis and the topic of alerts.
+The worker and the board are processes of their own, started with the environment of
+streams/demo_settings.py. The demo sees what any other program sees: the board in Redis and the
+topic of alerts.
 """
 
 import asyncio
@@ -34,7 +35,7 @@ REFRESH_S: Final = 0.5
 """The screen and the board: an event-time hour at the demo's speed."""
 
 START_TIMEOUT_S: Final = 60.0
-"""For the worker to serve its metrics; measured: 3 s."""
+"""For the worker to serve its metrics (measured: 3 s), and as long for the board's page."""
 
 SILENCE_TIMEOUT_S: Final = 120.0
 """After the last event the worker may take so long for its next decision: ten times what a whole
@@ -47,7 +48,7 @@ LOG_LINES_SHOWN: Final = 20
 
 
 class WorkerFailedError(Exception):
-    """The worker ended, or decides nothing any more; its last words are in `log`."""
+    """The worker or the board ended, or nothing is decided any more; last words are in `log`."""
 
     def __init__(self, what: str, log: str) -> None:
         super().__init__(what)
@@ -55,12 +56,12 @@ class WorkerFailedError(Exception):
 
 
 @contextmanager
-def running_worker(environment: Mapping[str, str]) -> Iterator[GuardedProcess]:
-    """Run a worker in a process of its own, which ends with this program, whatever ends that."""
+def running(command: str, environment: Mapping[str, str]) -> Iterator[GuardedProcess]:
+    """Run a command in a process of its own, which ends with this program, whatever ends that."""
     with TemporaryDirectory(prefix="hotspots-demo-") as directory:
         process = GuardedProcess(
-            [sys.executable, "-m", "streams.cli", "worker"],
-            log_path=Path(directory) / "worker.log",
+            [sys.executable, "-m", "streams.cli", command],
+            log_path=Path(directory) / f"{command}.log",
             environment=environment,
             working_directory=Path.cwd(),
             grace_seconds=WORKER_GRACE_S,
@@ -80,6 +81,7 @@ class Demonstration:
         settings: Settings,
         environment: Mapping[str, str],
         *,
+        board_url: str,
         speed: float | None,
         console: Console,
     ) -> None:
@@ -88,7 +90,8 @@ class Demonstration:
         Args:
             scenario: What happens.
             settings: What `environment` says.
-            environment: The worker's whole environment.
+            environment: The worker's whole environment, and that of the board.
+            board_url: Where the page will be.
             speed: Event time over wall time; None is as fast as Kafka takes the events.
             console: Where the board is shown.
         """
@@ -108,6 +111,7 @@ class Demonstration:
             ends_ms=int(arrivals[-1]),
             total=len(arrivals),
             metrics_url=f"http://{settings.metrics_host}:{settings.metrics_port}/metrics",
+            board_url=board_url,
         )
 
     async def run(self, *, once: bool) -> Verdict:
@@ -118,13 +122,14 @@ class Demonstration:
             UserError: Kafka or Redis cannot be used.
         """
         await create_input_topic(self._settings, partitions=INPUT_PARTITIONS)
-        with running_worker(self._environment) as worker:
-            await self._started(worker)
-            tasks = [
-                asyncio.create_task(work)
-                for work in (self._watch(worker), self._read_board(), self._read_alerts())
-            ]
-            tasks.append(asyncio.create_task(self._show()))
+        environment = self._environment
+        with running("worker", environment) as worker, running("board", environment) as page:
+            await self._started(worker, page)
+            works = (
+                *(self._watch(*one) for one in (("worker", worker), ("board", page))),
+                *(self._read_board(), self._read_alerts(), self._show()),
+            )
+            tasks = [asyncio.create_task(work) for work in works]
             play = asyncio.create_task(self._play(worker, once=once))
             try:
                 # Whatever ends first: the play, or one of the others by an error.
@@ -142,16 +147,19 @@ class Demonstration:
         self.verdict = judge(self.state.alerts, self._scenario.truth, rate)
         return self.verdict
 
-    async def _started(self, worker: GuardedProcess) -> None:
-        """Wait until the worker serves its metrics."""
+    async def _started(self, worker: GuardedProcess, page: GuardedProcess) -> None:
+        """Wait until the worker serves its metrics, and the board its page."""
         self.state.phase = "starting the worker"
         settings = self._settings
+        await self._served("worker", worker, settings.metrics_host, settings.metrics_port)
+        await self._served("board", page, settings.board_host, settings.board_port)
+
+    async def _served(self, name: str, process: GuardedProcess, host: str, port: int) -> None:
         try:
             async with asyncio.timeout(START_TIMEOUT_S):
-                while worker.returncode is None:
+                while process.returncode is None:
                     try:
-                        address = (settings.metrics_host, settings.metrics_port)
-                        _, writer = await asyncio.open_connection(*address)
+                        _, writer = await asyncio.open_connection(host, port)
                     except OSError:
                         await asyncio.sleep(REFRESH_S / 5)
                     else:
@@ -159,16 +167,16 @@ class Demonstration:
                         return
         except TimeoutError as error:
             raise WorkerFailedError(
-                f"the worker does not serve its metrics after {START_TIMEOUT_S:.0f} s",
-                worker.log_tail(),
+                f"the {name} does not serve on port {port} after {START_TIMEOUT_S:.0f} s",
+                process.log_tail(),
             ) from error
-        raise _ended(worker)
+        raise _ended(name, process)
 
-    async def _watch(self, worker: GuardedProcess) -> None:
-        """End with an error when the worker ends."""
-        while worker.returncode is None:  # noqa: ASYNC110 - a process sets no event of ours
+    async def _watch(self, name: str, process: GuardedProcess) -> None:
+        """End with an error when a process ends."""
+        while process.returncode is None:  # noqa: ASYNC110 - a process sets no event of ours
             await asyncio.sleep(REFRESH_S)
-        raise _ended(worker)
+        raise _ended(name, process)
 
     async def _play(self, worker: GuardedProcess, *, once: bool) -> None:
         state = self.state
@@ -274,7 +282,7 @@ class _Consumer:
         await self._client.stop()
 
 
-def _ended(worker: GuardedProcess) -> WorkerFailedError:
+def _ended(name: str, process: GuardedProcess) -> WorkerFailedError:
     return WorkerFailedError(
-        f"the worker ended with exit code {worker.returncode}", worker.log_tail()
+        f"the {name} ended with exit code {process.returncode}", process.log_tail()
     )

@@ -46,6 +46,7 @@ class DemoState:
         starts_ms, ends_ms: Event time of the scenario.
         total: Events in it.
         metrics_url: Where the worker's metrics are.
+        board_url: Where the page is.
         phase: What is going on, in a few words.
         sent: Events sent so far.
         sent_ms: Event time of the last of them.
@@ -57,6 +58,7 @@ class DemoState:
     ends_ms: int
     total: int
     metrics_url: str
+    board_url: str
     phase: str = "starting"
     sent: int = 0
     sent_ms: int = 0
@@ -148,7 +150,9 @@ def _header(state: DemoState) -> RenderableType:
         f"sent up to {clock(state.sent_ms)} ({state.sent:,} events)",
         f"decided up to {clock(state.decided_ms)}",
     )
-    return Panel(Group(line, Text(f"metrics {state.metrics_url}", style="dim")), title="hotspots")
+    page = Text(f"page {state.board_url}", style="bold")
+    metrics = Text(f"metrics {state.metrics_url}", style="dim")
+    return Panel(Group(line, page, metrics), title="hotspots")
 
 
 def _hotspots(state: DemoState) -> RenderableType:
@@ -203,7 +207,7 @@ class PlainBoard:
         """Write what is new."""
         if state.phase != self._phase:
             self._phase = state.phase
-            self._say(f"{state.phase} (metrics {state.metrics_url})")
+            self._say(f"{state.phase} (page {state.board_url}, metrics {state.metrics_url})")
         for alert in state.alerts[self._alerts :]:
             self._say(f"{clock(alert_time_ms(alert))}  {headline(alert)}")
         self._alerts = len(state.alerts)

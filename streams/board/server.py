@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -27,6 +28,7 @@ from streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
+PAGE: Final = Path(__file__).parent / "page"
 BODY_BYTES_MAX: Final = 16_384
 """A note of 1,000 characters, escaped one by one, with its names."""
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
@@ -124,6 +126,7 @@ def make_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(BoardStoreError, _no_store)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.include_router(router)
+    app.mount("/", StaticFiles(directory=PAGE, html=True))
     return app
 
 

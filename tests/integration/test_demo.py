@@ -1,6 +1,7 @@
 """The demo as a user starts it: on given servers, ended early, and with a dead worker."""
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -8,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,7 +34,8 @@ much again for a busy machine."""
 
 def environment(**changes: str) -> dict[str, str]:
     plain = {name: value for name, value in os.environ.items() if not name.startswith("HOTSPOTS_")}
-    return plain | {"HOTSPOTS_METRICS_PORT": str(free_port())} | changes
+    ports = {f"HOTSPOTS_{name}_PORT": str(free_port()) for name in ("METRICS", "BOARD")}
+    return plain | ports | changes
 
 
 def free_port() -> int:
@@ -123,9 +126,13 @@ def test_an_early_end_leaves_no_process(tmp_path: Path, number: signal.Signals) 
     with demo(log, environ) as process:
         wait_for(log, "the week passes", process, 120)
         ports = [int(port) for port in re.findall(r"on 127\.0\.0\.1:(\d+)", log.read_text())]
-        ports.append(int(environ["HOTSPOTS_METRICS_PORT"]))
-        assert len(ports) == 3
+        ports += [int(environ[f"HOTSPOTS_{name}_PORT"]) for name in ("METRICS", "BOARD")]
+        assert len(ports) == 4
         assert all(listens(port) for port in ports)
+        page = re.search(r"page (http://127\.0\.0\.1:\d+/)#token=\S{16}", log.read_text())
+        assert page is not None
+        with urllib.request.urlopen(f"{page[1]}api/v1/about") as answer:  # noqa: S310 - the demo's own address
+            assert json.load(answer)["may_act"]
         process.send_signal(number)
         code = process.wait(timeout=GONE_WITHIN_S)
         assert code == (1 if number is not signal.SIGKILL else -signal.SIGKILL)

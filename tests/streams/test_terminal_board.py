@@ -66,6 +66,7 @@ def state_of(**changes: Any) -> DemoState:  # noqa: ANN401 - any field
         "ends_ms": START_MS + 100 * HOUR_MS,
         "total": 10,
         "metrics_url": "http://127.0.0.1:9464/metrics",
+        "board_url": "http://127.0.0.1:9465/",
     }
     return DemoState(**(fields | changes))
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -36,6 +37,12 @@ def serving(environ: dict[str, str]) -> Iterator[str]:
         assert not thread.is_alive()
 
 
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Run it in a thread: that of a test may have a loop already, as Playwright's does."""
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(asyncio.run, work).result()
+
+
 def fill(redis_url: str, prefix: str, board: dict[str, Any], alerts: list[dict[str, Any]]) -> None:
     """Put a board and alerts into Redis, as a worker does."""
 
@@ -44,7 +51,7 @@ def fill(redis_url: str, prefix: str, board: dict[str, Any], alerts: list[dict[s
             await store.write_board(board)
             await store.record_alerts(alerts)
 
-    asyncio.run(put())
+    run(put())
 
 
 def clear(redis_url: str, prefix: str) -> None:
@@ -52,7 +59,7 @@ def clear(redis_url: str, prefix: str) -> None:
         async with BoardStore(redis_url, prefix) as store:
             await store.clear()
 
-    asyncio.run(remove())
+    run(remove())
 
 
 def hotspot(hotspot_id: str, rank: int, **more: object) -> dict[str, Any]:
