@@ -86,6 +86,9 @@ const EVIDENCE = {
     `Of ${number(f.acts)} acts most show the same signs: ${signs(f)}.`,
     `${number(f.acts)} 次行为中多数呈现相同迹象：${signs(f)}。`),
   role_entered: (f) => both(`${span(f.after_ms)} after it began.`, `开始后 ${span(f.after_ms)}。`),
+  symbols_rise_with_resonance: (f) => both(
+    `${number(f.symbols)} symbols rise, and those who comment feel for it: ${figure(f.polarity)} (at least ${figure(f.polarity_at_least)}), elsewhere at most ${figure(f.polarity_elsewhere_at_most)}.`,
+    `${number(f.symbols)} 个符号正在兴起，评论者情感积极：${figure(f.polarity)}（至少 ${figure(f.polarity_at_least)}），其他作品至多 ${figure(f.polarity_elsewhere_at_most)}。`),
   activity_collapsed: fell, activity_collapsed_after_exclusion: fell, activity_collapsed_when_ignored: fell, deleted: fell,
   original_derivative_goes_deep: (f) => both(
     `“${f.title ?? f.derivative}” by ${f.creator_id ?? "?"} entered ${term(f.stage)} with ${number(f.views)} views.`,
@@ -124,6 +127,7 @@ export function evidence(alert) {
 
 const SUGGESTIONS_ZH = {
   "hotspot.guidance.quality_comments": "置顶其中一条评论，或以创作者身份回复：它们出自普通用户，友善或有理有据，并已引起回应。",
+  "hotspot.guidance.resonant_symbols": "在接下来的作品中用上其中一个符号（新一集、视频回应、标题）：人们已把它变成自己的，并为之动情；画面和故事由此展开。",
   "hotspot.guidance.elite_entry": "让这份参与更显眼：置顶、在话题页中链接，并请创作者回应。",
   "hotspot.guidance.negative_value_surge": "弄清人们排斥什么：阅读最新评论，以创作者身份回应并置顶说明；在加大推送之前核对标记。",
   "hotspot.guidance.experts_wanted": "邀请主流媒体和了解该主题的人评论、总结或解答，并把他们的内容放到讨论所在之处。",
