@@ -1,4 +1,7 @@
 # Two commands set everything up: `make demo` and `make test`. Each sees to .venv itself.
+# Tests of tests/integration wait for brokers, workers and timeouts most of their time: they run one
+# after the other, and what only computes runs beside them (tests/conftest.py).
+PYTEST := -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadscope --no-loadscope-reorder
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,10 +22,10 @@ demo: $(STAMP) ## Embedded Kafka and Valkey, a worker and a week of events in tw
 
 test: lint types ## Lint, types and every test
 	@echo "== tests"
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python $(PYTEST) $(ARGS)
 
 hunt: $(STAMP) ## Draw new examples, and more of them, for the laws that tests claim
-	@HYPOTHESIS_PROFILE=hunt $(BIN)/python -m pytest -m 'not kafka' tests/models tests/streams $(ARGS)
+	@HYPOTHESIS_PROFILE=hunt $(BIN)/python $(PYTEST) -m 'not kafka' tests/models tests/streams $(ARGS)
 
 bench: $(BENCH_STAMP) ## Our monitor and the peers on the same events; ARGS=--quick for a first look
 	@PYTHONPATH=. $(BIN)/python -m benchmarks $(ARGS)

@@ -39,11 +39,19 @@ class NoTreesError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How large a model may grow: leaves of a tree, how much of it counts, how many trees."""
+    """How large a model may grow.
+
+    Attributes:
+        leaves: Of a tree.
+        rate: How much of a tree counts.
+        trees: How many at the most.
+        trees_least: How many at the least; 0 where videos left out may choose as few as they like.
+    """
 
     leaves: int
     rate: float
     trees: int
+    trees_least: int = 0
 
 
 @dataclass(frozen=True, slots=True)

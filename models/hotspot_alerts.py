@@ -164,6 +164,8 @@ class AlertWriter:
             data["title"] = tracked.title
         if tracked.creator_id:
             data["creator_id"] = tracked.creator_id
+        if tracked.vertical:
+            data["vertical"] = tracked.vertical
         data |= self._known.integrity.of_video(tracked.video)
         said = self._screening_of([tracked.video]) | self._discoveries.of(tracked.video)
         return data | said | self._acted(tracked.video)
@@ -298,6 +300,9 @@ class AlertWriter:
         lead = self._roll_up.lead_of(one)
         platform, video_id = split_video_key(lead)
         data: dict[str, Any] = {"platform": platform, "platforms": sorted(one.platforms)}
+        tracked = self._roll_up.tracked.get(lead)
+        if tracked is not None and tracked.vertical:
+            data["vertical"] = tracked.vertical
         data["take_up"] = one.take_up()
         names = self._roll_up.merges.also_known_as(work.work_id)
         data |= {"topic": work.title} if work.kind == TOPIC else {"video_id": video_id}

@@ -28,10 +28,10 @@ from models.vocabulary import ACTION_CODE, Action
 Ints = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
 
-_SPOKEN: Final = [
-    ACTION_CODE[action.value] for action in (Action.COMMENT, Action.REPLY, Action.DANMAKU)
-]
-"""Codes of the actions that are comments themselves."""
+_IS_SPOKEN: Final = np.zeros(256, np.bool_)
+"""By action code: whether it is a comment itself."""
+for _action in (Action.COMMENT, Action.REPLY, Action.DANMAKU):
+    _IS_SPOKEN[ACTION_CODE[_action.value]] = True
 
 _LIKED: Final = ACTION_CODE[Action.COMMENT_LIKE.value]
 
@@ -69,7 +69,7 @@ class UndecidedComments:
     def _add_comments(self, batch: Batch, slots: Ints, skip: Flags, clocks: SourceClocks) -> None:
         rows = np.array([row for row, _, _ in batch.comments], np.int64)
         wanted = _in_time(batch, rows, clocks) & ~skip[rows]
-        wanted &= np.isin(batch.action[rows], _SPOKEN) & (batch.count[rows] > 0)
+        wanted &= _IS_SPOKEN[batch.action[rows]] & (batch.count[rows] > 0)
         if not wanted.any():
             return
         numbers = np.flatnonzero(wanted)
@@ -111,7 +111,7 @@ class UndecidedComments:
         named = (batch.details["comment"] | batch.details["parent"]) != ABSENT_HASH
         details = batch.details.take(np.flatnonzero(named))
         rows = details["row"].astype(np.int64)
-        spoken = np.isin(batch.action[rows], _SPOKEN)
+        spoken = _IS_SPOKEN[batch.action[rows]]
         liked = (batch.action[rows] == _LIKED) & (details["comment"] != ABSENT_HASH)
         replied = spoken & (details["parent"] != ABSENT_HASH) & (batch.count[rows] > 0)
         gone = spoken & (details["comment"] != ABSENT_HASH) & (batch.count[rows] < 0)

@@ -362,7 +362,7 @@ def _runner(host: Any) -> Callable[[Any], Any]:  # noqa: ANN401 - hosts differ i
 
 
 def _add_tasks(app: WorkerApp) -> None:
-    gauges = LagGauges(app.worker_metrics)
+    gauges = LagGauges(app.worker_metrics, topic_names(app.settings_of_worker))
 
     # Functions, not bound methods: Faust marks what it is given with an attribute.
     async def follow_learned() -> None:

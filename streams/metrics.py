@@ -1,7 +1,8 @@
 """The metrics: what a worker counts and how it is served on `/metrics`.
 
 Base units; every label comes from a closed set, is the number of a partition or one of at most
-MOST_VERTICALS verticals (models/views.py), never the id of a video or a person.
+MOST_VERTICALS verticals (models/views.py), never the id of a video or a person; but the hotspots at
+the top of the board are named (streams/top_hotspots.py).
 docs/metrics.md is generated from this file (streams/reference.py) and tested for drift.
 """
 
@@ -21,11 +22,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
 from models.alerts import ALERTS, AlertType
 from models.batch_header import BatchKind
 from models.events import RejectReason
+from models.ranking import BOARD
 from models.steps import Output
 from models.vocabulary import JUNCTURE_INTO, Stage, State
 from models.withheld import WithheldReason
 from streams.delivery.hook_metrics import HookMetrics
 from streams.errors import UserError
+from streams.top_hotspots import TopHotspots
 
 if TYPE_CHECKING:
     from models.forecast_learning import Judgement
@@ -228,6 +231,7 @@ class Metrics(HookMetrics):
             registry=self.registry,
         )
         self._verticals: set[str] = set()
+        self.top = TopHotspots(self.registry)
         self.merged_topics = Gauge(
             "hotspots_merged_topics",
             "Pairs of topics that are one work under two names (docs/topics.md).",
@@ -245,7 +249,8 @@ class Metrics(HookMetrics):
     def _add_running(self) -> None:
         self.lag = Gauge(
             "hotspots_lag_messages",
-            "Messages of a partition that are not yet processed.",
+            "Messages of a partition that are not yet processed; topics have their logical names, "
+            "without a prefix (docs/architecture.md).",
             ["topic", "partition"],
             registry=self.registry,
         )
@@ -363,9 +368,13 @@ class Metrics(HookMetrics):
             self.state_changes.labels(state.value).inc()
 
     def observe_outputs(self, outputs: Iterable[Output]) -> None:
-        """Count the alerts among what a checkpoint has written, and the transitions they tell."""
+        """Count alerts and transitions that a checkpoint has written, and name the board's top."""
         for output in outputs:
-            if output.topic != ALERTS or output.value is None:
+            if output.value is None:
+                continue
+            if output.topic == BOARD:
+                self.top.show(json.loads(output.value)["hotspots"])
+            if output.topic != ALERTS:
                 continue
             alert = json.loads(output.value)
             self.alerts.labels(AlertType(alert["type"]).value).inc()
@@ -441,9 +450,8 @@ class Metrics(HookMetrics):
         self.chunk_messages.labels(agent.value).observe(messages)
         self.chunk_bytes.labels(agent.value).observe(value_bytes)
 
-    def revoke(self, agent: Agent, topic: str, partition: int) -> None:
+    def revoke(self, agent: Agent, partition: int) -> None:
         """Forget the figures of a partition that another worker owns now."""
-        self.lag.remove(topic, partition)
         if agent in STATEFUL_AGENTS:
             self.rows.remove(agent.value, partition)
         if agent is Agent.HOTSPOTS:
@@ -451,6 +459,7 @@ class Metrics(HookMetrics):
             self.forecast_log_loss.clear()
             self.forecast_bias.clear()
             self.forecast_bias_error.clear()
+            self.top.show(())
         if agent is Agent.STAGES:
             self.watermark_delay.remove(partition)
             for stage in Stage:

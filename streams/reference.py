@@ -54,14 +54,19 @@ def exposed_name(family: Metric) -> str:
     return family.name + suffix
 
 
-def metrics_table() -> str:
-    """Return the table of all metrics with their labels."""
-    registry = CollectorRegistry()
-    labels = {
-        collector._name: collector._labelnames  # noqa: SLF001 - the names of labels are shown nowhere else before a first value
-        for collector in vars(Metrics(registry)).values()
+def label_names() -> dict[str, tuple[str, ...]]:
+    """Return the names of the labels of each metric."""
+    metrics = Metrics(CollectorRegistry())
+    return {
+        collector._name: tuple(collector._labelnames)  # noqa: SLF001 - the names of labels are shown nowhere else before a first value
+        for collector in (*vars(metrics).values(), *vars(metrics.top).values())
         if hasattr(collector, "_labelnames")
     }
+
+
+def metrics_table() -> str:
+    """Return the table of all metrics with their labels."""
+    labels = label_names()
     lines = ["| metric | type | labels | what it is |", "|---|---|---|---|"]
     for family in metric_families():
         names = " ".join(f"`{label}`" for label in labels[family.name]) or "none"

@@ -209,9 +209,10 @@ class Settings(BaseSettings):
         le=365 * DAY_MS,
         description=(
             "How far, in event time, a partition of the input may be read ahead of the slowest one "
-            "that this worker reads and that has a backlog. What is read and cannot be decided yet "
-            "stays in memory: this bounds it. An hour is far more than partitions of a live stream "
-            "differ by, so that only a replay or a catch-up is ever held back."
+            "that this worker reads and that has a backlog; three chunks (3 MB) it may be in any "
+            "case. What is read and cannot be decided yet stays in memory: this bounds it. An hour "
+            "is far more than partitions of a live stream differ by, so that only a replay or a "
+            "catch-up is ever held back."
         ),
     )
     max_ahead_ms: int = Field(

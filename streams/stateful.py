@@ -180,7 +180,7 @@ class StatefulPartitions:
             *(owned.checkpoints.caught_up() for owned in previous.values() if owned.checkpoints)
         )
         for partition in previous:
-            self._metrics.revoke(self.agent, self.topic, partition)
+            self._metrics.revoke(self.agent, partition)
         await asyncio.gather(*(_stop(owned.transactions) for owned in previous.values()))
         transactions = {
             partition: self._transactions_factory(partition, self._changelog_of(partition))

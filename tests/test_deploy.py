@@ -16,6 +16,7 @@ PROMETHEUS = (REPOSITORY / "deploy/prometheus/prometheus.yml").read_text("utf-8"
 IGNORED = (REPOSITORY / ".dockerignore").read_text("utf-8").splitlines()
 METRICS_PORT = str(Settings.model_fields["metrics_port"].default)
 MOVING = {
+    "grafana/grafana": "${GRAFANA_TAG:-11.6.0}",
     "prom/alertmanager": "${ALERTMANAGER_TAG:-latest}",
     "prom/prometheus": "${PROMETHEUS_TAG:-latest}",
 }
@@ -43,6 +44,7 @@ def test_every_image_is_pinned_by_a_tag() -> None:
     found = images()
     assert {name for name, _ in found} == {
         "apache/kafka",
+        "grafana/grafana",
         "hotspots",
         "prom/alertmanager",
         "prom/prometheus",
@@ -68,7 +70,7 @@ def test_the_image_bears_the_version_of_the_project() -> None:
 
 def test_ports_are_open_on_this_machine_only() -> None:
     published = re.findall(r"^ +- ([^\s-]\S*:\d+)$", COMPOSE, re.MULTILINE)
-    assert len(published) == 4
+    assert len(published) == 5
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 

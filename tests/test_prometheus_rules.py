@@ -12,7 +12,9 @@ import yaml
 from prometheus_client import CollectorRegistry, ProcessCollector
 
 from streams.metrics import Metrics
+from streams.reference import label_names
 from streams.settings import Settings
+from streams.topics import Topic
 from streams.worker import product_app
 
 REPOSITORY = Path(__file__).parent.parent
@@ -35,11 +37,7 @@ def exposed() -> dict[str, tuple[set[str], dict[str, set[str]]]]:
     """Return the labels of each sample of a worker, and the values known from the start."""
     found: dict[str, tuple[set[str], dict[str, set[str]]]] = {"up": (set(), {})}
     metrics = Metrics(CollectorRegistry())
-    declared = {
-        collector._name: set(collector._labelnames)  # noqa: SLF001 - the client has no other way to ask
-        for collector in vars(metrics).values()
-        if hasattr(collector, "_labelnames")
-    }
+    declared = label_names()
     for family in metrics.registry.collect():
         suffixes = {"counter": ["_total"], "histogram": ["_bucket", "_count", "_sum"]}
         for suffix in suffixes.get(family.type, [""]):
@@ -50,7 +48,7 @@ def exposed() -> dict[str, tuple[set[str], dict[str, set[str]]]]:
                     for label, value in sample.labels.items():
                         known.setdefault(label, set()).add(value)
             bounds = {"le"} if suffix == "_bucket" else set()
-            found[name] = (declared[family.name] | bounds, known)
+            found[name] = ({*declared[family.name]} | bounds, known)
     for family in ProcessCollector(registry=None).collect():
         for sample in family.samples:
             found[sample.name] = (set(), {})
@@ -102,9 +100,7 @@ def test_rules_mean_the_job_and_the_topic_that_are_set() -> None:
     assert {found["job"] for found in matchers if "job" in found} == {
         CONFIGURATION["scrape_configs"][0]["job_name"]
     }
-    assert {found["topic"] for found in matchers if "topic" in found} == {
-        Settings.model_fields["input_topic"].default
-    }
+    assert {found["topic"] for found in matchers if "topic" in found} == {Topic.ENGAGEMENT}
 
 
 @pytest.mark.parametrize("alert", ALERTS)

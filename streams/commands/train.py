@@ -33,7 +33,7 @@ def command(file: Path, out: Path, level: str | None, horizon: str | None) -> No
     from dataclasses import replace
 
     from models.boosted_trees import NoTreesError
-    from models.forecast_training import TooFewExamplesError, trees_to_grow
+    from models.forecast_training import TooFewExamplesError, sizes_of, trees_to_grow
     from streams.commands.backtest import OFFLINE_KEY
     from streams.errors import UserError
     from streams.offline.backtest import Backtest
@@ -61,7 +61,8 @@ def command(file: Path, out: Path, level: str | None, horizon: str | None) -> No
         with progress(f"reading {file.name}", unit="events") as steps:
             for count in past.read(backtest, read_events(file)):
                 steps.advance(count)
-        with progress("learning", 2 * trees_to_grow(), unit="trees") as steps:
+        trees = 2 * trees_to_grow(sizes_of(parameters.level))
+        with progress("learning", trees, unit="trees") as steps:
             threshold = parameters.emerging_probability
             judged: Scores | str
             try:

@@ -108,8 +108,8 @@ class AlertLog:
     async def load(self) -> HookPosition | None:
         """Wait a little for the partition and return the committed position.
 
-        Returns None as long as another worker has it. A new group begins with what no other
-        position is known of: `next_offset` is -1.
+        Returns None as long as another worker has it or Kafka does not tell. A new group has none:
+        `next_offset` is -1.
 
         Raises:
             ValueError: The position is one of another version.
@@ -117,8 +117,23 @@ class AlertLog:
         if not self._has_it:
             await self._consumer.getmany(timeout_ms=int(POLL_S_MAX * 1000 / 4))
             return None
-        self._loaded = self._assigned.times
-        # The consumer itself tells the offset alone.
+        assigned = self._assigned.times
+        committed = await self._consumer.committed(self._partition)
+        if committed is None:
+            self._loaded = assigned
+            return HookPosition(-1)
+        metadata = await self._metadata_of(committed)
+        if metadata is None:
+            return None
+        self._loaded = assigned
+        return HookPosition.of(committed, metadata)
+
+    async def _metadata_of(self, committed: int) -> str | None:
+        """Return what was committed beside an offset, None when Kafka does not tell it now.
+
+        The consumer itself tells the offset alone; the client for administration, which tells both,
+        takes a coordinator that is just moving for one that knows nothing.
+        """
         admin = AIOKafkaAdminClient(**self._options, request_timeout_ms=REQUEST_TIMEOUT_MS)
         await admin.start()
         try:
@@ -127,10 +142,11 @@ class AlertLog:
             )
         finally:
             await admin.close()
-        committed = found.get(self._partition)
-        if committed is None or committed.offset < 0:
-            return HookPosition(-1)
-        return HookPosition.of(committed.offset, committed.metadata or "")
+        about = found.get(self._partition)
+        if about is None or about.offset != committed:
+            await asyncio.sleep(POLL_S_MAX)
+            return None
+        return about.metadata or ""
 
     async def offset_since(self, appended_ms: int) -> int:
         """Return the first offset that was appended at a time or later."""

@@ -29,6 +29,7 @@ _SAID: Final = {
     AlertType.EXPERTS_WANTED: "lacks expert voices",
     AlertType.ELITE_ENTRY: "is taken up by {role}",
     AlertType.DEEP_CREATION: "has a creation worth supporting",
+    AlertType.RESONANT_SYMBOLS: "has symbols worth taking up",
     AlertType.GUIDANCE_EFFECT: "has an action with a measured effect",
     AlertType.COORDINATED_PUSH: "is suspected to be pushed",
 }

@@ -249,6 +249,7 @@ class AlertmanagerHook:
         begin = await self._log.offset_since(since_ms - since_ms % DAY_MS)
         if position.next_offset < 0:
             position.next_offset = begin
+            await self._log.commit(position)
         self._committed = position.metadata()
         self._log.seek(min(begin, position.next_offset))
         return position

@@ -125,6 +125,8 @@ class MessageHook:
             # A new route: what could wake somebody was not appended before this.
             since_ms = self._around.clock_ms() - self._around.age_max_ms
             position.next_offset = await self._log.offset_since(since_ms)
+            # Kept at once: a worker that is down for hours before the first alert misses none.
+            await self._log.commit(position)
         if position.ended and position.ended != digest_of(self._receiver.url):
             log.info("route %s has another address and is no longer ended", name)
             position.ended = ""
@@ -136,8 +138,7 @@ class MessageHook:
     async def _take(self, position: HookPosition, record: LoggedAlert) -> None:
         """Look at one alert, which is new or was waiting when the worker ended."""
         if record.offset < position.next_offset:
-            if record.offset in position.waiting:
-                position.waiting[record.offset].alert = parse_alert(record.value)
+            await self._take_again(position, record)
             return
         await self._forget_deleted(position)
         position.next_offset = record.offset + 1
@@ -154,6 +155,18 @@ class MessageHook:
             self._count(HookFate.OVER_BUDGET)
         else:
             position.waiting[record.offset] = Waiting(0, self._around.clock_ms(), alert)
+
+    async def _take_again(self, position: HookPosition, record: LoggedAlert) -> None:
+        """Take what was looked at before the worker ended, if it waits."""
+        one = position.waiting.get(record.offset)
+        if one is None:
+            return
+        if position.ended:
+            why = "the receiver has answered 410 (gone)"
+            await self._give_up(record.value, why, one.failures)
+            del position.waiting[record.offset]
+        else:
+            one.alert = parse_alert(record.value)
 
     async def _forget_deleted(self, position: HookPosition) -> None:
         """Pass over what waited and is no longer in the topic (kept by size)."""

@@ -23,7 +23,6 @@ from models.forecast_model import ForecastModel
 from models.forecast_scores import Scores, judge
 from models.forecast_training import (
     HITS_LEAST,
-    SIZES,
     Crossings,
     Examples,
     TooFewExamplesError,
@@ -130,7 +129,7 @@ def judged_later(
     past: Past,
     threshold: float,
     *,
-    sizes: Sequence[Size] = SIZES,
+    sizes: Sequence[Size] | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> Scores:
     """Return how good a model is that learned up to a moment, on videos first forecast after it.
@@ -138,7 +137,7 @@ def judged_later(
     Args:
         past: What was read.
         threshold: From which probability on an alert is raised.
-        sizes: What the model may grow to.
+        sizes: What the model may grow to; None for what its level may.
         advance: Called with 1 after each tree.
 
     Raises:
@@ -239,7 +238,7 @@ def learn(
     horizon_ms: int,
     told: Mapping[str, Any],
     made_by: str = "trained",
-    sizes: Sequence[Size] = SIZES,
+    sizes: Sequence[Size] | None = None,
     advance: Callable[[int], None] | None = None,
 ) -> ForecastModel:
     """Return what whole pasts teach, each of which weighs the same.

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from models.boosted_trees import Size
 from models.events import DecodingLimits
-from models.forecast_training import FOLDS, SIZES, train, trees_to_grow, video_number
+from models.forecast_training import FOLDS, sizes_of, train, trees_to_grow, video_number
 from models.identity import split_video_key
 from models.parameters import DAY_MS, Level, Parameters
 from streams.durations import format_duration
@@ -136,14 +136,15 @@ def measure(data: Path, questions: Sequence[Question] = QUESTIONS) -> Iterator[A
     sets = [_read(data, question) for question in questions]
     views = [one for one in sets if one.question.level.action == "view"]
     for one in sets:
-        ways = [(TRAINED, [one], SIZES)]
+        own = sizes_of(one.question.level)
+        ways = [(TRAINED, [one], own)]
         if one in views:
             ways.append((AS_SHIPPED, views, ship_forecast.SIZES))
         if one.question.also_within_ms is not None:
             past = replace(one.past, horizon_ms=one.question.also_within_ms)
             horizon = format_duration(past.horizon_ms)
             way = f"`hotspots train --horizon {horizon}`"
-            ways.append((way, [replace(one, past=past)], SIZES))
+            ways.append((way, [replace(one, past=past)], own))
         for way, taught_by, sizes in ways:
             yield _answer(one, way, unseen(one, taught_by, sizes, HALVES))
             yield _answer(one, way + BY_FIFTHS, unseen(one, taught_by, sizes, FIFTHS))

@@ -23,7 +23,8 @@ class HookReceiver:
     requests: list[Request] = field(default_factory=list)
     port: int = 0
     hold: asyncio.Event | None = None
-    """When set, requests wait for it before they are answered."""
+    """When set, requests wait for it before they are answered, from that of `hold_from` on."""
+    hold_from: int = 0
 
     @property
     def url(self) -> str:
@@ -32,7 +33,7 @@ class HookReceiver:
     async def handle(self, request: web.Request) -> web.Response:
         got = Request(request.path, dict(request.headers), await request.read())
         self.requests.append(got)
-        if self.hold is not None:
+        if self.hold is not None and len(self.requests) > self.hold_from:
             await self.hold.wait()
         return self.answer(got)
 

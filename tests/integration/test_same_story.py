@@ -12,12 +12,17 @@ from pathlib import Path
 import pytest
 from product import Product, Truth, garbage, story, truth_of
 from prometheus_client.parser import text_string_to_metric_families
+from receiver import HookReceiver
+from standardwebhooks import Webhook
 
 from models.events import RejectReason
 from models.identity import split_video_key
+from models.parameters import DAY_MS
 from streams.topics import Topic, create_input_topic
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio]
+
+DESK_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8G"  # noqa: S105 - made for this test
 
 
 @pytest.fixture(scope="module")
@@ -41,16 +46,30 @@ async def test_the_story_is_worth_telling(truth: Truth) -> None:
 
 
 async def test_a_replay_raises_the_alerts_of_a_backtest(product: Product, truth: Truth) -> None:
-    """The metrics and the end by SIGTERM are looked at on the way."""
+    """The metrics, a hook and the end by SIGTERM are looked at on the way."""
     port = free_port()
-    product.values = {"metrics_port": port}
-    await product.replay(truth.lines)
-    worker = product.start_worker()
-    await product.wait_for(truth)
-    await asyncio.sleep(5.5)  # lag is observed every 5 s
-    assert_metrics(scrape(port), product, truth)
-    worker.send_signal(signal.SIGTERM)
-    assert await asyncio.to_thread(worker.wait, 10) == 0, "ends in order within 10 s"
+    async with HookReceiver().running() as desk:
+        hooks = product.logs_directory / "hooks.toml"
+        hooks.write_text(
+            f"[[routes]]\nname = 'desk'\nkind = 'webhook'\nurl = '{desk.url}'\n"
+            f"allow_networks = ['127.0.0.0/8']\nsecrets = [{{ env = 'DESK_SECRET' }}]\n"
+        )
+        product.environment = {"DESK_SECRET": DESK_SECRET}
+        # The story is of 2023, and here it is to wake somebody.
+        product.values = {
+            "metrics_port": port,
+            "hooks": str(hooks),
+            "hook_age_max_ms": 100 * 365 * DAY_MS,
+        }
+        await product.replay(truth.lines)
+        worker = product.start_worker()
+        await product.wait_for(truth)
+        await asyncio.sleep(5.5)  # lag is observed every 5 s
+        assert_metrics(scrape(port), product, truth)
+        worker.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(worker.wait, 10) == 0, "ends in order within 10 s"
+    got = [Webhook(DESK_SECRET).verify(one.body, one.headers) for one in desk.requests]
+    assert got == truth.alerts, "each alert arrives, in order"
     await product.assert_same_story(truth)
     assert await product.committed() == await product.ends(), "to the very end of every topic"
     out = product.logs_directory / "alerts.jsonl"
@@ -186,8 +205,7 @@ def assert_metrics(text: str, product: Product, truth: Truth) -> None:
     assert rejects
     assert sum(rejects) == 0
     lags = of("hotspots_lag_messages")
-    topics = [product.topics[t] for t in (Topic.ENGAGEMENT, Topic.BATCHES, Topic.VIDEO_STAGES)]
-    for topic in topics:
+    for topic in (Topic.ENGAGEMENT, Topic.BATCHES, Topic.VIDEO_STAGES):
         assert of("hotspots_lag_messages", topic=topic), f"no lag of {topic}"
     assert not any(lags), lags
     delays = of("hotspots_watermark_delay_seconds")

@@ -11,11 +11,13 @@ from models.forecast_model import Calibration, ForecastModel
 from models.forecast_training import (
     FOLDS,
     HITS_LEAST,
+    SIZES_OF_PEOPLE,
     Examples,
     TooFewExamplesError,
     _calibrated,
     crossings,
     examples_of,
+    sizes_of,
     train,
     trees_to_grow,
     video_number,
@@ -180,9 +182,19 @@ def test_the_size_is_chosen_by_videos_left_out() -> None:
     chosen = trained(noise, sizes=(Size(31, 0.3, 300),)).trained
 
     assert {one["trees"] for one in chosen["trees"]} == {50}
+    least = trained(noise, sizes=(Size(31, 0.3, 60, trees_least=55),)).trained
+    assert {one["trees"] for one in least["trees"]} == {55}
     share = noise.hit.mean()
     entropy = -(share * np.log(share) + (1 - share) * np.log(1 - share))
     assert chosen["log_loss_unseen"] > 0.9 * entropy
+
+
+def test_how_many_trees_is_chosen_for_levels_of_views_alone() -> None:
+    (chosen,) = sizes_of(Level("view", 1_000))
+    assert 0 == chosen.trees_least < chosen.trees
+
+    by_people = train(some(50), level=Level("share", 100), horizon_ms=HORIZON_MS, name="test")
+    assert [one["trees"] for one in by_people.trained["trees"]] == [SIZES_OF_PEOPLE[0].trees] * 2
 
 
 def test_the_curve_keeps_its_promise_when_a_score_is_the_highest_so_far() -> None:

@@ -72,3 +72,12 @@ def test_a_work_tells_what_it_brought_its_creator() -> None:
     told = [a["data"]["creator_followers"] for a in alerts if "creator_followers" in a["data"]]
     assert told
     assert told[-1] == {"creator_id": "jianbing", "before": 1_000, "now": 51_000, "gain": 50_000}
+
+
+def test_alerts_say_which_vertical_their_videos_are_in() -> None:
+    alerts = alerts_of(two_verticals(), 48)
+    found = {
+        a["data"]["vertical"] for a in alerts if a["subject"] in {"douyin/e1", f"topic:{TOPIC}"}
+    }
+    assert found == {"戏剧"}
+    assert {a["subject"].partition(":")[0] for a in alerts} >= {"douyin/e1", "topic"}

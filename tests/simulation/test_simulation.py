@@ -7,7 +7,7 @@ HOTSPOTS_SIMULATION_HISTORIES choose the first seed and how many there are.
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 
 import pytest
@@ -52,7 +52,7 @@ def run_all(pool: ProcessPoolExecutor, seeds: range) -> list[Outcome]:
 
 
 def test_histories_with_faults_end_as_if_there_had_been_none(
-    pool: ProcessPoolExecutor, capsys: pytest.CaptureFixture[str]
+    pool: ProcessPoolExecutor, say: Callable[[str], None]
 ) -> None:
     outcomes = run_all(pool, range(FIRST_SEED, FIRST_SEED + HISTORIES))
     faults: Counter[str] = Counter()
@@ -60,24 +60,23 @@ def test_histories_with_faults_end_as_if_there_had_been_none(
         faults.update(outcome.faults)
     told_again = sum(outcome.told_again for outcome in outcomes)
     undisturbed = sum(outcome.compared_with_undisturbed for outcome in outcomes)
-    with capsys.disabled():
-        print(  # noqa: T201 - how many histories, and from which seed, is to be seen
-            f"\n{len(outcomes)} histories from seed {FIRST_SEED}: "
-            f"{sum(outcome.events for outcome in outcomes):,} events, "
-            f"{sum(outcome.requests for outcome in outcomes):,} requests, "
-            f"{sum(outcome.alerts for outcome in outcomes):,} alerts, "
-            f"{sum(outcome.withheld for outcome in outcomes):,} withheld, "
-            f"{sum(outcome.participations for outcome in outcomes):,} participations told, "
-            f"{sum(outcome.participations_kept for outcome in outcomes):,} kept, "
-            f"{sum(outcome.pushes for outcome in outcomes):,} pushes suspected; "
-            f"{sum(outcome.effects for outcome in outcomes):,} effects of actions told, of these "
-            f"measured {sum(outcome.measured for outcome in outcomes):,}; "
-            f"{sum(outcome.merges for outcome in outcomes):,} alerts under several names, "
-            f"{sum(outcome.splits for outcome in outcomes):,} splits; "
-            f"{', '.join(f'{name} {count:,}' for name, count in sorted(faults.items()))}; "
-            f"reports told again {told_again:,}; "
-            f"{undisturbed} also compared with the run without faults"
-        )
+    say(
+        f"{len(outcomes)} histories from seed {FIRST_SEED}: "
+        f"{sum(outcome.events for outcome in outcomes):,} events, "
+        f"{sum(outcome.requests for outcome in outcomes):,} requests, "
+        f"{sum(outcome.alerts for outcome in outcomes):,} alerts, "
+        f"{sum(outcome.withheld for outcome in outcomes):,} withheld, "
+        f"{sum(outcome.participations for outcome in outcomes):,} participations told, "
+        f"{sum(outcome.participations_kept for outcome in outcomes):,} kept, "
+        f"{sum(outcome.pushes for outcome in outcomes):,} pushes suspected; "
+        f"{sum(outcome.effects for outcome in outcomes):,} effects of actions told, of these "
+        f"measured {sum(outcome.measured for outcome in outcomes):,}; "
+        f"{sum(outcome.merges for outcome in outcomes):,} alerts under several names, "
+        f"{sum(outcome.splits for outcome in outcomes):,} splits; "
+        f"{', '.join(f'{name} {count:,}' for name, count in sorted(faults.items()))}; "
+        f"reports told again {told_again:,}; "
+        f"{undisturbed} also compared with the run without faults"
+    )
     if HISTORIES >= 200:
         # A simulation in which nothing happens would find nothing.
         assert faults.keys() >= FAULTS
@@ -95,7 +94,7 @@ def test_histories_with_faults_end_as_if_there_had_been_none(
 
 
 def test_what_is_learned_under_fire_is_what_is_learned_in_peace(
-    pool: ProcessPoolExecutor, capsys: pytest.CaptureFixture[str]
+    pool: ProcessPoolExecutor, say: Callable[[str], None]
 ) -> None:
     outcomes = []
     faults: Counter[str] = Counter()
@@ -104,11 +103,10 @@ def test_what_is_learned_under_fire_is_what_is_learned_in_peace(
         outcomes.append(outcome)
         faults.update(outcome.faults)
     forecasts = sum(outcome.forecasts for outcome in outcomes)
-    with capsys.disabled():
-        print(  # noqa: T201 - as above
-            f"\n{len(outcomes)} histories from seed {FIRST_SEED} learned {forecasts} forecasts; "
-            f"{', '.join(f'{name} {count:,}' for name, count in sorted(faults.items()))}"
-        )
+    say(
+        f"{len(outcomes)} histories from seed {FIRST_SEED} learned {forecasts} forecasts; "
+        f"{', '.join(f'{name} {count:,}' for name, count in sorted(faults.items()))}"
+    )
     assert forecasts >= len(outcomes)
     assert faults["killed"]
 

@@ -156,3 +156,10 @@ def test_the_example_in_the_documentation_can_be_read(
         "on-call",
         "culture-chat",
     ]
+
+
+def test_the_table_of_faults_names_tests_that_are_there() -> None:
+    named = re.findall(r"\| `(test_\w+)` \|$", (DOCS / "hooks.md").read_text("utf-8"), re.MULTILINE)
+    tests = (DOCS.parent / "tests/integration/test_hooks_kafka.py").read_text("utf-8")
+    assert len(named) >= 12
+    assert set(named) <= set(re.findall(r"^async def (test_\w+)", tests, re.MULTILINE))

@@ -17,8 +17,6 @@ from models.withheld import WithheldReason
 from streams.errors import UserError
 from streams.metrics import Agent, Metrics, MetricsServer, serve
 
-TOPIC = "engagement-batches"
-
 
 @pytest.fixture
 def metrics() -> Metrics:
@@ -148,10 +146,9 @@ def test_chunks_are_measured_in_messages_and_bytes(metrics: Metrics) -> None:
 def test_a_partition_that_is_gone_leaves_nothing_behind(metrics: Metrics) -> None:
     for partition in (0, 1):
         metrics.observe_videos(partition, {Stage.JUDGMENT: 3})
-        metrics.lag.labels(TOPIC, partition).set(5)
         metrics.rows.labels("stages", partition).set(6)
         metrics.watermark_delay.labels(partition).set(7)
-    metrics.revoke(Agent.STAGES, TOPIC, 0)
+    metrics.revoke(Agent.STAGES, 0)
     left = {
         sample.labels["partition"]
         for family in metrics.registry.collect()
@@ -161,7 +158,7 @@ def test_a_partition_that_is_gone_leaves_nothing_behind(metrics: Metrics) -> Non
     assert left == {"1"}
     assert value(metrics, "hotspots_videos", partition="1", stage="judgment") == 3
     assert value(metrics, "hotspots_videos", partition="1", stage="diffusion") == 0
-    metrics.revoke(Agent.STAGES, TOPIC, 0)
+    metrics.revoke(Agent.STAGES, 0)
 
 
 def test_a_judgement_is_shown_while_its_worker_owns_what_it_judges(metrics: Metrics) -> None:
@@ -173,7 +170,7 @@ def test_a_judgement_is_shown_while_its_worker_owns_what_it_judges(metrics: Metr
     for forecast, figures in shown.items():
         for name, expected in figures.items():
             assert value(metrics, f"hotspots_forecast_{name}", forecast=forecast) == expected
-    metrics.revoke(Agent.HOTSPOTS, "video-stages", 0)
+    metrics.revoke(Agent.HOTSPOTS, 0)
     assert value(metrics, "hotspots_forecast_bias", forecast="candidate") is None
     assert value(metrics, "hotspots_forecast_bias_error", forecast="candidate") is None
 
