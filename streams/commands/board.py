@@ -15,6 +15,7 @@ def command(host: str | None, port: int | None) -> None:
     """
     import asyncio
     import logging
+    import signal
 
     from streams.board.server import address_of, listen, server_of
     from streams.settings import load_settings
@@ -24,6 +25,8 @@ def command(host: str | None, port: int | None) -> None:
     settings = load_settings(needs=("redis",), overrides=overrides)
     logging.basicConfig(level=settings.log_level, format="%(levelname)s %(name)s: %(message)s")
     server = server_of(settings)
+    # Not an error: what was told to end has ended, whenever it was told.
+    signal.signal(signal.SIGTERM, lambda *_: server.end())
     with listen(settings) as listener:
         click.echo(f"The board is on {address_of(listener)}")
         asyncio.run(server.serve([listener]))

@@ -2,15 +2,21 @@
 
 import asyncio
 import json
+from uuid import uuid4
 
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from product import START_MS, Product, story, truth_of
 
 from models.alerts import AlertType
-from models.guidance_actions import is_action
+from models.events import DecodingLimits
+from models.guidance_actions import is_action, validate_action
 from models.parameters import HOUR_MS
-from streams.topics import Topic
+from streams.board.answers import Act
+from streams.board.service import serving
+from streams.local.kafka import EmbeddedKafka
+from streams.settings import PRODUCER_NEEDS, load_settings
+from streams.topics import Topic, topic_names
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio]
 
@@ -18,6 +24,35 @@ ACTIONS = [
     {"taken_at": START_MS + 2 * HOUR_MS, "platform": "bilibili", "video_id": "h0"},
     {"taken_at": START_MS + 3 * HOUR_MS, "topic": "work of h0"},
 ]
+
+
+async def test_what_the_board_records_is_in_the_topic_once(
+    kafka: EmbeddedKafka, redis_url: str
+) -> None:
+    name = f"test-{uuid4().hex}"
+    own = {
+        "KAFKA": kafka.bootstrap_servers,
+        "REDIS": redis_url,
+        "BOARD_KEY": name,
+        "TOPIC_PREFIX": f"{name}-",
+    }
+    environ = {f"HOTSPOTS_{key}": value for key, value in own.items()}
+    settings = load_settings(environ, needs=PRODUCER_NEEDS)
+    wanted = Act(hotspot_id="video:bilibili/h/0", level="interaction", kind="pin", by="李")
+    async with serving(settings, "") as service:
+        line = service.line_of(wanted, START_MS)
+        await service.send(line)
+    topic = topic_names(settings)[Topic.GUIDANCE_ACTIONS]
+    consumer = AIOKafkaConsumer(
+        topic, bootstrap_servers=kafka.bootstrap_servers, auto_offset_reset="earliest"
+    )
+    async with consumer:
+        record = await asyncio.wait_for(consumer.getone(), 20)
+        assert record.value == line
+        (partition,) = consumer.assignment()
+        assert (await consumer.end_offsets([partition]))[partition] == 1
+    action = validate_action(line, latest_ms=START_MS, limits=DecodingLimits())
+    assert (action.shown_subject, action.taken_at_ms) == ("bilibili/h/0", START_MS)
 
 
 async def actions_in_the_log(product: Product) -> int:

@@ -85,6 +85,11 @@ const EVIDENCE = {
   coordinated_push_suspected: (f) => both(
     `Of ${number(f.acts)} acts most show the same signs: ${signs(f)}.`,
     `${number(f.acts)} 次行为中多数呈现相同迹象：${signs(f)}。`),
+  comments_taken_up: (f) => both(
+    `${number(f.comments)} comments by ordinary people are worth highlighting.`, `有 ${number(f.comments)} 条普通用户的评论值得突出展示。`),
+  symbols_rise_with_resonance: (f) => both(
+    `${number(f.symbols)} symbols emerge, and those who comment feel for it: mean polarity ${figure(f.polarity)}, at least ${figure(f.polarity_at_least)}, elsewhere at most ${figure(f.polarity_elsewhere_at_most)}.`,
+    `涌现 ${number(f.symbols)} 个符号，且评论者情感投入：平均倾向 ${figure(f.polarity)}，至少 ${figure(f.polarity_at_least)}，其他作品至多 ${figure(f.polarity_elsewhere_at_most)}。`),
   role_entered: (f) => both(`${span(f.after_ms)} after it began.`, `开始后 ${span(f.after_ms)}。`),
   activity_collapsed: fell, activity_collapsed_after_exclusion: fell, activity_collapsed_when_ignored: fell, deleted: fell,
   original_derivative_goes_deep: (f) => both(
@@ -128,13 +133,19 @@ const SUGGESTIONS_ZH = {
   "hotspot.guidance.negative_value_surge": "弄清人们排斥什么：阅读最新评论，以创作者身份回应并置顶说明；在加大推送之前核对标记。",
   "hotspot.guidance.experts_wanted": "邀请主流媒体和了解该主题的人评论、总结或解答，并把他们的内容放到讨论所在之处。",
   "hotspot.guidance.homogenisation": "减少近似复制品的展示，多展示有差异的作品；邀请从其他角度创作（话题页，或以提问代替模板的挑战）。",
+  "hotspot.guidance.resonant_symbols": "在接下来的作品（下一集、视频回应或标题）中采用其中一个符号：人们已把它当成自己的，并投入情感；围绕它构建画面与故事。",
   "hotspot.guidance.interruption_risk": "现在决定是否值得继续：若值得，引入人们信任的声音并突出有理有据的评论；若不值得，任其结束，不再推送。",
-  "hotspot.guidance.deep_creation": "支持这一有深度的二创：在原作旁推荐，并请创作者回应。",
+  "hotspot.guidance.deep_creation": "支持这部二创：在原作旁推荐它，并邀请其创作者继续。",
 };
 
 /** What could be done, in words. */
-export const suggestion = (alert) =>
-  (language === "zh" && SUGGESTIONS_ZH[alert.type]) || alert.data.suggestion || "";
+export function suggestion(alert) {
+  const known = language === "zh" && SUGGESTIONS_ZH[alert.type];
+  if (!known) return alert.data.suggestion ?? "";
+  // In English the suggestion itself says what is flagged.
+  const flagged = (alert.data.screening ?? []).filter((one) => one.flag !== "original");
+  return known + flagged.map((one) => `注意：${one.video} 被标记为${term(one.flag)}。`).join("");
+}
 
 /** Who takes part, from the figures. */
 export function participation(told) {

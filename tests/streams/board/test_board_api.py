@@ -1,6 +1,9 @@
 import asyncio
 import json
-from collections.abc import Iterator
+import os
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,6 +23,7 @@ ENTERED = {"stage": "judgment", "state": "active", "route": "identification"}
 FIRST = alert("a1", "douyin/v", "hotspot.stage.entered", video_id="v", topics=["英雄"], **ENTERED)
 SECOND = alert("a2", "topic:英雄", "hotspot.emerging", topic="英雄", probability=0.7)
 WORK, OTHER = "topic:英雄", "video:weibo/x/1?&"
+Told = tuple[str, str, Any]
 AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
 
 
@@ -48,10 +52,16 @@ async def ask(
         return answer.status, await (answer.json() if is_json else answer.text())
 
 
-async def events(page: str, count: int, last_id: str | None = None) -> list[tuple[str, str, Any]]:
-    """Event, id and data of the next few events of a stream."""
+def of(event: str) -> Callable[[Told], bool]:
+    return lambda told: told[0] == event
+
+
+async def events(
+    page: str, wanted: Callable[[Told], bool], last_id: str | None = None
+) -> list[Told]:
+    """Event, id and data of what a stream tells up to what is wanted."""
     headers = {} if last_id is None else {"Last-Event-ID": last_id}
-    found = []
+    found: list[Told] = []
     async with (
         asyncio.timeout(20),
         aiohttp.ClientSession(read_bufsize=2**20) as session,
@@ -59,7 +69,7 @@ async def events(page: str, count: int, last_id: str | None = None) -> list[tupl
     ):
         assert answer.content_type == "text/event-stream"
         fields: dict[str, str] = {}
-        while len(found) < count:
+        while not (found and wanted(found[-1])):
             line = (await answer.content.readline()).decode().rstrip("\n")
             name, _, value = line.partition(": ")
             if name:
@@ -153,22 +163,23 @@ async def test_without_kafka_no_action_is_taken(page: str) -> None:
 async def test_a_stream_goes_on_after_the_alert_that_was_seen_last(
     page: str, redis_url: str, prefix: str
 ) -> None:
-    (first,) = await events(page, 1)
+    (first,) = await events(page, of("board"))
     assert first[0] == "board"
     assert [h["hotspot_id"] for h in first[2]["hotspots"]] == [WORK, OTHER]
-    assert (await events(page, 2, "a1"))[1] == ("alert", "a2", SECOND)
-    assert (await events(page, 2, "no-more"))[1][:2] == ("reset", "")
-    waiting = asyncio.create_task(events(page, 3, "a2"))
-    await asyncio.sleep(0.1)
+    assert (await events(page, of("alert"), "a1"))[-1] == ("alert", "a2", SECOND)
+    assert (await events(page, of("reset"), "no-more"))[-1][:2] == ("reset", "")
     third = alert("a3", "topic:英雄", "hotspot.confirmed", topic="英雄")
+    told_third = asyncio.create_task(events(page, of("alert"), "a2"))
+    is_later = asyncio.create_task(
+        events(page, lambda told: told[2].get("time_ms") == TIME_MS + 5, "a2")
+    )
+    await asyncio.sleep(0.1)
     later = board(hotspot(WORK, 1, confirmed=True), time_ms=TIME_MS + 5)
     async with BoardStore(redis_url, prefix) as store:
         await store.record_alerts([third])
         await store.write_board(later)
-    seen = (await waiting)[1:]
-    assert ("alert", "a3", third) in seen
-    (shown,) = (data for event, _, data in seen if event == "board")
-    assert shown["hotspots"] == later["hotspots"]
+    assert (await told_third)[-1] == ("alert", "a3", third)
+    assert (await is_later)[-1][2]["hotspots"] == later["hotspots"]
     async with BoardStore(redis_url, prefix) as store:
         again = board(hotspot(WORK, 1), hotspot(OTHER, 2), time_ms=TIME_MS + 6)
         await store.write_board(again)
@@ -188,8 +199,7 @@ async def test_a_redis_that_is_gone_is_said_and_its_address_is_not() -> None:
     with serving(environment("redis://me:secret@127.0.0.1:1/0", "gone")) as page:
         status, said = await ask("GET", f"{page}api/v1/board")
         assert (status, said) == (503, {"detail": "the board's Redis does not answer"})
-        ((event, _, data),) = await events(page, 1)
-        assert event == "trouble"
+        ((_, _, data),) = await events(page, of("trouble"))
         assert "127.0.0.1" not in data["detail"]
 
 
@@ -212,6 +222,27 @@ async def test_tokens_come_from_the_environment_or_a_file(tmp_path: Path) -> Non
             token_of(given)
     file.write_text(f"{TOKEN}\n")
     assert token_of(given) == TOKEN
+
+
+async def test_the_command_ends_at_once_though_somebody_listens(
+    redis_url: str, prefix: str
+) -> None:
+    environ = os.environ | environment(redis_url, prefix)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "streams.cli", "board"), env=environ, stdout=PIPE, stderr=PIPE
+    )
+    assert process.stdout is not None
+    line = (await asyncio.wait_for(process.stdout.readline(), 60)).decode()
+    page = line.removeprefix("The board is on ").strip()
+    async with (
+        aiohttp.ClientSession(read_bufsize=2**20) as session,
+        session.get(f"{page}api/v1/stream") as listening,
+    ):
+        assert await listening.content.readline() == b"event: board\n"
+        process.terminate()
+        _, said = await asyncio.wait_for(process.communicate(), 20)
+        assert process.returncode == 0, said.decode()
+        assert b"Traceback" not in said
 
 
 async def test_whom_the_server_answers() -> None:
