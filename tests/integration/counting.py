@@ -201,6 +201,7 @@ class CountingHotspots:
             alert = {
                 "id": f"{news['partition']}/{news['total']}",
                 "type": "hotspot.emerging",
+                "subject": f"test/{news['partition']}",
                 "data": {},
             }
             self._outputs.append(Output("alerts", 0, None, json.dumps(alert).encode()))
