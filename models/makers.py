@@ -35,8 +35,8 @@ def makers_of(made: Sequence[TrackedVideo], tracked: TrackedVideos) -> dict[str,
         `by_role`, derivatives by the role of who made them, most first; and of those whose creator
         is named: how many `creators`, `creators_effective` [3], how many derivatives are by the
         creator of what they were made from (`by_source_creator`), and the `most` active of those
-        who made none as ordinary people, each with `platform`, `creator_id`, `role` as of late and
-        `derivatives`.
+        who made several, none as ordinary people, each with `platform`, `creator_id`, `role` as of
+        late and `derivatives`.
     """
     by_role = Counter(video.creator_role or Role.ORDINARY.value for video in made)
     said: dict[str, Any] = {"by_role": dict(sorted(by_role.items(), key=_most_first))}
@@ -46,7 +46,9 @@ def makers_of(made: Sequence[TrackedVideo], tracked: TrackedVideos) -> dict[str,
     named = by_creator.total()
     role_of = {creator_key(video): video.creator_role for video in made}
     ordinary = {creator_key(video) for video in made if not video.creator_role}
-    public = [(key, count) for key, count in by_creator.items() if key not in ordinary]
+    public = [
+        (key, count) for key, count in by_creator.items() if count > 1 and key not in ordinary
+    ]
     said["creators"] = len(by_creator)
     effective = named**2 / sum(count**2 for count in by_creator.values())
     said["creators_effective"] = round(effective, 1)

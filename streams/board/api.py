@@ -162,7 +162,7 @@ async def act(service: Shared, wanted: Act) -> dict[str, Any]:
 
 
 async def _found(service: Service, hotspot_id: str) -> dict[str, Any]:
-    found = await service.hotspot(hotspot_id)
+    found = await service.store.read_hotspot(hotspot_id)
     if found is None:
         raise HTTPException(404, "it is not on the board")
     return found

@@ -5,7 +5,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import anyio
 
@@ -39,10 +38,6 @@ class Service:
     def allows(self, token: str) -> bool:
         """Tell whether this is the token, in a time that does not tell how much of it is."""
         return bool(self.token) and hmac.compare_digest(token.encode(), self.token.encode())
-
-    async def hotspot(self, hotspot_id: str) -> dict[str, Any] | None:
-        """Return a hotspot of the board by its id."""
-        return await self.store.read_hotspot(hotspot_id)
 
     async def handle(self, wanted: Handle) -> Handling:
         """Change how a hotspot is handled, by the clock on the wall."""

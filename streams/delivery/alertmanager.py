@@ -44,7 +44,7 @@ RETRY_FIRST_MS: Final = 5_000
 BATCH: Final = 256
 """Alerts of one request: Prometheus's own `maxBatchSize`."""
 MOST_FIRING: Final = 1_024
-"""A named limit: beyond it those that began first are resolved early."""
+"""A named limit: beyond it those that were told longest ago are resolved early."""
 LASTING: Final = "hotspot.guidance.*"
 """What no event ends: it fires until `fires_for` has passed."""
 INTERRUPTED: Final = "interrupted"
@@ -123,7 +123,8 @@ class FiringAlerts:
 
     def _hold_limit(self, now_ms: int) -> None:
         firing = [one for one in self.by_key.values() if one.resolved_ms is None]
-        for one in sorted(firing, key=lambda one: one.told_ms)[: len(firing) - MOST_FIRING]:
+        surplus = max(0, len(firing) - MOST_FIRING)
+        for one in sorted(firing, key=lambda one: one.told_ms)[:surplus]:
             one.resolved_ms = now_ms
 
     def expire(self, now_ms: int) -> None:

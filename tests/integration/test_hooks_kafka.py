@@ -207,10 +207,15 @@ async def test_an_alert_arrives_signed_once_and_by_routes(bench: Bench) -> None:
         more = f"platforms = ['douyin']\ntypes = ['hotspot.emerging']\n{LOOPBACK}"
         receiver = bench.receiver(f"{desk.url}/hooks?token=t", more=more)
         await bench.tell(old, *alerts)
-        async with bench.running(receiver):
-            await until(lambda: desk.requests)
-            await bench.tell(alert(5))
-            await until(lambda: bench.count(receiver, "hotspots_hook_alerts_total") == 3)
+        async with HookReceiver().running() as sparing:
+            budget = bench.receiver(sparing.url, more=f"budget_per_day = 1\n{LOOPBACK}")
+            async with bench.running(receiver, budget):
+                await until(lambda: desk.requests)
+                await bench.tell(alert(5))
+                await until(lambda: bench.count(receiver, "hotspots_hook_alerts_total") == 3)
+                await until(lambda: bench.count(budget, "hotspots_hook_alerts_total") == 5)
+        assert ids(sparing.requests) == [alerts[0].id]
+        assert bench.count(budget, "over_budget") == 3
     assert ids(desk.requests)[0] == alerts[0].id
     (first, _) = desk.requests
     assert Webhook(bench.secret).verify(first.body, first.headers) == alerts[0].to_event()

@@ -19,21 +19,22 @@ def test_roles_and_creators_are_counted_and_only_public_ones_are_named() -> None
     made = [add(videos, f"o{n}", "v", creator_id=f"person{n}") for n in range(4)]
     made += [add(videos, f"k{n}", "v", creator_id="kay", creator_role="kol") for n in range(3)]
     made.append(add(videos, "own", "v", creator_id="author", creator_role="creator"))
-    made.append(add(videos, "of own", "own", creator_id="prof", creator_role="expert"))
+    made += [
+        add(videos, f"of own{n}", "own", creator_id="prof", creator_role="expert") for n in range(2)
+    ]
     made.append(add(videos, "nameless", "v", creator_role="kol"))
     found = makers_of(made, videos)
     assert found == {
-        "by_role": {"kol": 4, "ordinary": 4, "creator": 1, "expert": 1},
+        "by_role": {"kol": 4, "ordinary": 4, "expert": 2, "creator": 1},
         "creators": 7,
-        "creators_effective": round(9**2 / (4 * 1 + 3**2 + 1 + 1), 1),
+        "creators_effective": round(10**2 / (4 * 1 + 3**2 + 1 + 2**2), 1),
         "by_source_creator": 1,
         "most": [
             {"platform": "p", "creator_id": "kay", "role": "kol", "derivatives": 3},
-            {"platform": "p", "creator_id": "author", "role": "creator", "derivatives": 1},
-            {"platform": "p", "creator_id": "prof", "role": "expert", "derivatives": 1},
+            {"platform": "p", "creator_id": "prof", "role": "expert", "derivatives": 2},
         ],
     }
-    assert list(found["by_role"]) == ["kol", "ordinary", "creator", "expert"]
+    assert list(found["by_role"]) == ["kol", "ordinary", "expert", "creator"]
     assert "person" not in str(found)
 
 
@@ -46,8 +47,8 @@ def test_where_no_creator_is_told_roles_are_all_there_is() -> None:
 def test_no_more_are_named_than_there_is_room_for() -> None:
     videos = TrackedVideos()
     made = [
-        add(videos, f"d{n}", "v", creator_id=f"c{n}", creator_role="creator")
-        for n in range(2 * MAKERS_NAMED)
+        add(videos, f"d{n}", "v", creator_id=f"c{n // 2}", creator_role="creator")
+        for n in range(4 * MAKERS_NAMED)
     ]
     assert [one["creator_id"] for one in makers_of(made, videos)["most"]] == ["c0", "c1", "c2"]
 

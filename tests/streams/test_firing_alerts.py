@@ -99,9 +99,14 @@ def test_the_past_wakes_nobody_and_ends_nothing() -> None:
     assert found.by_key["hotspot.emerging", "p/v"].resolved_ms is None
 
 
-def test_what_began_first_gives_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(alertmanager, "MOST_FIRING", 2)
+@pytest.mark.parametrize(
+    ("most", "fire"), [(2, [False, True, True]), (3, [True] * 3), (4, [True] * 3)]
+)
+def test_beyond_the_limit_what_was_told_longest_ago_gives_way(
+    most: int, fire: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(alertmanager, "MOST_FIRING", most)
     found = firing()
     for number in range(3):
         take(found, AlertType.EMERGING, f"p/{number}", NOW_MS + number)
-    assert [one.resolved_ms is None for one in found.by_key.values()] == [False, True, True]
+    assert [one.resolved_ms is None for one in found.by_key.values()] == fire

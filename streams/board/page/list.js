@@ -2,12 +2,12 @@
 
 import { by, choices, h, show } from "./dom.js";
 import { evidence, headline, subjectOf } from "./sentences.js";
-import { exactly, moment, number, share, short, span, term, word } from "./words.js";
+import { exactly, moment, number, share, short, term, word } from "./words.js";
 
 const STAGES = ["presentation", "judgment", "interaction", "diffusion"];
 const ROUTES = ["identification", "contested", "exclusion", "undecided"];
 const STATUSES = ["", "open", "mine", "acknowledged", "silenced", "confirmed_only", "emerging_only"];
-export const ALERTS_SHOWN = 200;
+const ALERTS_SHOWN = 200;
 
 export const isSilenced = (handled) => (handled?.silenced_until_ms ?? 0) > Date.now();
 
@@ -129,5 +129,3 @@ export function showAlerts(alerts, board) {
   by("no-alerts").hidden = found.length > 0;
   by("no-alerts").textContent = word("no_alerts");
 }
-
-export { span };

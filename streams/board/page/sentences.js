@@ -1,6 +1,6 @@
 // What an alert says, in sentences with its figures; each in both languages.
 
-import { figure, language, levelOf, moment, number, share, span, term } from "./words.js";
+import { figure, language, moment, number, share, span, term } from "./words.js";
 
 const both = (en, zh) => (language === "zh" ? zh : en);
 const at = (alert) => Date.parse(alert.time);
@@ -186,5 +186,3 @@ export function changed(change) {
   const what = both(change.what === "assigned" ? "assigned to" : change.what, term(change.what));
   return `${moment(change.at_ms)}  ${change.by} ${what}${whom}${until}${note}`;
 }
-
-export { levelOf };

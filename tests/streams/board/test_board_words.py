@@ -31,3 +31,8 @@ def test_both_languages_have_the_same_phrases() -> None:
     phrases = [re.findall(r'(\w+): "', part) for part in (english, chinese)]
     assert sorted(phrases[0]) == sorted(phrases[1])
     assert len(set(phrases[0])) == len(phrases[0]) > 50
+    others = [path for path in PAGE.iterdir() if path.name != "words.js"]
+    said = "\n".join(path.read_text("utf-8") for path in others)
+    # Names of themes are put together.
+    plain = [one for one in phrases[0] if not one.startswith("theme_")]
+    assert [one for one in plain if not re.search(rf'["`]{one}["`]', said)] == []
