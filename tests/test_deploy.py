@@ -70,7 +70,7 @@ def test_the_image_bears_the_version_of_the_project() -> None:
 
 def test_ports_are_open_on_this_machine_only() -> None:
     published = re.findall(r"^ +- ([^\s-]\S*:\d+)$", COMPOSE, re.MULTILINE)
-    assert len(published) == 5
+    assert len(published) == 6
     assert all(port.startswith("127.0.0.1:") for port in published)
 
 

@@ -30,6 +30,7 @@ import pytest
 import redis
 from docker.errors import DockerException
 from docker.utils import parse_host
+from test_check import OWN_TOPICS
 from testcontainers.community.kafka import KafkaContainer
 from testcontainers.community.redis import RedisContainer
 
@@ -41,7 +42,7 @@ REPOSITORY = Path(__file__).parents[2]
 ACTOR_KEY = "0123456789abcdef0123456789abcdef"
 EVENTS = 100_000
 """The beginning of the scenario: a day and more, with alerts of several kinds."""
-COMPOSED = ("engagement", "worker", "prometheus", "alertmanager")
+COMPOSED = ("engagement", "worker", "board", "prometheus", "alertmanager")
 """With what they depend on. Grafana stays out: its image is large, and test_dashboards.py asks all
 that its dashboards ask."""
 PLAIN = {name: value for name, value in os.environ.items() if not name.startswith("HOTSPOTS_")}
@@ -116,7 +117,9 @@ class Compose:
 
 @pytest.fixture(scope="session")
 def compose(compose_command: list[str]) -> Compose:
-    kafka_port, redis_port, prometheus_port, alertmanager_port, grafana_port = free_ports(5)
+    kafka_port, redis_port, prometheus_port, alertmanager_port, grafana_port, board_port = (
+        free_ports(6)
+    )
     own = {
         "COMPOSE_PROJECT_NAME": f"hotspots-test-{uuid4().hex[:8]}",
         "KAFKA_PORT": str(kafka_port),
@@ -124,6 +127,7 @@ def compose(compose_command: list[str]) -> Compose:
         "PROMETHEUS_PORT": str(prometheus_port),
         "ALERTMANAGER_PORT": str(alertmanager_port),
         "GRAFANA_PORT": str(grafana_port),
+        "BOARD_PORT": str(board_port),
         # The story is of 2023.
         "HOTSPOTS_HOOK_AGE_MAX_MS": str(100 * 365 * 86_400_000),
         "HOTSPOTS_ACTOR_KEY": ACTOR_KEY,
@@ -210,6 +214,7 @@ def test_compose_accepts_its_file(compose: Compose) -> None:
     # Compose 1.29 names those of profiles, too.
     assert sorted(set(done.stdout.split()) - {"simulator"}) == [
         "alertmanager",
+        "board",
         "engagement",
         "grafana",
         "kafka",
@@ -281,7 +286,8 @@ def test_the_board_is_kept_by_redis_7() -> None:
             assert await store.write_board(second)
             assert not await store.write_board(first), "an older board is ignored"
             assert await store.read_board() == second
-            assert await store.record_alerts([{"id": "a"}, {"id": "b"}, {"id": "a"}]) == 2
+            told = [{"id": name, "subject": "topic:逃出大英博物馆"} for name in "aba"]
+            assert await store.record_alerts(told) == 2
             assert [alert["id"] for alert in await store.read_alerts()] == ["b", "a"]
 
     with RedisContainer("redis:7") as server:
@@ -318,7 +324,7 @@ def test_check_replay_and_a_worker_on_a_kafka_container(
         missing = hotspots("check", **settings)
         assert missing.returncode == 2
         assert "topic engagement does not exist" in missing.stderr
-        assert "the worker will create 9 topics" in missing.stdout
+        assert f"the worker will create {OWN_TOPICS} topics" in missing.stdout
     assert hotspots("replay", str(story[0]), **settings).returncode == 0
     assert hotspots("check", **settings).returncode == 0
     log = tmp_path / "worker.log"
@@ -362,6 +368,7 @@ class Stack:
         self.kafka = f"localhost:{environment['KAFKA_PORT']}"
         self.redis_url = f"redis://127.0.0.1:{environment['REDIS_PORT']}/0"
         self.prometheus = f"http://127.0.0.1:{environment['PROMETHEUS_PORT']}"
+        self.board = f"http://127.0.0.1:{environment['BOARD_PORT']}"
         self.alertmanager = f"http://127.0.0.1:{environment['ALERTMANAGER_PORT']}"
 
     def worker(self) -> dict[str, Any]:
@@ -469,6 +476,9 @@ def test_the_composed_stack_tells_what_a_backtest_tells(
     counted = "sum(hotspots_events_total)"
     wait_until(lambda: stack.query(counted) == EVENTS, lambda: stack.query(counted), 60)
     assert stack.query('sum(up{job="hotspots"})') == 1.0
+    served = json.loads(get(f"{stack.board}/api/v1/board"))
+    assert [hotspot["rank"] for hotspot in served["hotspots"][:2]] == [1, 2]
+    assert "<html" in get(stack.board)
     wait_until(stack.healthy, stack.worker, 60)
     # Alerts arrive at a webhook, each once, and in Alertmanager.
     entered = {
