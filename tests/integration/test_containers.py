@@ -286,7 +286,8 @@ def test_the_board_is_kept_by_redis_7() -> None:
             assert await store.write_board(second)
             assert not await store.write_board(first), "an older board is ignored"
             assert await store.read_board() == second
-            told = [{"id": name, "subject": "topic:逃出大英博物馆"} for name in "aba"]
+            about = {"type": "hotspot.confirmed", "subject": "topic:逃出大英博物馆", "data": {}}
+            told = [{"id": name, "time": "2023-08-30T00:00:00Z", **about} for name in "aba"]
             assert await store.record_alerts(told) == 2
             assert [alert["id"] for alert in await store.read_alerts()] == ["b", "a"]
 
