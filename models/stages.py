@@ -127,6 +127,7 @@ class StagesStep:
         self._sequence = 0
         self._held = False
         self._epoch_ended = False
+        self._saved_epochs = 0
         self._meta_dirty = False
         self._outputs: list[Output] = []
         self._loaded: dict[bytes, bytes] = {}
@@ -189,6 +190,7 @@ class StagesStep:
         self._recent.recovered()
         self.videos.recovered()
         self.participations.recovered()
+        self._saved_epochs = self._epochs_ended()
         self._decide()
 
     def process(self, chunk: Chunk) -> None:
@@ -241,7 +243,19 @@ class StagesStep:
             others.append((_META, json.dumps(self._meta()).encode()))
             self._meta_dirty = False
         rows = _CutRows(self.videos.take_dirty(), self.participations.take_dirty(), others)
+        self._saved_epochs = self._epochs_ended()
         return Cut(rows, self.tell(), position)
+
+    @property
+    def may_tell(self) -> bool:
+        """Whether reports may last before their rows do: of one epoch's end, not of more.
+
+        What was told of is no longer needed in the eyes of `hotspots`, which keeps VERSIONS_KEPT
+        versions: after a crash the epochs behind the last rows are decided again, by the versions
+        of EPOCHS_TO_LEARN epochs before.
+        """
+        ahead = self._epochs_ended() - self._saved_epochs
+        return ahead <= VERSIONS_KEPT - EPOCHS_TO_LEARN - 1
 
     def unsaved_rows(self) -> int:
         """Return how many rows of videos the next cut would have."""

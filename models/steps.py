@@ -171,6 +171,10 @@ class TellsAhead(Protocol):
     was told before.
     """
 
+    @property
+    def may_tell(self) -> bool:
+        """Whether outputs may go ahead now: what decides them again must still be there then."""
+
     def unsaved_rows(self) -> int:
         """Return how many rows the next cut would have."""
 

@@ -293,7 +293,9 @@ class PartitionCheckpoints:
     def _outputs_ahead(self) -> list[Output] | None:
         """Return what is told ahead of the rows, None where all goes together."""
         step = self._step
-        if not isinstance(step, TellsAhead) or step.unsaved_rows() <= ROWS_TOLD_WITH:
+        if not isinstance(step, TellsAhead) or not step.may_tell:
+            return None
+        if step.unsaved_rows() <= ROWS_TOLD_WITH:
             return None
         self.unsaved_bytes = 0
         return step.tell()

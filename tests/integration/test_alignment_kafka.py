@@ -7,6 +7,7 @@ from pipeline import Pipeline
 
 from models.batch_header import BatchHeader, BatchKind
 from models.batches import decode_batch
+from streams.agents.alignment import CHUNKS_AHEAD
 from streams.topics import Topic
 
 pytestmark = [pytest.mark.kafka, pytest.mark.asyncio]
@@ -45,7 +46,9 @@ async def test_no_partition_runs_far_ahead_of_the_slowest(pipeline: Pipeline) ->
             dense = heard[DENSE]
             at_end = dense[-1].high == DENSE_EVENTS - 1
             step_ms = SPAN_MS * 100 // SPARSE_EVENTS  # the middle is found among the events
-            assert at_end or middle_ms - dense[-1].high_ms <= DRIFT_MAX_MS + step_ms
+            chunks_ms = CHUNKS_AHEAD * (before[-1].high_ms - begins_ms)
+            ahead_ms = middle_ms - dense[-1].high_ms
+            assert at_end or ahead_ms <= max(DRIFT_MAX_MS, chunks_ms) + step_ms
             compared += 1
         before.append(header)
     assert compared >= 2, "the sparse partition came in several chunks"

@@ -137,3 +137,23 @@ def test_the_end_of_an_epoch_is_urgent_also_when_nothing_is_waited_for() -> None
         step.cut()
         assert not step.urgent
     assert urgent[1:] == [(True, False), (True, True), (True, False)]
+
+
+def test_reports_go_ahead_of_rows_while_a_crash_could_still_be_mended() -> None:
+    log = log_of(*([event(60 * hour + 30)] for hour in range(5)), end=False)
+    step = StagesStep(0, PARAMETERS)
+    may_tell = []
+    for offset, message in enumerate(log):
+        # As many as are known by then, of which the step keeps the latest.
+        for epoch in range(-2, offset):
+            version = CohortVersion(START_MS // PARAMETERS.epoch_ms + epoch)
+            step.learn(version.name.encode(), json.dumps(version.to_dict()).encode())
+        step.process(chunk_of([message], offset))
+        assert not step.held
+        may_tell.append(step.may_tell)
+        step.cut() if offset == 1 else step.tell()
+    # Rows were saved with the first epoch's end. The second one's end is told without; with the
+    # third one's, what the second was decided by would soon be kept no longer.
+    assert may_tell[2:] == [True, False, False]
+    step.cut()
+    assert step.may_tell

@@ -57,6 +57,8 @@ class Counting:
 class TellingAhead(Counting):
     """Its outputs may last before its rows."""
 
+    may_tell = True
+
     def unsaved_rows(self) -> int:
         return len(self.rows)
 
@@ -158,6 +160,18 @@ async def test_outputs_that_may_go_ahead_do_not_wait_for_many_rows(
         await until(lambda: log.done)
         assert log.done == [([], 1)]
     assert made.committed_position == 1
+
+
+@pytest.mark.asyncio
+async def test_outputs_that_may_not_go_ahead_go_with_the_rows() -> None:
+    step, log = TellingAhead(), Log()
+    step.may_tell = False
+    step.rows = [(str(row).encode(), b"") for row in range(ROWS_TOLD_WITH + 1)]
+    made = checkpoints(step, log, Clock())
+    number(step, made, 0)
+    made.soon()
+    await until(lambda: log.done)
+    assert (log.told, log.done) == ([], [([0], 1)])
 
 
 @pytest.mark.asyncio
