@@ -10,6 +10,7 @@ from typing import Final
 
 import click
 
+from streams.commands.options import HELP_SETTINGS
 from streams.errors import EXIT_USER_ERROR, UserError
 
 COMMANDS: Final = (
@@ -49,17 +50,7 @@ class LazyGroup(click.Group):
         return found
 
 
-HELP_COLUMNS: Final = 100
-"""The widest that help gets, where the terminal allows it: the width of a line of code here."""
-
-
-@click.group(
-    cls=LazyGroup,
-    context_settings={
-        "help_option_names": ["-h", "--help"],
-        "max_content_width": HELP_COLUMNS,
-    },
-)
+@click.group(cls=LazyGroup, context_settings=HELP_SETTINGS)
 @click.version_option(package_name="hotspots", prog_name="hotspots")
 def hotspots() -> None:
     """Tells a short-video platform which cultural hotspots are emerging, and why.

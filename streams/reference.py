@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
 
 from models.screening import ScreeningRules
-from streams.cli import COMMANDS, HELP_COLUMNS, hotspots
+from streams.cli import COMMANDS, hotspots
+from streams.commands.options import HELP_COLUMNS
 from streams.metrics import Metrics
 from streams.settings import WORKER_NEEDS, Settings, variable
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from streams.commands.options import HELP_SETTINGS
 from streams.errors import EXIT_USER_ERROR
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from streams.delivery.routes import Receiver
 
 
-@click.group("hooks")
+@click.group("hooks", context_settings=HELP_SETTINGS)
 def command() -> None:
     """Check where alerts go (HOTSPOTS_HOOKS, docs/hooks.md), and try it."""
 

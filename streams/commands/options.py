@@ -1,6 +1,18 @@
 """Options that several commands share."""
 
+from typing import Any, Final
+
 import click
+
+HELP_COLUMNS: Final = 100
+"""The widest that help gets, where the terminal allows it: the width of a line of code here."""
+HELP_SETTINGS: Final[dict[str, Any]] = {
+    "help_option_names": ["-h", "--help"],
+    "max_content_width": HELP_COLUMNS,
+}
+"""How the program and each group of commands answer to a call for help. A group needs them itself:
+click keeps the help option that a command had when it was first asked, and a group that is called
+by itself would leave its commands with `--help` alone for as long as the process lives."""
 
 MAX: str = "max"
 

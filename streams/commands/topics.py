@@ -2,8 +2,10 @@
 
 import click
 
+from streams.commands.options import HELP_SETTINGS
 
-@click.group("topics")
+
+@click.group("topics", context_settings=HELP_SETTINGS)
 def command() -> None:
     """Say which topics are not one work: `hotspots topics split A B` (docs/topics.md)."""
 

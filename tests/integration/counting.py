@@ -4,6 +4,7 @@ import json
 import struct
 import time
 from dataclasses import dataclass
+from enum import StrEnum
 
 import numpy as np
 
@@ -17,6 +18,15 @@ from models.vocabulary import ACTION_CODE
 
 COUNT = struct.Struct("<q")
 MARKS = b"marks"
+
+
+class KillPlace(StrEnum):
+    """Where a worker under test may die in a checkpoint, in the order in which it gets there."""
+
+    BEFORE_TRANSACTION = "before the transaction"
+    BEFORE_OFFSETS = "before the offsets"
+    BEFORE_COMMIT = "before the commit"
+    AFTER_TRANSACTION = "after the transaction"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from test_demo import demo, environment, wait_for
+from test_demo import demo, environment, traces, wait_for
 
 from streams.local.kafka import EmbeddedKafka
 from streams.local.processes import free_ports
@@ -97,6 +97,7 @@ def test_no_panel_is_empty_while_a_worker_has_the_load_of_the_demo(
     kafka: EmbeddedKafka, redis_url: str, prometheus: tuple[str, int], tmp_path: Path
 ) -> None:
     address, worker_port = prometheus
+    before = traces(kafka, redis_url)
     log = tmp_path / "log"
     given = environment(
         HOTSPOTS_KAFKA=kafka.bootstrap_servers,
@@ -117,3 +118,4 @@ def test_no_panel_is_empty_while_a_worker_has_the_load_of_the_demo(
         assert empty == SILENT_IN_THE_DEMO.keys(), "a panel that is named has become alive"
         named = asked(address, "hotspots_top_info")
         assert 0 < len(named) <= 20
+    assert traces(kafka, redis_url) == before, "the tests that come next find what was left"

@@ -52,8 +52,13 @@ def demo(log: Path, environ: dict[str, str], *arguments: str) -> Iterator[subpro
     try:
         yield process
     finally:
-        process.kill()
-        process.wait()
+        # As a user ends it: one that is killed cannot remove its topics and its board.
+        process.terminate()
+        try:
+            process.wait(timeout=GONE_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def wait_for(log: Path, text: str, process: subprocess.Popen[bytes], timeout_s: float) -> None:
@@ -69,6 +74,12 @@ def listens(port: int) -> bool:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
+def traces(kafka: EmbeddedKafka, redis_url: str) -> set[str]:
+    """Return the topics in Kafka and the demos' keys in Redis, those of other tests too."""
+    with Redis.from_url(redis_url, decode_responses=True) as redis:
+        return asyncio.run(topics_of(kafka)) | set(redis.scan_iter("*demo*"))
+
+
 async def topics_of(kafka: EmbeddedKafka) -> set[str]:
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka.bootstrap_servers)
     await admin.start()
@@ -82,7 +93,7 @@ async def topics_of(kafka: EmbeddedKafka) -> set[str]:
 def test_the_demo_ends_with_a_verdict_and_leaves_nothing_on_given_servers(
     kafka: EmbeddedKafka, redis_url: str, tmp_path: Path
 ) -> None:
-    before = asyncio.run(topics_of(kafka))
+    before = traces(kafka, redis_url)
     log = tmp_path / "log"
     given = environment(HOTSPOTS_KAFKA=kafka.bootstrap_servers, HOTSPOTS_REDIS=redis_url)
     with demo(log, given, "--once", "--speed", "max") as process:
@@ -99,24 +110,26 @@ def test_the_demo_ends_with_a_verdict_and_leaves_nothing_on_given_servers(
     for transition in planted:
         assert f"{transition.platform}/{transition.video_id}" in text
     assert "is a hotspot" in text
-    assert asyncio.run(topics_of(kafka)) == before
-    assert not list(Redis.from_url(redis_url).scan_iter("*demo*"))
+    assert traces(kafka, redis_url) == before
 
 
 def test_without_once_the_board_stays_and_the_verdict_is_the_exit_code(
     kafka: EmbeddedKafka, redis_url: str, tmp_path: Path
 ) -> None:
+    before = traces(kafka, redis_url)
     log = tmp_path / "log"
     given = environment(HOTSPOTS_KAFKA=kafka.bootstrap_servers, HOTSPOTS_REDIS=redis_url)
     with demo(log, given, "--speed", "max") as process:
         wait_for(log, "all is decided; Ctrl-C ends", process, 240)
         time.sleep(2)
         assert process.poll() is None
+        assert any("{demo-" in trace for trace in traces(kafka, redis_url) - before)
         process.send_signal(signal.SIGINT)
         code = process.wait(timeout=GONE_WITHIN_S)
     text = log.read_text()
     assert code == (0 if "The promise is kept." in text else EXIT_NOT_KEPT), text
     assert text.count("Planted against detected transitions") == 1
+    assert traces(kafka, redis_url) == before
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])

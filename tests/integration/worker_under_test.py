@@ -1,15 +1,16 @@
 """A worker with the counting steps, to be killed: `python worker_under_test.py` with settings.
 
-TEST_KILL_AT: the process kills itself (SIGKILL) when it has passed so many places within
-transactions. TEST_SLOW_S: a wait in each chunk, so that kills hit work. TEST_INTAKE_SLOW_S: the
-same in each chunk of intake. TEST_WAITS: the steps wait for what comes through `learned`.
-TEST_LEARN_S: for so long `hotspots` learns after its first chunk.
+TEST_KILL_PLACE: where in a checkpoint the process kills itself (SIGKILL), when it gets there for
+the TEST_KILL_AT-th time, whichever partition it is. TEST_SLOW_S: a wait in each chunk, so that
+kills hit work. TEST_INTAKE_SLOW_S: the same in each chunk of intake. TEST_WAITS: the steps wait for
+what comes through `learned`. TEST_LEARN_S: for so long `hotspots` learns after its first chunk.
 """
 
 import os
 import signal
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -17,6 +18,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from counting import (
     CountingHotspots,
     CountingStages,
+    KillPlace,
     LearningHotspots,
     LineIntake,
     Routed,
@@ -33,16 +35,17 @@ from streams.running import run_app
 from streams.settings import load_settings
 from streams.transactions import PartitionTransactions
 
+KILL_PLACE = os.environ.get("TEST_KILL_PLACE")
 KILL_AT = int(os.environ.get("TEST_KILL_AT", "0"))
 SLOW_S = float(os.environ.get("TEST_SLOW_S", "0"))
 LEARN_S = float(os.environ.get("TEST_LEARN_S", "0"))
 INTAKE_SLOW_S = float(os.environ.get("TEST_INTAKE_SLOW_S", "0"))
-passed: list[str] = []
+passed: Counter[KillPlace] = Counter()
 
 
-def maybe_die(where: str) -> None:
-    passed.append(where)
-    if len(passed) == KILL_AT:
+def maybe_die(where: KillPlace) -> None:
+    passed[where] += 1
+    if where == KILL_PLACE and passed[where] == KILL_AT:
         os.write(2, f"test: killed {where}\n".encode())
         os.kill(os.getpid(), signal.SIGKILL)
 
@@ -51,15 +54,15 @@ class DyingTransactions(PartitionTransactions):
     async def commit(
         self, rows: list[tuple[bytes, bytes | None]], outputs: list[Output], offset: int
     ) -> None:
-        maybe_die("before the transaction")
+        maybe_die(KillPlace.BEFORE_TRANSACTION)
         await super().commit(rows, outputs, offset)
-        maybe_die("after the transaction")
+        maybe_die(KillPlace.AFTER_TRANSACTION)
 
     async def before_offsets(self) -> None:
-        maybe_die("before the offsets")
+        maybe_die(KillPlace.BEFORE_OFFSETS)
 
     async def before_commit(self) -> None:
-        maybe_die("before the commit")
+        maybe_die(KillPlace.BEFORE_COMMIT)
 
 
 class SlowIntake(LineIntake):

@@ -50,6 +50,31 @@ def test_every_command_explains_itself_and_its_options(name: str) -> None:
             assert parameter.help, f"{name} {parameter.opts}"
 
 
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_help_is_asked_for_with_h_too_also_of_the_commands_of_a_group(name: str) -> None:
+    command = cli.hotspots.get_command(click.Context(cli.hotspots), name)
+    parts = list(command.commands) if isinstance(command, click.Group) else []
+    for words in ([name], *([name, part] for part in parts)):
+        answer = CliRunner().invoke(cli.hotspots, [*words, "-h"])
+        assert answer.exit_code == 0, answer.output
+        assert "-h, --help" in answer.output
+
+
+@pytest.mark.parametrize(("group", "part"), [("hooks", "check"), ("topics", "split")])
+def test_help_stays_the_same_after_a_group_was_called_by_itself(group: str, part: str) -> None:
+    # In an interpreter of its own: click remembers the help option a command first had.
+    script = (
+        "from click.testing import CliRunner\nfrom streams.cli import hotspots\n"
+        f"from streams.commands.{group} import command\n"
+        f"CliRunner().invoke(command, ['{part}', '--no-such-option'])\n"
+        f"print(CliRunner().invoke(hotspots, ['{group}', '{part}', '--help']).output)"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "-h, --help" in ended.stdout
+
+
 def test_an_unknown_command_ends_with_exit_code_2() -> None:
     ended = run("predict")
     assert ended.returncode == 2

@@ -10,8 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 from standardwebhooks import Webhook
 
-from streams.cli import main
-from streams.commands.hooks import command
+from streams.cli import hotspots, main
 from streams.errors import UserError
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8G"  # noqa: S105 - made for these tests
@@ -52,7 +51,7 @@ def run(directory: Path, text: str, *arguments: str) -> Result:
     path = directory / "hooks.toml"
     path.write_text(text.replace("SECRETS", f"[{{ file = '{directory / 'secret'}' }}]"))
     runner = CliRunner()
-    return runner.invoke(command, [arguments[0], "--file", str(path), *arguments[1:]])
+    return runner.invoke(hotspots, ["hooks", arguments[0], "--file", str(path), *arguments[1:]])
 
 
 def routes(url: str) -> str:
