@@ -71,7 +71,6 @@ class MergedWorks:
         for name in names:
             for platform, since_ms in name.platforms.items():
                 platforms[platform] = min(platforms.get(platform, since_ms), since_ms)
-        led_by = max(names, key=lambda one: (one.number("lead_views"), one is work))
         return Work(
             _OneRow(self._together(work, names)),
             0,
@@ -79,7 +78,7 @@ class MergedWorks:
             work.title,
             platforms,
             _foremost(work, names).reason,
-            led_by.former_lead,
+            _led_by(work, names).former_lead,
         )
 
     def rows(self, slots: Ints) -> Rows:
@@ -121,12 +120,10 @@ class MergedWorks:
             one["episode_ms"] = rows["episode_ms"][living].min()
         one["roles"] = np.bitwise_or.reduce(rows["roles"])
         for role in range(len(ROLES)):
-            entered = rows["role_ms"][:, role]
-            one["role_ms"][0, role] = entered[entered > 0].min(initial=np.iinfo(np.int64).max)
-            if not entered.any():
-                one["role_ms"][0, role] = 0
+            entered = [at_ms for at_ms in rows["role_ms"][:, role].tolist() if at_ms > 0]
+            one["role_ms"][0, role] = min(entered, default=0)
         one["stages"] = np.bitwise_or.reduce(rows["stages"])
-        led_by = max(names, key=lambda one: (one.number("lead_views"), one is work))
+        led_by = _led_by(work, names)
         for field in ("lead", "lead_views"):
             one[field] = led_by.row[field]
         foremost = _foremost(work, names)
@@ -137,6 +134,11 @@ class MergedWorks:
         one["resting"] = not living.any()
         one["probability"] = rows["probability"].max()
         return one
+
+
+def _led_by(work: Work, names: list[Work]) -> Work:
+    """Return the name with the video of most views; the work's own of equals."""
+    return max(names, key=lambda one: (one.number("lead_views"), one is work))
 
 
 def _foremost(work: Work, names: list[Work]) -> Work:

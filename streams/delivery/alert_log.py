@@ -5,8 +5,11 @@ no other, and another worker takes it over with all that waits.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRebalanceListener, TopicPartition
@@ -195,21 +198,18 @@ class AlertLog:
             )
 
 
-class _losing:  # noqa: N801 - a context manager, used like a function
-    """Turns errors of a member that has lost its partition into LostError."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, traceback: object) -> None:
-        lost = (
-            CommitFailedError,
-            IllegalStateError,
-            RebalanceInProgressError,
-            UnknownMemberIdError,
-        )
-        if isinstance(error, lost):
-            raise LostError from error
+@contextmanager
+def _losing() -> Iterator[None]:
+    """Turn errors of a member that has lost its partition into LostError."""
+    try:
+        yield
+    except (
+        CommitFailedError,
+        IllegalStateError,
+        RebalanceInProgressError,
+        UnknownMemberIdError,
+    ) as error:
+        raise LostError from error
 
 
 class DeadLetters:
@@ -244,3 +244,28 @@ class DeadLetters:
 
 Clock = Callable[[], int]
 """The wall clock in milliseconds."""
+
+
+def parse_alert(value: bytes) -> dict[str, Any] | None:
+    """Return the CloudEvent that bytes hold, None when they hold none of ours.
+
+    >>> parse_alert(b"[1]") is None
+    True
+    """
+    try:
+        alert = json.loads(value)
+        if isinstance(alert["data"], dict) and all(alert[k] for k in ("id", "type", "subject")):
+            event_time_ms(alert)
+            return dict(alert)
+    except (ValueError, KeyError, TypeError):
+        return None
+    return None
+
+
+def event_time_ms(alert: dict[str, Any]) -> int:
+    """Return the event time of an alert.
+
+    >>> event_time_ms({"time": "1970-01-01T00:00:01.500Z"})
+    1500
+    """
+    return round(datetime.fromisoformat(alert["time"]).timestamp() * 1000)

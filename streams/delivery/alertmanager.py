@@ -23,12 +23,19 @@ from pydantic import SecretStr
 
 from models.alerts import AlertType, rfc3339
 from models.parameters import DAY_MS, MINUTE_MS
-from streams.delivery.alert_log import POLL_S_MAX, AlertLog, Clock, LoggedAlert, LostError
+from streams.delivery.alert_log import (
+    POLL_S_MAX,
+    AlertLog,
+    Clock,
+    LoggedAlert,
+    event_time_ms,
+    parse_alert,
+)
 from streams.delivery.alert_words import headline, text_of
 from streams.delivery.attempts import Attempt, Outcome
-from streams.delivery.hook_metrics import HookFate, HookMetrics
+from streams.delivery.hook_metrics import HookFate
 from streams.delivery.hook_position import DailyBudget, HookPosition
-from streams.delivery.message_hook import Surroundings, event_time_ms, parse_alert
+from streams.delivery.route_run import RouteRun, Surroundings
 from streams.delivery.routes import Receiver, Route, matches
 from streams.delivery.webhook import http_session, post
 
@@ -85,8 +92,8 @@ class FiringAlerts:
         """Take the next alert; return what becomes of it, None when the route does not want it."""
         if appended_ms - event_time_ms(alert) > self._age_max_ms:
             return HookFate.PAST if matches(self._route, alert) else None
-        self._end(alert, appended_ms)
         if alert["type"] == AlertType.FADED or alert["data"].get("state") == INTERRUPTED:
+            self._end(_subject(alert), appended_ms)
             return None
         if not matches(self._route, alert):
             return None
@@ -111,13 +118,11 @@ class FiringAlerts:
         self._hold_limit(appended_ms)
         self.has_changed = True
 
-    def _end(self, alert: dict[str, Any], appended_ms: int) -> None:
+    def _end(self, subject: str, appended_ms: int) -> None:
         """Resolve what fires of a subject that has faded or is interrupted."""
-        over = alert["type"] == AlertType.FADED or alert["data"].get("state") == INTERRUPTED
-        subject = _subject(alert)
         for (kind, about), firing in self.by_key.items():
             fires = about == subject and firing.resolved_ms is None
-            if over and fires and not fnmatchcase(kind, LASTING):
+            if fires and not fnmatchcase(kind, LASTING):
                 firing.resolved_ms = appended_ms
                 self.has_changed = True
 
@@ -169,18 +174,12 @@ def _labels(alert: dict[str, Any], route: Route) -> dict[str, str]:
     return {name: text for name, text in labels.items() if text}
 
 
-class AlertmanagerHook:
+class AlertmanagerHook(RouteRun):
     """One route to an Alertmanager."""
 
     def __init__(self, receiver: Receiver, alerts: AlertLog, around: Surroundings) -> None:
-        self._route = receiver.route
-        self._receiver = receiver
+        super().__init__(receiver, alerts, around)
         self._session = http_session(receiver.guard)
-        self._log = alerts
-        self._around = around
-        self._metrics: HookMetrics = around.metrics
-        self._position: HookPosition | None = None
-        self._committed = ""
         self._firing = self._nothing()
         self._has_read_all = False
         self._not_before_ms = 0
@@ -191,28 +190,21 @@ class AlertmanagerHook:
     def _nothing(self) -> FiringAlerts:
         return FiringAlerts(self._route, self._around.age_max_ms)
 
-    async def start(self) -> None:
-        """Join the group of the route."""
-        await self._log.start()
-
-    async def stop(self) -> None:
-        """Close the connections."""
-        await self._log.stop()
+    async def _disconnect(self) -> None:
         await self._session.close()
 
-    async def run(self) -> None:
-        """Send for ever."""
-        while True:
-            try:
-                await self._turn()
-            except LostError:
-                self._position = None
+    def _forget(self) -> None:
+        self._firing = self._nothing()
+        self._untold = 0
+        self._has_read_all = False
 
-    async def _turn(self) -> None:
-        position = self._position
-        if position is None or not self._log.is_ours:
-            self._position = await self._load()
-            return
+    async def _begin(self, position: HookPosition) -> int:
+        del position  # what fires is a function of the topic alone
+        since_ms = self._around.clock_ms() - self._route.fires_for_ms
+        # Whole days, for the budget; what was counted before is read and not counted again.
+        return await self._log.offset_since(since_ms - since_ms % DAY_MS)
+
+    async def _go_on(self, position: HookPosition) -> None:
         wait_s = (self._send_at_ms() - self._around.clock_ms()) / 1000
         records = await self._log.read(wait_s if self._has_read_all else POLL_S_MAX)
         for record in records:
@@ -223,7 +215,7 @@ class AlertmanagerHook:
         self._has_read_all = True
         now_ms = self._around.clock_ms()
         self._firing.expire(now_ms)
-        self._metrics.hook_waiting.labels(self._route.name).set(len(self._firing.by_key))
+        self._show(position)
         if now_ms >= self._send_at_ms():
             await self._send(position)
         elif not self._firing.has_changed:
@@ -237,24 +229,6 @@ class AlertmanagerHook:
             return max(self._again_ms, self._not_before_ms)
         return self._around.clock_ms() + RESEND_MS
 
-    async def _load(self) -> HookPosition | None:
-        self._firing = self._nothing()
-        self._untold = 0
-        self._has_read_all = False
-        position = await self._log.load()
-        if position is None:
-            self._metrics.hook_waiting.labels(self._route.name).set(0)
-            return None
-        since_ms = self._around.clock_ms() - self._route.fires_for_ms
-        # Whole days, for the budget; what was counted before is read and not counted again.
-        begin = await self._log.offset_since(since_ms - since_ms % DAY_MS)
-        if position.next_offset < 0:
-            position.next_offset = begin
-            await self._log.commit(position)
-        self._committed = position.metadata()
-        self._log.seek(min(begin, position.next_offset))
-        return position
-
     def _take(self, position: HookPosition, record: LoggedAlert) -> None:
         is_new = record.offset >= position.next_offset
         position.next_offset = max(position.next_offset, record.offset + 1)
@@ -266,7 +240,7 @@ class AlertmanagerHook:
         if is_new and fate is HookFate.DELIVERED:
             self._untold += 1
         elif is_new and fate is not None:
-            self._count(fate, 1)
+            self._count(fate)
 
     async def _send(self, position: HookPosition) -> None:
         """Tell all that fires and was resolved lately; then what was read counts as delivered."""
@@ -292,13 +266,9 @@ class AlertmanagerHook:
         log.warning("route %s: %s", self._route.name, attempt.why)
         return False
 
-    async def _commit(self, position: HookPosition) -> None:
-        if (metadata := position.metadata()) != self._committed:
-            await self._log.commit(position)
-            self._committed = metadata
-
-    def _count(self, fate: HookFate, alerts: int) -> None:
-        self._metrics.hook_alerts.labels(self._route.name, fate.value).inc(alerts)
+    def _show(self, position: HookPosition | None) -> None:
+        firing = len(self._firing.by_key) if position is not None else 0
+        self._metrics.hook_waiting.labels(self._route.name).set(firing)
 
 
 async def tell_once(receiver: Receiver, alert: dict[str, Any], clock_ms: Clock) -> Attempt:

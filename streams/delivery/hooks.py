@@ -3,14 +3,15 @@
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from models.alerts import Alert, AlertType
 from streams.delivery.alert_log import AlertLog, DeadLetters
 from streams.delivery.alertmanager import AlertmanagerHook, tell_once
 from streams.delivery.attempts import Attempt
 from streams.delivery.chat import ChatSender, service_of
-from streams.delivery.message_hook import MessageHook, Surroundings
+from streams.delivery.message_hook import MessageHook
+from streams.delivery.route_run import RouteRun, Surroundings
 from streams.delivery.routes import WHERE, Receiver, RouteKind, read_receivers
 from streams.delivery.webhook import Sender, WebhookSender
 from streams.ending import ending_worker
@@ -24,19 +25,6 @@ if TYPE_CHECKING:
 
 TEST_TYPE: Final = "hotspot.test"
 """What `hotspots hooks test` sends; no other alert has this type."""
-
-
-class Hook(Protocol):
-    """One route that runs."""
-
-    async def start(self) -> None:
-        """Connect."""
-
-    async def run(self) -> None:
-        """Deliver for ever."""
-
-    async def stop(self) -> None:
-        """Close the connections."""
 
 
 def group_of(app_id: str, route: str) -> str:
@@ -99,7 +87,7 @@ class Hooks:
             clock_ms=clock_ms,
             age_max_ms=settings.hook_age_max_ms,
         )
-        self._running: dict[str, tuple[Hook, asyncio.Task[None]]] = {}
+        self._running: dict[str, tuple[RouteRun, asyncio.Task[None]]] = {}
         metrics.show_routes(receiver.route.name for receiver in receivers)
 
     async def start(self) -> None:
@@ -110,7 +98,7 @@ class Hooks:
             await hook.start()
             self._running[name] = (hook, asyncio.create_task(self._run(name, hook)))
 
-    async def _run(self, name: str, hook: Hook) -> None:
+    async def _run(self, name: str, hook: RouteRun) -> None:
         with ending_worker(f"the hooks of route {name}"):
             await hook.run()
 
@@ -135,7 +123,7 @@ class Hooks:
         self._running.clear()
 
 
-def hook_of(receiver: Receiver, alerts: AlertLog, around: Surroundings) -> Hook:
+def hook_of(receiver: Receiver, alerts: AlertLog, around: Surroundings) -> RouteRun:
     """Return what runs a route."""
     if receiver.route.kind is RouteKind.ALERTMANAGER:
         return AlertmanagerHook(receiver, alerts, around)

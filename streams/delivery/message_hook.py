@@ -2,87 +2,48 @@
 
 import json
 import logging
-import random
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from streams.delivery.alert_log import AlertLog, Clock, DeadLetters, LoggedAlert, LostError
-from streams.delivery.attempts import RETRIES_MS, Attempt, Outcome, wait_ms
-from streams.delivery.hook_metrics import HookFate, HookMetrics
+from streams.delivery.alert_log import AlertLog, LoggedAlert, event_time_ms, parse_alert
+from streams.delivery.attempts import Attempt, Outcome, wait_ms
+from streams.delivery.hook_metrics import HookFate
 from streams.delivery.hook_position import HookPosition, Waiting, digest_of
+from streams.delivery.route_run import RouteRun, Surroundings
 from streams.delivery.routes import Receiver, matches
 from streams.delivery.webhook import Sender
-
-if TYPE_CHECKING:
-    from streams.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What all routes of a worker share.
-
-    Attributes:
-        dead_letters: Where that goes which cannot be delivered.
-        metrics: Where it is counted.
-        clock_ms: The wall clock: when attempts are due, and what signatures carry.
-        age_max_ms: An alert that was older than this when it was written wakes nobody.
-        schedule: Waits between attempts (streams/delivery/attempts.py).
-        chance: From 0 to below 1, for the jitter of the schedule.
-    """
-
-    dead_letters: DeadLetters
-    metrics: "Metrics"
-    clock_ms: Clock
-    age_max_ms: int
-    schedule: Sequence[int] = RETRIES_MS
-    chance: Callable[[], float] = random.random
-
-
-class MessageHook:
+class MessageHook(RouteRun):
     """One route."""
 
     def __init__(
         self, receiver: Receiver, sender: Sender, alerts: AlertLog, around: Surroundings
     ) -> None:
-        self._receiver = receiver
-        self._route = receiver.route
+        super().__init__(receiver, alerts, around)
         self._sender = sender
-        self._log = alerts
-        self._around = around
-        self._metrics: HookMetrics = around.metrics
-        self._position: HookPosition | None = None
-        self._committed = ""
         self._read: deque[LoggedAlert] = deque()
         self._quiet_until_ms = 0
 
-    async def start(self) -> None:
-        """Join the group of the route."""
-        await self._log.start()
-
-    async def stop(self) -> None:
-        """Close the connections; what was under way is delivered again."""
-        await self._log.stop()
+    async def _disconnect(self) -> None:
         await self._sender.close()
 
-    async def run(self) -> None:
-        """Deliver for ever."""
-        while True:
-            try:
-                await self._turn()
-            except LostError:
-                self._position = None
+    def _forget(self) -> None:
+        self._read.clear()
 
-    async def _turn(self) -> None:
-        """Do the next thing: load the position, try what is due, take what is new, or wait."""
-        position = self._position
-        if position is None or not self._log.is_ours:
-            self._position = await self._load()
-            return
+    async def _begin(self, position: HookPosition) -> int:
+        if position.next_offset < 0:
+            # A new route: what could wake somebody was not appended before this.
+            since_ms = self._around.clock_ms() - self._around.age_max_ms
+            return await self._log.offset_since(since_ms)
+        if position.ended and position.ended != digest_of(self._receiver.url):
+            log.info("route %s has another address and is no longer ended", self._route.name)
+            position.ended = ""
+        return position.first_offset
+
+    async def _go_on(self, position: HookPosition) -> None:
         now_ms = self._around.clock_ms()
         due = position.due(now_ms)
         if due is not None:
@@ -112,28 +73,6 @@ class MessageHook:
         if self._quiet_until_ms > self._around.clock_ms():
             times.append(self._quiet_until_ms)
         return min(times)
-
-    async def _load(self) -> HookPosition | None:
-        self._read.clear()
-        position = await self._log.load()
-        name = self._route.name
-        if position is None:
-            self._metrics.hook_waiting.labels(name).set(0)
-            self._metrics.hook_ended.labels(name).set(0)
-            return None
-        if position.next_offset < 0:
-            # A new route: what could wake somebody was not appended before this.
-            since_ms = self._around.clock_ms() - self._around.age_max_ms
-            position.next_offset = await self._log.offset_since(since_ms)
-            # Kept at once: a worker that is down for hours before the first alert misses none.
-            await self._log.commit(position)
-        if position.ended and position.ended != digest_of(self._receiver.url):
-            log.info("route %s has another address and is no longer ended", name)
-            position.ended = ""
-        self._log.seek(position.first_offset)
-        self._committed = position.metadata()
-        self._show(position)
-        return position
 
     async def _take(self, position: HookPosition, record: LoggedAlert) -> None:
         """Look at one alert, which is new or was waiting when the worker ended."""
@@ -221,44 +160,11 @@ class MessageHook:
         await self._around.dead_letters.write(self._route.name, alert, why, attempts)
         self._count(HookFate.UNDELIVERED)
 
-    async def _commit(self, position: HookPosition) -> None:
-        self._show(position)
-        if (metadata := position.metadata()) != self._committed:
-            await self._log.commit(position)
-            self._committed = metadata
-
-    def _show(self, position: HookPosition) -> None:
+    def _show(self, position: HookPosition | None) -> None:
         name = self._route.name
-        self._metrics.hook_waiting.labels(name).set(len(position.waiting))
-        self._metrics.hook_ended.labels(name).set(bool(position.ended))
-
-    def _count(self, fate: HookFate) -> None:
-        self._metrics.hook_alerts.labels(self._route.name, fate.value).inc()
-
-
-def parse_alert(value: bytes) -> dict[str, Any] | None:
-    """Return the CloudEvent that bytes hold, None when they hold none of ours.
-
-    >>> parse_alert(b"[1]") is None
-    True
-    """
-    try:
-        alert = json.loads(value)
-        if isinstance(alert["data"], dict) and all(alert[k] for k in ("id", "type", "subject")):
-            event_time_ms(alert)
-            return dict(alert)
-    except (ValueError, KeyError, TypeError):
-        return None
-    return None
-
-
-def event_time_ms(alert: dict[str, Any]) -> int:
-    """Return the event time of an alert.
-
-    >>> event_time_ms({"time": "1970-01-01T00:00:01.500Z"})
-    1500
-    """
-    return round(datetime.fromisoformat(alert["time"]).timestamp() * 1000)
+        waiting = len(position.waiting) if position is not None else 0
+        self._metrics.hook_waiting.labels(name).set(waiting)
+        self._metrics.hook_ended.labels(name).set(position is not None and bool(position.ended))
 
 
 def _as_bytes(alert: dict[str, Any] | None) -> bytes:

@@ -30,8 +30,8 @@ from streams.agents.delivery import DeliveryPartitions
 from streams.delivery import alertmanager
 from streams.delivery.alert_log import AlertLog, DeadLetters
 from streams.delivery.board_store import BoardStore
-from streams.delivery.hooks import Hook, clock_ms, hook_of
-from streams.delivery.message_hook import Surroundings
+from streams.delivery.hooks import clock_ms, hook_of
+from streams.delivery.route_run import RouteRun, Surroundings
 from streams.delivery.routes import Receiver, read_receivers
 from streams.local.kafka import EmbeddedKafka
 from streams.metrics import Metrics
@@ -121,7 +121,7 @@ class Bench:
             schedule=self.schedule,
             chance=lambda: 0.0,
         )
-        hooks: list[Hook] = [hook_of(one, self.log_of(one), around) for one in receivers]
+        hooks: list[RouteRun] = [hook_of(one, self.log_of(one), around) for one in receivers]
         for hook in hooks:
             await hook.start()
         tasks = [asyncio.create_task(hook.run()) for hook in hooks]
