@@ -60,7 +60,7 @@ def _keep_only_while_unchanged(made: Any) -> None:  # noqa: ANN401 - numba ships
     # Private to numba, whose version is pinned; tests/models/test_compiled.py fails if this is
     # no longer what decides.
     index = made._cache._cache_file  # noqa: SLF001 - as said above
-    index._source_stamp = _Stamp(index._source_stamp, made.py_func)  # noqa: SLF001 - too
+    index._source_stamp = _Stamp(index._source_stamp, made.py_func)  # noqa: SLF001 - as said above
 
 
 class _Stamp:
